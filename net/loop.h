@@ -1,0 +1,124 @@
+/*
+ * One thread's event loop and what its connections share.
+ *
+ * A loop is owned by one thread; every function here is called on that thread except loop_post.
+ * It exists to keep system calls and memory down (see ARCHITECTURE.md, "Cost"):
+ *
+ *   - one read buffer per loop instead of one per connection: bytes are received, judged and
+ *     forwarded in the same turn, and only what could not be consumed is copied;
+ *   - transports collect what they are to write as references into that buffer and into the loop's
+ *     scratch memory; loop_leave hands each to the kernel with one sendmsg (a "turn" ends);
+ *   - one coarse timer wheel instead of a libevent timer per connection.
+ *
+ *   libevent callback ─► loop_enter ─► recv ─► owner's on_data ─► ... transport_write ... ─►
+ * loop_leave flush, run soon, reap ─┘
+ *
+ * Every libevent callback of evergate begins with loop_enter and ends with loop_leave; they nest
+ * (evhttp calls us back from within), and only the outermost leave acts.
+ */
+#ifndef EVERGATE_NET_LOOP_H
+#define EVERGATE_NET_LOOP_H
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+enum {
+    LOOP_READ_BYTES = 64 * 1024, /* the shared read buffer, and the shared plaintext buffer */
+    LOOP_SCRATCH_BYTES = 128 * 1024,
+    LOOP_TICK_MS = 20, /* timer resolution */
+    LOOP_WHEEL_SLOTS = 512,
+};
+
+struct loop_timer;
+typedef void (*loop_timer_cb)(struct loop_timer *timer);
+
+/*
+ * A timer fires once, up to two ticks late, never early. Moving a deadline is a store: the wheel
+ * is only touched when the old slot comes up. Embed it and find the owner with container_of.
+ */
+struct loop_timer {
+    struct list node;
+    uint64_t deadline_ms; /* monotonic; 0: not armed */
+    uint64_t slot_ms;     /* the deadline under which it stands in the wheel; 0: in no slot */
+    loop_timer_cb on_timer;
+};
+
+/* Work to be done at the end of this turn, after everything was flushed. At most once per node. */
+struct loop_task {
+    struct list node;
+    void (*run)(struct loop_task *task);
+};
+
+typedef void (*loop_post_cb)(void *arg);
+
+struct loop {
+    struct event_base *base;
+    uint64_t now_us; /* monotonic, as of the outermost loop_enter */
+    uint64_t now_ms;
+    unsigned depth;
+
+    char *read_buffer;  /* LOOP_READ_BYTES; valid until the next recv of any transport */
+    char *plain_buffer; /* LOOP_READ_BYTES; decrypted bytes, likewise */
+    char *scratch;      /* LOOP_SCRATCH_BYTES; valid until the turn's flush */
+    size_t scratch_used;
+
+    struct list dirty; /* transports with references to flush */
+    struct list soon;  /* loop_task: run when the turn ends */
+    struct list dead;  /* loop_task: reaped after `soon`, nothing may run on them any more */
+
+    struct list wheel[LOOP_WHEEL_SLOTS];
+    uint64_t wheel_ms; /* slots up to here were looked at */
+    struct event *tick;
+
+    struct event *wake; /* an eventfd: loop_post */
+    int wake_fd;
+    pthread_mutex_t post_lock; /* cold path only: configuration, DNS answers, shutdown */
+    struct list posts;
+};
+
+/* 0 or EG_E_INTERNAL / EG_E_NOMEM; on failure the loop needs no loop_fini. */
+int loop_init(struct loop *loop);
+
+/* Frees what loop_init made. Runs outstanding reaps; posts that were not run yet are dropped. */
+void loop_fini(struct loop *loop);
+
+/* Runs until loop_stop. Call on the owning thread. */
+void loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+void loop_enter(struct loop *loop);
+void loop_leave(struct loop *loop);
+
+/* Flushes dirty transports now, since the read buffer or the scratch is about to be reused. */
+void loop_flush(struct loop *loop);
+
+/*
+ * `size_bytes` of memory that stays valid until the turn's flush: the place to write heads to that
+ * are then given to transport_write by reference. NULL when it does not fit even after a flush
+ * (size over LOOP_SCRATCH_BYTES): then the caller's limits are wrong.
+ */
+char *loop_scratch(struct loop *loop, size_t size_bytes);
+
+/* Gives back the unused end of the latest loop_scratch. */
+void loop_scratch_shrink(struct loop *loop, const char *end);
+
+void loop_timer_init(struct loop_timer *timer, loop_timer_cb on_timer);
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t after_ms);
+void loop_timer_cancel(struct loop_timer *timer);
+
+void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task));
+void loop_soon(struct loop *loop, struct loop_task *task);
+
+/* Frees later: `run` is called after the turn, when no callback of the object can be on the stack
+ * (lifetime rule 1). */
+void loop_reap(struct loop *loop, struct loop_task *task);
+
+/* Thread-safe: runs `cb(arg)` on the loop's thread, in order of posting. */
+void loop_post(struct loop *loop, loop_post_cb cb, void *arg);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * Upstream: pooled connections to the endpoints of a pool, and one request at a time on each.
+ *
+ * A *cluster* is one worker's view of one pool: for each endpoint its resolved addresses, its idle
+ * connections (last in, first out) and, with TLS, the ticket to resume with. Nothing here is shared
+ * between threads.
+ *
+ * An *attempt* is one request sent to one endpoint: it leases a connection, sends the head and the
+ * body, and reports the answer through callbacks. It knows nothing of retries; the exchange above
+ * decides what a failure means.
+ *
+ *   exchange ─► upstream_attempt_start ─► idle connection?  ─► head, body ─► on_head, on_data,
+ * on_end └──► connect (+ TLS)  ─┘              └─► on_failed(code)
+ *
+ * Happy path: start; send_body*; send_end; on_informational*; on_head; on_data*; on_end. The
+ * connection goes back to the idle list when both directions ended cleanly and both sides want
+ * persistence; else it is closed.
+ *
+ * A connection that the backend closed while it was idle: its read event sees that and drops it.
+ * For the moment between, a request that can be repeated (`repeatable`) and fails on a reused
+ * connection before any byte of an answer is silently sent again on a new one; for any other
+ * request the idle connection is first checked with transport_alive.
+ *
+ * Lifetime: the attempt is owned by the caller (embedded in the exchange) between start and
+ * release. Exactly one of on_end, on_failed ends it; afterwards, or at any time to cancel, the
+ * caller calls upstream_attempt_release. No callback comes after release. Callbacks may call
+ * release.
+ */
+#ifndef EVERGATE_UPSTREAM_UPSTREAM_H
+#define EVERGATE_UPSTREAM_UPSTREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "balancer/balancer.h"
+#include "config/config.h"
+#include "http/body.h"
+#include "http/forward.h"
+#include "http/head.h"
+#include "net/address.h"
+#include "net/loop.h"
+#include "net/tls.h"
+
+struct upstream_cluster;
+struct upstream_connection;
+struct upstream_attempt;
+
+/* Builds the TLS context of a pool with TLS. `config` must outlive it. 0 or EG_E_INTERNAL with a
+ * sentence in *ret_why (heap). */
+int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loop,
+                         const struct config_pool *config, struct balancer_pool *pool,
+                         char **ret_why) WARN_UNUSED;
+
+/* Closes idle connections. Every attempt must have been released. */
+void upstream_cluster_free(struct upstream_cluster *cluster);
+
+/* New addresses of an endpoint whose backend is a name (copied). Idle connections to addresses that
+ * are gone are closed. */
+void upstream_cluster_set_addresses(struct upstream_cluster *cluster, unsigned endpoint_index,
+                                    const struct address *addresses, size_t count);
+
+/* Closes all idle connections (drain). */
+void upstream_cluster_close_idle(struct upstream_cluster *cluster);
+
+struct upstream_cluster_stats {
+    uint64_t connects, connect_failures, reuses, silent_repeats;
+    unsigned open, idle;
+};
+struct upstream_cluster_stats upstream_cluster_stats(const struct upstream_cluster *cluster);
+
+struct upstream_attempt_ops {
+    /* An interim answer other than 101 (slices valid during the call). */
+    void (*on_informational)(struct upstream_attempt *a, const struct http_response_head *head);
+    /* The final answer's head, or 101; slices valid during the call. The framing is head->framing.
+     * After 101, or 2xx to CONNECT, the attempt is a tunnel: on_data and upstream_attempt_send_body
+     * carry raw bytes, on_end is the backend's FIN. */
+    void (*on_head)(struct upstream_attempt *a, const struct http_response_head *head);
+    /* Content (chunk framing removed), valid until the turn's flush. */
+    void (*on_data)(struct upstream_attempt *a, struct slice data);
+    /* The answer is complete. `trailers` may be empty. */
+    void (*on_end)(struct upstream_attempt *a, const struct http_fields *trailers);
+    /* EG_E_CONNECT, _CONNECT_TIMEOUT, _RESOLVE, _UPSTREAM_*, _RESPONSE_TIMEOUT, _IDLE_TIMEOUT.
+     * a->answered tells whether on_head was called before. */
+    void (*on_failed)(struct upstream_attempt *a, int code, const char *detail);
+    /* The request's body may flow again after upstream_attempt_congested was true. */
+    void (*on_drained)(struct upstream_attempt *a);
+};
+
+/* What is sent. The pointed-to memory stays valid until release (the exchange's arena). */
+struct upstream_request {
+    struct http_forward_request forward;
+    enum http_method method_id;
+    enum http_framing framing; /* of the body: NONE, LENGTH or CHUNKED */
+    bool tunnel;               /* Upgrade or CONNECT was asked for */
+    bool repeatable; /* idempotent and without body: may be sent twice (RFC 9110 section 9.2.2) */
+};
+
+struct upstream_attempt {
+    const struct upstream_attempt_ops *ops; /* set by the caller before start */
+    struct upstream_cluster *cluster;
+    struct endpoint *endpoint;
+    struct upstream_connection *connection; /* NULL before start and after release */
+    const struct upstream_request *request;
+    bool reused;       /* went onto a connection that had served before */
+    bool sent;         /* at least one byte may have reached the backend */
+    bool answered;     /* on_head was called */
+    bool request_done; /* the whole request was handed over */
+    uint64_t start_us, connected_us, first_byte_us; /* monotonic; 0: not yet */
+    uint64_t bytes_out, bytes_in;                   /* on the wire, this attempt */
+};
+
+/* Leases a connection and sends the head as soon as there is one. Failures are reported through
+ * on_failed, never from within this call. Body bytes given before the connection stands are kept
+ * (bounded: obey _congested). */
+void upstream_attempt_start(struct upstream_attempt *a, struct upstream_cluster *cluster,
+                            struct endpoint *endpoint, const struct upstream_request *request,
+                            struct loop *loop);
+
+/* A piece of the request's body (content; chunk framing is added here) or of the tunnel. `data`
+ * valid until the turn's flush. Obey upstream_attempt_congested: pause the source until on_drained.
+ */
+void upstream_attempt_send_body(struct upstream_attempt *a, struct slice data);
+void upstream_attempt_send_end(struct upstream_attempt *a, const struct http_fields *trailers);
+bool upstream_attempt_congested(const struct upstream_attempt *a);
+
+/* Stops and continues on_data (the client is slow). */
+void upstream_attempt_pause(struct upstream_attempt *a);
+void upstream_attempt_resume(struct upstream_attempt *a);
+
+/* Ends it: returns the connection to the idle list when it is clean, else closes it, which cancels
+ * the backend's work. */
+void upstream_attempt_release(struct upstream_attempt *a);
+
+#endif
