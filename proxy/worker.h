@@ -93,6 +93,9 @@ void worker_fini(struct worker *worker);
 
 int worker_start(struct worker *worker) WARN_UNUSED; /* the thread */
 
+/* The frontend's word that the last connection of a draining worker is gone. Worker's thread. */
+void worker_connections_gone(struct worker *worker);
+
 /* Any thread. Drain: stops accepting, tells keep-alive clients to close, calls
  * server_worker_drained when the last connection is gone. */
 void worker_drain(struct worker *worker);

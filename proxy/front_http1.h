@@ -1,0 +1,28 @@
+/*
+ * The HTTP/1 frontend: client connections, guarded, with evhttp owning their requests.
+ *
+ * Each listener of each worker has an evhttp that accepts and owns connections and requests; the
+ * socket and every byte on it are ours (proxy/shell.h tells how). A request that passed the guard
+ * becomes an exchange; the exchange answers through the sink in this room.
+ */
+#ifndef EVERGATE_PROXY_FRONT_HTTP1_H
+#define EVERGATE_PROXY_FRONT_HTTP1_H
+
+#include "proxy/worker.h"
+
+/* Serves `listener` from a bound, listening, non-blocking descriptor (owned from here). Sets
+ * listener->http and listener->accept. 0 or EG_E_INTERNAL. The worker's thread, or before it
+ * starts. */
+int front_http1_listen(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
+
+/* Stops accepting and frees listener->http. Every connection of it must be gone. */
+void front_http1_unlisten(struct worker_listener *listener);
+
+/* Stops accepting; idle connections are closed now, busy ones after their answer, which tells the
+ * client so (Connection: close). worker_connections_gone is called when none is left. */
+void front_http1_drain(struct worker *worker);
+
+/* Cuts every connection, whatever it does (the drain's limit passed, or a second signal). */
+void front_http1_close_all(struct worker *worker);
+
+#endif
