@@ -1,5 +1,5 @@
 /*
- * The operator's log: one line per fact on standard error (or what log_open was given).
+ * The operator's log: one line per fact on standard error.
  *
  * For rare events only; the access log is a different room (proxy/access_log.h). Thread-safe; a
  * line is one write(2), so lines of threads never mix.
@@ -8,10 +8,15 @@
 #define EVERGATE_BASE_LOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* `json`: {"time","level","message"} lines instead of text. May be called again (a reload). */
+/* `json`: {"time","level","message"} lines instead of "TIME level evergate: message". May be called
+ * again (a reload). Before the first call: info, text. */
 void log_init(enum log_level level, bool json);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -27,5 +32,17 @@ struct log_limiter {
 };
 void log_warn_limited(struct log_limiter *limiter, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The limiter's decision alone, for whoever has a line that is not a warning. True: log it, and
+ * *ret_suppressed lines were held back before it. */
+bool log_limiter_pass(struct log_limiter *limiter, uint64_t now_us, unsigned *ret_suppressed);
+
+enum { LOG_LINE_BYTES = 4096 };
+
+/* One line with its newline, as log_* write it, into `out`; returns its size. A message that is too
+ * long is cut. Control characters are escaped: a message may quote what a stranger sent, and must
+ * not be able to forge a line or reach a terminal. Pure. */
+size_t log_format(char out[LOG_LINE_BYTES], enum log_level level, bool json, uint64_t wall_us,
+                  struct slice message);
 
 #endif

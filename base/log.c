@@ -1,0 +1,158 @@
+/* The operator's log: see log.h. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/timestamp.h"
+
+enum { LOG_MESSAGE_BYTES = 2048, LOG_LIMIT_US = 1000000 };
+
+static _Atomic enum log_level log_threshold = LOG_LEVEL_INFO;
+static _Atomic bool log_json;
+
+static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+void log_init(enum log_level level, bool json)
+{
+    atomic_store(&log_threshold, level);
+    atomic_store(&log_json, json);
+}
+
+static char *append(char *out, const char *text)
+{
+    size_t n = strlen(text);
+
+    memcpy(out, text, n);
+    return out + n;
+}
+
+/* Control characters as \xHH; everything else as it is. */
+static char *append_printable(char *out, const char *end, struct slice s)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < s.n && end - out >= 4; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        if (c >= 0x20 && c != 0x7f) {
+            *out++ = (char)c;
+            continue;
+        }
+        out = append(out, "\\x");
+        *out++ = hex[c >> 4];
+        *out++ = hex[c & 15];
+    }
+    return out;
+}
+
+static char *format_json(char *out, const char *end, enum log_level level, const char *time,
+                         struct slice message)
+{
+    char *escaped;
+
+    out = append(out, "{\"time\":\"");
+    memcpy(out, time, TIMESTAMP_LOG_BYTES);
+    out = append(out + TIMESTAMP_LOG_BYTES, "\",\"level\":\"");
+    out = append(out, level_names[level]);
+    out = append(out, "\",\"message\":\"");
+    /* Halving converges on a message that fits however much of it must be escaped. */
+    while (!(escaped = json_escape(out, end - 2, message)))
+        message.n /= 2;
+    return append(escaped, "\"}");
+}
+
+size_t log_format(char out[LOG_LINE_BYTES], enum log_level level, bool json, uint64_t wall_us,
+                  struct slice message)
+{
+    const char *end = out + LOG_LINE_BYTES - 1;
+    char time[TIMESTAMP_LOG_BYTES], *p = out;
+
+    timestamp_log(time, wall_us);
+    if (json) {
+        p = format_json(p, end, level, time, message);
+    } else {
+        memcpy(p, time, sizeof(time));
+        p = append(p + sizeof(time), " ");
+        p = append(p, level_names[level]);
+        p = append(p, " evergate: ");
+        p = append_printable(p, end, message);
+    }
+    *p++ = '\n';
+    return (size_t)(p - out);
+}
+
+static void log_write(enum log_level level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void log_write(enum log_level level, const char *format, va_list args)
+{
+    char message[LOG_MESSAGE_BYTES], line[LOG_LINE_BYTES];
+    int saved = errno, n;
+    size_t size;
+
+    if (level > atomic_load_explicit(&log_threshold, memory_order_relaxed))
+        return;
+    n = vsnprintf(message, sizeof(message), format, args);
+    if (n < 0)
+        n = 0;
+    if ((size_t)n >= sizeof(message))
+        n = sizeof(message) - 1;
+    size = log_format(line, level, atomic_load_explicit(&log_json, memory_order_relaxed),
+                      clock_wall_us(), slice_from(message, (size_t)n));
+    /* There is nowhere to report a failure of the log itself. */
+    if (write(STDERR_FILENO, line, size) < 0)
+        errno = saved;
+    errno = saved;
+}
+
+#define LOG_FUNCTION(name, level)                                                                  \
+    void name(const char *format, ...)                                                             \
+    {                                                                                              \
+        va_list args;                                                                              \
+                                                                                                   \
+        va_start(args, format);                                                                    \
+        log_write(level, format, args);                                                            \
+        va_end(args);                                                                              \
+    }
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+bool log_limiter_pass(struct log_limiter *limiter, uint64_t now_us, unsigned *ret_suppressed)
+{
+    unsigned long long next = atomic_load_explicit(&limiter->next_us, memory_order_relaxed);
+
+    /* Of several threads that come at once, the one that moves the deadline writes the line. */
+    if (now_us < next || !atomic_compare_exchange_strong(
+                             &limiter->next_us, &next, (unsigned long long)now_us + LOG_LIMIT_US)) {
+        atomic_fetch_add_explicit(&limiter->suppressed, 1, memory_order_relaxed);
+        return false;
+    }
+    *ret_suppressed = atomic_exchange_explicit(&limiter->suppressed, 0, memory_order_relaxed);
+    return true;
+}
+
+void log_warn_limited(struct log_limiter *limiter, const char *format, ...)
+{
+    char message[LOG_MESSAGE_BYTES];
+    unsigned suppressed;
+    va_list args;
+
+    if (!log_limiter_pass(limiter, clock_monotonic_us(), &suppressed))
+        return;
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
+    if (suppressed > 0)
+        log_warn("%s (%u more like this were suppressed)", message, suppressed);
+    else
+        log_warn("%s", message);
+}
