@@ -10,7 +10,6 @@
 #ifndef EVERGATE_PROXY_WORKER_H
 #define EVERGATE_PROXY_WORKER_H
 
-#include <event2/http.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,16 +25,16 @@
 struct server;
 struct worker;
 struct worker_view;
+struct shell_nursery;
 
 struct worker_listener {
     const struct config_listener *config;
     struct worker_view *view;
     struct worker *worker;
     struct tls_context *tls;       /* NULL: plain */
-    struct evhttp *http;           /* owns the accept socket and the requests */
+    struct shell_nursery *nursery; /* its evhttp: owns accept socket, connections, requests */
     _Atomic unsigned *connections; /* of this listener, over all workers: max_connections */
-    struct evconnlistener *accept;
-    int reserve_fd; /* given up to accept and shed when descriptors run out */
+    int reserve_fd;                /* given up to accept and shed when descriptors run out */
 };
 
 struct worker_view {
@@ -66,6 +65,8 @@ struct worker {
     struct access_log_ring *access_log; /* NULL: off */
     struct list connections;            /* front_http1 connections, for drain */
     bool draining;
+    bool drained; /* worker_connections_gone was called */
+    bool running; /* the thread was started; control thread only */
     uint64_t random_state[2];
     char date[32]; /* an HTTP date, refreshed each second */
     uint64_t date_s;
@@ -75,6 +76,11 @@ static inline void stat_add(_Atomic uint64_t *counter, uint64_t n)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
                           memory_order_relaxed);
+}
+
+static inline void stat_sub(_Atomic uint64_t *gauge, uint64_t n)
+{
+    stat_add(gauge, (uint64_t)0 - n);
 }
 
 struct worker_view *worker_view_ref(struct worker_view *view);
@@ -93,13 +99,20 @@ void worker_fini(struct worker *worker);
 
 int worker_start(struct worker *worker) WARN_UNUSED; /* the thread */
 
-/* The frontend's word that the last connection of a draining worker is gone. Worker's thread. */
+/* The frontend's word that the last connection of a draining worker is gone. Worker's thread; only
+ * the first call counts. */
 void worker_connections_gone(struct worker *worker);
 
 /* Any thread. Drain: stops accepting, tells keep-alive clients to close, calls
  * server_worker_drained when the last connection is gone. */
 void worker_drain(struct worker *worker);
-void worker_stop(
-    struct worker *worker); /* ends the loop, cutting what is left; then pthread_join */
+
+/* Control thread. Ends the loop, cutting what is left, and joins the thread. */
+void worker_stop(struct worker *worker);
+
+/* Control thread. New addresses of an endpoint (copied), applied on the worker's thread, or at once
+ * while it does not run yet. */
+void worker_set_addresses(struct worker *worker, unsigned pool, unsigned endpoint,
+                          const struct address *addresses, size_t count);
 
 #endif
