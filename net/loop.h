@@ -25,27 +25,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/list.h"
+#include "net/wheel.h"
 
 enum {
     LOOP_READ_BYTES = 64 * 1024, /* the shared read buffer, and the shared plaintext buffer */
     LOOP_SCRATCH_BYTES = 128 * 1024,
-    LOOP_TICK_MS = 20, /* timer resolution */
-    LOOP_WHEEL_SLOTS = 512,
-};
-
-struct loop_timer;
-typedef void (*loop_timer_cb)(struct loop_timer *timer);
-
-/*
- * A timer fires once, up to two ticks late, never early. Moving a deadline is a store: the wheel
- * is only touched when the old slot comes up. Embed it and find the owner with container_of.
- */
-struct loop_timer {
-    struct list node;
-    uint64_t deadline_ms; /* monotonic; 0: not armed */
-    uint64_t slot_ms;     /* the deadline under which it stands in the wheel; 0: in no slot */
-    loop_timer_cb on_timer;
+    LOOP_CIPHER_BYTES = 64 * 1024, /* ciphertext on its way to one sendmsg */
+    LOOP_GATHER_BYTES = 16 * 1024, /* small pieces that become one TLS record */
+    LOOP_TICK_MS = WHEEL_TICK_MS,  /* timer resolution; a timer is up to two ticks late */
 };
 
 /* Work to be done at the end of this turn, after everything was flushed. At most once per node. */
@@ -67,13 +56,21 @@ struct loop {
     char *scratch;      /* LOOP_SCRATCH_BYTES; valid until the turn's flush */
     size_t scratch_used;
 
-    struct list dirty; /* transports with references to flush */
+    /* TLS, allocated with the first session: see net/transport_tls.c. */
+    char *cipher_buffer; /* LOOP_CIPHER_BYTES; filled and emptied within one transport's flush */
+    size_t cipher_used;
+    const void *cipher_owner; /* the transport that is being flushed, or NULL */
+    char *gather_buffer;      /* LOOP_GATHER_BYTES; likewise */
+
+    struct list dirty; /* loop_task: each flushes one transport's references */
+    struct list spare; /* loop_task: heap memory beginning with it, leased as transport outputs */
     struct list soon;  /* loop_task: run when the turn ends */
     struct list dead;  /* loop_task: reaped after `soon`, nothing may run on them any more */
+    struct event *next_round; /* tasks queued by tasks: run after I/O had its chance */
 
-    struct list wheel[LOOP_WHEEL_SLOTS];
-    uint64_t wheel_ms; /* slots up to here were looked at */
-    struct event *tick;
+    struct wheel wheel;
+    struct event *tick;  /* armed to the wheel's next occupied slot: an idle loop does not wake */
+    uint64_t tick_at_ms; /* 0: not armed */
 
     struct event *wake; /* an eventfd: loop_post */
     int wake_fd;
@@ -82,15 +79,21 @@ struct loop {
 };
 
 /* 0 or EG_E_INTERNAL / EG_E_NOMEM; on failure the loop needs no loop_fini. */
-int loop_init(struct loop *loop);
+int loop_init(struct loop *loop) WARN_UNUSED;
 
-/* Frees what loop_init made. Runs outstanding reaps; posts that were not run yet are dropped. */
+/* Frees what loop_init made. Runs outstanding reaps; posts that were not run yet are dropped, and
+ * so are tasks of loop_soon. Every transport must have been finished before. */
 void loop_fini(struct loop *loop);
 
 /* Runs until loop_stop. Call on the owning thread. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/*
+ * The outermost loop_leave flushes dirty transports, runs the tasks of loop_soon that are queued by
+ * then, flushes what those wrote, and reaps. Tasks run at depth 1: enter and leave within them
+ * nest. What a task queues runs in the next round, after other I/O had its chance.
+ */
 void loop_enter(struct loop *loop);
 void loop_leave(struct loop *loop);
 
@@ -101,17 +104,23 @@ void loop_flush(struct loop *loop);
  * `size_bytes` of memory that stays valid until the turn's flush: the place to write heads to that
  * are then given to transport_write by reference. NULL when it does not fit even after a flush
  * (size over LOOP_SCRATCH_BYTES): then the caller's limits are wrong.
+ *
+ * The call itself may flush: hand an earlier piece to transport_write before asking for the next.
  */
 char *loop_scratch(struct loop *loop, size_t size_bytes);
 
 /* Gives back the unused end of the latest loop_scratch. */
 void loop_scratch_shrink(struct loop *loop, const char *end);
 
+/* Moving a deadline later costs a store (net/wheel.h). Cancel before the timer's memory goes. */
 void loop_timer_init(struct loop_timer *timer, loop_timer_cb on_timer);
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, uint64_t after_ms);
 void loop_timer_cancel(struct loop_timer *timer);
 
 void loop_task_init(struct loop_task *task, void (*run)(struct loop_task *task));
+void loop_task_cancel(struct loop_task *task);
+
+/* Outside of a turn (depth 0) the task runs in the next round. */
 void loop_soon(struct loop *loop, struct loop_task *task);
 
 /* Frees later: `run` is called after the turn, when no callback of the object can be on the stack
