@@ -1,25 +1,60 @@
 /*
- * The interface every balancing algorithm implements: one file each, algorithm_NAME.c.
+ * The interface every balancing algorithm implements (one file each, algorithm_NAME.c), and what
+ * the balancer lends to it.
  *
- * `choose` looks at the candidates (usable endpoints of the best available preference that were not
- * tried) and returns one, or NULL to let balancer_pick try again (it lost a race). It may use the
- * endpoints' atomics and the pool's own state.
+ * An algorithm is given the *candidates*: the endpoints of one preference (healthy before degraded
+ * before unknown) that this request has not tried. They come from the pool's *line-up*, a list that
+ * balancer_pool_changed keeps:
+ *
+ *     line-up   [ a  c  d  f | b | e ]      healthy | degraded | unknown
+ *     points    [aaa c dd f  ]              each member owns as many points as its weight
+ *
+ * The line-up is read without a lock while another thread may be rewriting it. A reader can thus
+ * meet a member that has just left, or miss one that has just come. Members are endpoints of this
+ * pool whatever happens, so nothing can be read that is not there; and candidates_have looks at the
+ * endpoint itself. Every choice must be confirmed by candidates_have (or come from a function that
+ * did so).
  */
 #ifndef EVERGATE_BALANCER_ALGORITHM_H
 #define EVERGATE_BALANCER_ALGORITHM_H
 
 #include "balancer/balancer.h"
 
+enum balancer_preference {
+    PREFER_HEALTHY,
+    PREFER_DEGRADED,
+    PREFER_UNKNOWN,
+    PREFER_COUNT,
+    PREFER_NEVER = PREFER_COUNT, /* not usable */
+};
+
+struct balancer_candidates {
+    struct balancer_pool *pool;
+    const struct balancer_tried *tried;
+    enum balancer_preference preference;
+    unsigned first, count; /* its part of the line-up; count > 0 */
+    uint64_t points;       /* sum of the members' weights, divided by `unit` */
+    uint64_t unit;         /* greatest common divisor of the weights: equal weights give one point
+                              each */
+};
+
 struct balancer_algorithm {
     const char *name;
-    /* State shared by all workers for one pool; NULL when the algorithm has none. */
+    /* State shared by all workers for one pool. May be NULL. */
     void *(*state_new)(struct balancer_pool *pool);
     void (*state_free)(void *state);
-    /* Weights or the usable set changed. May be NULL. */
+    /* An input changed. Called by one thread at a time, while others choose. May be NULL. */
     void (*changed)(struct balancer_pool *pool, void *state);
-    struct endpoint *(*choose)(struct balancer_pool *pool, void *state,
-                               const struct balancer_request *request,
-                               const struct balancer_tried *tried);
+    /*
+     * One of the candidates with its `active` raised (endpoint_take, endpoint_take_seen), or NULL
+     * when none is left. Raising it is part of choosing: an algorithm that compares `active` raises
+     * it with a compare-and-swap, so that two workers do not both take the least loaded one.
+     */
+    struct endpoint *(*choose)(const struct balancer_candidates *candidates, void *state,
+                               const struct balancer_request *request);
+    /* The answer to each successful choose; `active` is lowered already. May be NULL. */
+    void (*done)(void *state, struct endpoint *endpoint, enum balancer_outcome outcome,
+                 uint64_t latency_us, uint64_t now_us);
 };
 
 extern const struct balancer_algorithm balancer_round_robin;
@@ -29,5 +64,78 @@ extern const struct balancer_algorithm balancer_ip_hash;
 extern const struct balancer_algorithm balancer_random;
 extern const struct balancer_algorithm balancer_consistent_hash;
 extern const struct balancer_algorithm balancer_least_latency;
+
+/* Can it be chosen now: of this preference and not tried? The last word on every choice. */
+bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint);
+
+/* The member at a position below count; it may have left: see candidates_have. */
+struct endpoint *candidates_at(const struct balancer_candidates *c, unsigned position);
+
+/* The first member at `position` or after it, in a circle, that can be chosen; NULL when none can.
+ * For when the quick ways met only tried ones: O(n). */
+struct endpoint *candidates_from(const struct balancer_candidates *c, unsigned position);
+
+/* The member that owns a point, with the points it owns. O(1) with equal weights, else O(log n). */
+struct candidates_share {
+    struct endpoint *endpoint;
+    uint64_t start, end;
+};
+struct candidates_share candidates_at_point(const struct balancer_candidates *c, uint64_t point);
+
+enum balancer_preference endpoint_preference(const struct endpoint *endpoint);
+
+/*
+ * Memory order of everything on the hot path: relaxed. `active`, `weight`, `turn`, the latency and
+ * the inputs are numbers to be compared, none of them announces other memory: endpoints live as
+ * long as their pool, and addresses reach a worker through its own loop. What must not be lost is
+ * atomicity (no increment disappears), which relaxed read-modify-write operations give.
+ */
+static inline int endpoint_active(const struct endpoint *endpoint)
+{
+    return atomic_load_explicit(&endpoint->active, memory_order_relaxed);
+}
+
+/* At least 1, even when the weight became 0 since candidates_have: it is used as a divisor. */
+static inline unsigned endpoint_weight(const struct endpoint *endpoint)
+{
+    unsigned weight = atomic_load_explicit(&endpoint->weight, memory_order_relaxed);
+
+    return weight > 0 ? weight : 1;
+}
+
+static inline struct endpoint *endpoint_take(struct endpoint *endpoint)
+{
+    if (endpoint != NULL)
+        atomic_fetch_add_explicit(&endpoint->active, 1, memory_order_relaxed);
+    return endpoint;
+}
+
+/* Only if its active count is still `seen`; false: another worker was faster, look again. */
+static inline bool endpoint_take_seen(struct endpoint *endpoint, int seen)
+{
+    return atomic_compare_exchange_strong_explicit(&endpoint->active, &seen, seen + 1,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+/* 64 bits in which every bit of `x` has a say in every bit: two rounds of shift and multiply, by
+ * the fractions of pi and e. A bijection. */
+static inline uint64_t balancer_mix(uint64_t x)
+{
+    x ^= x >> 32;
+    x *= 0x243f6a8885a308d3u;
+    x ^= x >> 29;
+    x *= 0xb7e151628aed2a6bu;
+    x ^= x >> 32;
+    return x;
+}
+
+/* Added again and again it visits all 64-bit numbers, far apart (2^64 over the golden ratio). */
+#define BALANCER_GOLDEN 0x9e3779b97f4a7c15u
+
+/* `bits` scaled to 0 .. n-1 without the bias and the division of a modulo. */
+static inline uint64_t balancer_scale(uint64_t bits, uint64_t n)
+{
+    return (uint64_t)(((unsigned __int128)bits * n) >> 64);
+}
 
 #endif

@@ -54,12 +54,19 @@ struct endpoint {
     _Atomic enum breaker_state breaker;
     _Atomic bool draining;
     _Atomic bool resolved; /* false: no address is known for its name yet */
+    /* Requests that a half_open breaker still lets through; given by who opens it half, taken one
+     * by one by pick. */
+    _Atomic unsigned probes;
+
+    /* For people, not for pick: since when (monotonic) and why it has its status (static text). */
+    _Atomic uint64_t status_since_us;
+    _Atomic(const char *) status_why;
 
     _Alignas(64) _Atomic int active; /* requests picked and not done, all workers */
     _Alignas(64) _Atomic uint64_t picks;
-    _Atomic uint64_t turn;                      /* algorithm state: weighted's virtual time */
-    _Alignas(64) _Atomic uint64_t latency_ewma; /* microseconds, with its time: see least_latency */
-    _Atomic uint64_t latency_stamp_us;
+    _Atomic uint64_t turn;                      /* virtual time of its next turn: see stride.h */
+    _Alignas(64) _Atomic uint64_t latency_ewma; /* fixed point: read endpoint_latency_us */
+    _Atomic uint64_t latency_stamp_us;          /* of the last sample */
 };
 
 struct balancer_pool;
@@ -71,11 +78,12 @@ struct balancer_request {
     uint64_t now_us; /* monotonic */
 };
 
-/* Which endpoints this request has had already. Up to 64 endpoints inline; init before use, fini
- * after. */
+/* Which endpoints this request has had already. The first 64 of a pool inline; init before use,
+ * fini after. */
 struct balancer_tried {
     uint64_t inline_bits;
-    uint64_t *bits; /* heap, only for pools of more than 64 endpoints */
+    uint64_t *bits; /* heap: indices from 64 on, once one of them was picked */
+    unsigned words; /* of `bits` */
     unsigned count;
 };
 void balancer_tried_init(struct balancer_tried *tried);
@@ -93,9 +101,12 @@ struct balancer_pool *balancer_pool_new(const struct config_pool *config);
 void balancer_pool_free(struct balancer_pool *pool);
 
 /*
- * Chooses an endpoint, adds it to `tried`, raises its active count. NULL when there is none left;
- * then *ret_error is EG_E_NO_ENDPOINT, EG_E_BREAKER_OPEN (all that were left out are open) or
- * EG_E_RESOLVE.
+ * Chooses an endpoint (usable, of the best status there is: healthy, else degraded, else unknown),
+ * adds it to `tried`, raises its active count. NULL when there is none left;
+ * then *ret_error is EG_E_BREAKER_OPEN when every endpoint that could serve is kept out by its
+ * breaker, EG_E_RESOLVE when each of them waits for its name, else EG_E_NO_ENDPOINT: unhealthy,
+ * mixed reasons, or all usable ones were tried. Endpoints that are draining or have weight 0 do not
+ * count: somebody took them out on purpose.
  */
 struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer_request *request,
                                struct balancer_tried *tried, int *ret_error);
@@ -103,7 +114,10 @@ struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer
 void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
                    enum balancer_outcome outcome, uint64_t latency_us, uint64_t now_us);
 
-/* Must be called after a weight, status, breaker or drain input was changed (any thread). */
+/* Must be called after an input of an endpoint was changed (any thread, after the stores): weight,
+ * status, breaker, drain or resolved. An endpoint that may not be used is left out from the moment
+ * of the store; this call brings shares and preferences up to date. When several threads call at
+ * once, one of them works for all and the others return at once. */
 void balancer_pool_changed(struct balancer_pool *pool);
 
 unsigned balancer_pool_size(const struct balancer_pool *pool);
@@ -117,5 +131,8 @@ const char *breaker_state_name(enum breaker_state state);
 
 /* Can it be given a new request at all (drain, weight 0, unhealthy, breaker, unresolved)? */
 bool endpoint_usable(const struct endpoint *endpoint);
+
+/* What least_latency has learned, aged to now; 0: no sample yet. */
+uint64_t endpoint_latency_us(const struct endpoint *endpoint, uint64_t now_us);
 
 #endif
