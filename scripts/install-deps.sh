@@ -1,0 +1,121 @@
+#!/bin/bash
+# Installs the Debian packages that a task needs and this machine lacks.
+#
+#   scripts/install-deps.sh build|run|test|bench|fuzz|lint
+#
+# With everything in place it only asks dpkg: no network, no root. EVERGATE_NO_INSTALL=1 makes it
+# say what is missing and fail instead of installing.
+set -euo pipefail
+
+# "package: why"; what the program itself is made of.
+build_packages="
+build-essential: the C compiler and its headers
+cmake: the build
+ninja-build: the build
+pkg-config: finds the libraries below
+libevent-dev: event loop and evhttp
+libssl-dev: TLS
+libconfig-dev: the configuration's syntax
+libc-ares-dev: asynchronous name resolution
+node-llhttp: the HTTP/1 parser's C sources"
+
+test_packages="
+libcriterion-dev: unit tests
+python3: integration tests
+python3-pytest: integration tests
+python3-pytest-xdist: runs them side by side
+nginx-light: a real backend for them
+nodejs: a real backend for them
+node-ws: a real WebSocket client and server
+curl: a real client
+openssl: certificates and a TLS client"
+
+bench_packages="
+haproxy: to compare with
+nginx: to compare with, and the backend
+wrk: the load generator
+openssl: a certificate
+python3: the measuring script"
+
+fuzz_packages="
+clang: libFuzzer
+libclang-rt-14-dev: its run time
+llvm: readable stack traces"
+
+lint_packages="
+clang-format: the format
+clang-tidy: static analysis
+libcriterion-dev: the tests are checked too"
+
+case "${1:-}" in
+build | run) wanted=$build_packages ;;
+test) wanted="$build_packages$test_packages" ;;
+bench) wanted="$build_packages$bench_packages" ;;
+fuzz) wanted="$build_packages$fuzz_packages" ;;
+lint) wanted="$build_packages$lint_packages" ;;
+*)
+    echo "usage: $0 build|run|test|bench|fuzz|lint" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "Not a Debian system: evergate needs what these packages hold:$wanted" >&2
+    exit 0 # CMake will tell what it cannot find
+fi
+
+is_installed() {
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+missing=()
+while IFS=: read -r package why; do
+    if [[ -n $package ]] && ! is_installed "$package"; then
+        ((${#missing[@]})) || echo "Packages that \"make $1\" needs and this machine lacks:"
+        printf '  %-22s%s\n' "$package" "${why# }"
+        missing+=("$package")
+    fi
+done <<<"$wanted"
+((${#missing[@]})) || exit 0
+
+if [[ $(id -u) == 0 ]]; then
+    as_root=(env)
+elif command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
+    as_root=(sudo env)
+fi
+if [[ -n ${EVERGATE_NO_INSTALL:-} || -z ${as_root:-} ]]; then
+    echo "Install them as root, then run this again:" >&2
+    echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+fi
+
+# nginx and haproxy are wanted as programs: their packages must not start a server on this machine.
+# Debian's way to say so is the policy file; a policy that is already there is left alone.
+policy=/usr/sbin/policy-rc.d
+policy_is_ours=
+forbid_services() {
+    [[ -e $policy ]] && return
+    policy_is_ours=yes
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+    "${as_root[@]}" chmod 755 $policy
+}
+allow_services() {
+    [[ -z $policy_is_ours ]] || "${as_root[@]}" rm -f $policy
+    policy_is_ours=
+}
+trap allow_services EXIT
+trap 'exit 130' INT TERM
+
+echo "Installing them with apt-get."
+"${as_root[@]}" apt-get update -qq
+forbid_services
+"${as_root[@]}" DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l \
+    apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"
+allow_services
+
+# Nor should they start at the next boot.
+for service in nginx haproxy; do
+    if [[ " ${missing[*]} " == *" $service"* && -d /run/systemd/system ]]; then
+        "${as_root[@]}" systemctl disable --quiet $service 2>/dev/null || true
+    fi
+done
