@@ -1,0 +1,35 @@
+"""Fixtures; what they are made of is in lib/."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from lib import evergate as evergate_process  # noqa: E402
+from lib.certificates import CertificateFactory  # noqa: E402
+from lib.stage import Stage  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "heavy: moves hundreds of megabytes")
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Makes and ends everything that a test needs."""
+    it = Stage(tmp_path)
+    yield it
+    it.close()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    return CertificateFactory(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def sanitizer():
+    """The sanitizer in the binary: "address", "thread" or ""."""
+    return evergate_process.sanitizer()
