@@ -1,0 +1,139 @@
+/*
+ * A cluster: one worker's view of one pool. For each endpoint its addresses, its idle connections
+ * and its TLS ticket; for all of them one TLS context and the counters.
+ *
+ * Apart from the connections because it changes with the configuration and with DNS answers, never
+ * with a request.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "upstream/upstream_internal.h"
+
+/* Which name the backend must prove to be: the configured one, else the name it was found by. */
+static const char *server_name_of(const struct config_pool *config,
+                                  const struct config_backend *backend)
+{
+    if (!config->tls)
+        return NULL;
+    return config->tls->sni ? config->tls->sni : backend->host;
+}
+
+/* Numeric and Unix addresses are parsed once, here; names wait for the resolver. */
+static int endpoint_init(struct upstream_endpoint *endpoint, const struct config_pool *config,
+                         const struct config_backend *backend, char **ret_why)
+{
+    list_init(&endpoint->idle);
+    endpoint->server_name = server_name_of(config, backend);
+    if (backend->host)
+        return EG_OK;
+
+    struct address address;
+    int code = address_parse(&address, slice_str(backend->address));
+    if (code != EG_OK) {
+        *ret_why = xasprintf("pool \"%s\": backend \"%s\": cannot use the address \"%s\": %s",
+                             config->name, backend->id, backend->address, error_text(code));
+        return EG_E_INTERNAL;
+    }
+    endpoint->addresses = xmalloc(sizeof(address));
+    endpoint->addresses[0] = address;
+    endpoint->address_count = 1;
+    return EG_OK;
+}
+
+static int cluster_init_tls(struct upstream_cluster *cluster, char **ret_why)
+{
+    static const char *const alpn[] = {"http/1.1", NULL};
+    const struct config_pool_tls *tls = cluster->config->tls;
+
+    if (!tls)
+        return EG_OK;
+    const struct tls_client_params params = {
+        .ca_path = tls->ca_path,
+        .verify = tls->verify,
+        .cert_path = tls->cert_path,
+        .key_path = tls->key_path,
+        .alpn = alpn,
+    };
+    return tls_context_new_client(&cluster->tls, &params, ret_why);
+}
+
+int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loop,
+                         const struct config_pool *config, struct balancer_pool *pool,
+                         char **ret_why)
+{
+    struct upstream_cluster *cluster = xcalloc(1, sizeof(*cluster));
+
+    /* An endpoint's index names it in both. */
+    CHECK(balancer_pool_size(pool) == config->backend_count);
+    cluster->loop = loop;
+    cluster->config = config;
+    list_init(&cluster->busy);
+    cluster->endpoint_count = (unsigned)config->backend_count;
+    cluster->endpoints = xcalloc(config->backend_count, sizeof(*cluster->endpoints));
+
+    int code = EG_OK;
+    for (unsigned i = 0; i < cluster->endpoint_count; i++) {
+        char *why = NULL;
+        int r = endpoint_init(&cluster->endpoints[i], config, &config->backends[i], &why);
+        if (code == EG_OK && r != EG_OK) {
+            code = r;
+            *ret_why = why;
+        } else {
+            free(why);
+        }
+    }
+    if (code == EG_OK)
+        code = cluster_init_tls(cluster, ret_why);
+    if (code != EG_OK) {
+        upstream_cluster_free(cluster);
+        return code;
+    }
+    *ret_cluster = cluster;
+    return EG_OK;
+}
+
+void upstream_cluster_free(struct upstream_cluster *cluster)
+{
+    if (!cluster)
+        return;
+    CHECK(list_empty(&cluster->busy));
+    upstream_cluster_close_idle(cluster);
+    for (unsigned i = 0; i < cluster->endpoint_count; i++) {
+        tls_resume_slot_clear(&cluster->endpoints[i].resume_slot);
+        free(cluster->endpoints[i].addresses);
+    }
+    tls_context_free(cluster->tls);
+    free(cluster->endpoints);
+    free(cluster);
+}
+
+void upstream_cluster_set_addresses(struct upstream_cluster *cluster, unsigned endpoint_index,
+                                    const struct address *addresses, size_t count)
+{
+    CHECK(endpoint_index < cluster->endpoint_count);
+    struct upstream_endpoint *endpoint = &cluster->endpoints[endpoint_index];
+
+    free(endpoint->addresses);
+    endpoint->addresses = NULL;
+    endpoint->address_count = count;
+    if (count > 0) {
+        endpoint->addresses = xcalloc(count, sizeof(*addresses));
+        memcpy(endpoint->addresses, addresses, count * sizeof(*addresses));
+    }
+    endpoint->generation++;
+    upstream_idle_close_vanished(endpoint);
+}
+
+void upstream_cluster_close_idle(struct upstream_cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->endpoint_count; i++)
+        upstream_idle_close_all(&cluster->endpoints[i]);
+}
+
+struct upstream_cluster_stats upstream_cluster_stats(const struct upstream_cluster *cluster)
+{
+    return cluster->stats;
+}

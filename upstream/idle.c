@@ -1,0 +1,73 @@
+/*
+ * Idle connections of one endpoint: last in, first out, so that the ones in use stay warm and the
+ * surplus grows old at the tail until its keep-alive timeout takes it.
+ *
+ * What stands here is clean: its last answer ended exactly where its framing said and nothing
+ * followed. Anything that the backend does to an idle connection, be it FIN, reset or bytes nobody
+ * asked for, closes it (connection.c): such bytes would be read as the answer to the next request.
+ */
+#include "upstream/upstream_internal.h"
+
+#define CONNECTION_OF(item) container_of(item, struct upstream_connection, node)
+
+struct upstream_connection *upstream_idle_take(struct upstream_endpoint *endpoint, bool check)
+{
+    while (!list_empty(&endpoint->idle)) {
+        struct upstream_connection *c = CONNECTION_OF(endpoint->idle.next);
+
+        if (!check || transport_alive(&c->transport))
+            return c;
+        upstream_connection_set_state(c, UPSTREAM_CLOSED);
+    }
+    return NULL;
+}
+
+static bool address_still_there(struct upstream_connection *c)
+{
+    const struct upstream_endpoint *endpoint = c->endpoint;
+
+    if (c->generation == endpoint->generation)
+        return true;
+    for (size_t i = 0; i < endpoint->address_count; i++) {
+        if (address_equal(&c->address, &endpoint->addresses[i])) {
+            c->generation = endpoint->generation;
+            return true;
+        }
+    }
+    return false;
+}
+
+void upstream_idle_put(struct upstream_connection *c)
+{
+    struct upstream_endpoint *endpoint = c->endpoint;
+    const struct config_pool *config = c->cluster->config;
+    unsigned limit = config->keepalive.idle;
+    uint64_t max_requests = config->keepalive.max_requests;
+
+    if (limit == 0 || (max_requests != 0 && c->requests >= max_requests) ||
+        !address_still_there(c)) {
+        upstream_connection_set_state(c, UPSTREAM_CLOSED);
+        return;
+    }
+    /* Room is made at the tail: the oldest is the likeliest to be closed by the backend soon. */
+    if (endpoint->idle_count >= limit)
+        upstream_connection_set_state(CONNECTION_OF(endpoint->idle.prev), UPSTREAM_CLOSED);
+    upstream_connection_set_state(c, UPSTREAM_IDLE);
+}
+
+void upstream_idle_close_all(struct upstream_endpoint *endpoint)
+{
+    while (!list_empty(&endpoint->idle))
+        upstream_connection_set_state(CONNECTION_OF(endpoint->idle.next), UPSTREAM_CLOSED);
+}
+
+void upstream_idle_close_vanished(struct upstream_endpoint *endpoint)
+{
+    list_for_each_safe(item, tmp, &endpoint->idle)
+    {
+        struct upstream_connection *c = CONNECTION_OF(item);
+
+        if (!address_still_there(c))
+            upstream_connection_set_state(c, UPSTREAM_CLOSED);
+    }
+}
