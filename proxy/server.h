@@ -1,6 +1,10 @@
 /*
  * The server: everything that `evergate run` keeps alive, on the control thread: workers,
  * endpoints, resolver, access log, signals.
+ *
+ *   server_new ──► server_run ──► server_free
+ *   binds,         RESOLVING ─► SERVING ─► DRAINING ─► STOPPED
+ *   allocates      (names, 2 s)  (threads)  (SIGTERM)   (joined)
  */
 #ifndef EVERGATE_PROXY_SERVER_H
 #define EVERGATE_PROXY_SERVER_H
@@ -9,19 +13,41 @@
 #include "proxy/access_log.h"
 #include "proxy/worker.h"
 
+struct server_names;
+struct server_signals;
+struct server_health;
+struct listen_set;
+
+/* Changed by server_set_phase only; read by any thread. */
+enum server_phase {
+    SERVER_RESOLVING, /* bound; the names of backends are looked up for the first time */
+    SERVER_SERVING,   /* the workers run */
+    SERVER_DRAINING,  /* no new connections; work in flight finishes */
+    SERVER_STOPPED,   /* the workers were joined */
+};
+
 struct server {
     struct config *config;
     struct loop loop; /* the control thread's */
     struct worker *workers;
     unsigned worker_count;
     struct balancer_pool **pools;
+    struct listen_set *listen; /* per listener: descriptors until workers have them, addresses */
     _Atomic unsigned *listener_connections;
     struct resolver *resolver;
     struct access_log *access_log;
-    struct server_watches *watches; /* names being resolved, and who gets their addresses */
+    struct server_names *names; /* being resolved, and who gets their addresses */
+    struct server_health *health;
+    struct server_signals *signals;
+    struct loop_timer resolve_timer, drain_timer, tickets_timer;
     unsigned drained_workers;
-    _Atomic bool draining;
-    uint64_t started_us;
+    unsigned initialised_workers;
+    uint64_t drain_started_us;
+    _Atomic enum server_phase phase;
+    _Atomic uint64_t generation; /* of the configuration: 1, and one more per reload */
+    uint64_t started_us;         /* monotonic */
+    uint64_t started_wall_us;
+    int exit_code;
 };
 
 /* Binds every listener before anything starts, so that a port in use is an error and not half a
@@ -35,6 +61,27 @@ void server_free(struct server *server);
 
 /* Posted by a worker whose last connection is gone while draining; any thread. */
 void server_worker_drained(struct server *server);
+
+/* As SIGTERM does it. Any thread. */
+void server_stop(struct server *server);
+
+static inline enum server_phase server_phase(const struct server *server)
+{
+    return atomic_load_explicit(&server->phase, memory_order_acquire);
+}
+
+/* Can it serve: not draining, and at least one pool has a usable endpoint (or there is no pool)?
+ * Any thread. */
+bool server_ready(const struct server *server);
+
+/* The sum of all workers' counters at about this moment; any thread, no lock. */
+struct server_totals {
+    uint64_t connections_total, requests_total, bytes_in, bytes_out;
+    uint64_t requests_by_class[6];
+    uint64_t own_answers, retries, tunnels, sheds, tls_handshakes, tls_resumed, tls_failures;
+    uint64_t connections, requests_active;
+};
+struct server_totals server_totals(const struct server *server);
 
 /* Processors this process may use: affinity and the cgroup's CPU quota (v1 and v2), rounded up, at
  * least 1. */

@@ -211,6 +211,8 @@ struct address_update {
     struct worker *worker;
     unsigned pool, endpoint;
     size_t count;
+    void (*on_applied)(void *arg);
+    void *arg;
     struct address addresses[];
 };
 
@@ -220,11 +222,14 @@ static void on_addresses(void *arg)
 
     upstream_cluster_set_addresses(update->worker->view->clusters[update->pool], update->endpoint,
                                    update->addresses, update->count);
+    if (update->on_applied)
+        update->on_applied(update->arg);
     free(update);
 }
 
 void worker_set_addresses(struct worker *worker, unsigned pool, unsigned endpoint,
-                          const struct address *addresses, size_t count)
+                          const struct address *addresses, size_t count,
+                          void (*on_applied)(void *arg), void *arg)
 {
     size_t size = count * sizeof(*addresses);
     struct address_update *update = xmalloc(sizeof(*update) + size);
@@ -233,6 +238,8 @@ void worker_set_addresses(struct worker *worker, unsigned pool, unsigned endpoin
     update->pool = pool;
     update->endpoint = endpoint;
     update->count = count;
+    update->on_applied = on_applied;
+    update->arg = arg;
     memcpy(update->addresses, addresses, size);
     if (worker->running)
         loop_post(&worker->loop, on_addresses, update);

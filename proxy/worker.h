@@ -111,8 +111,9 @@ void worker_drain(struct worker *worker);
 void worker_stop(struct worker *worker);
 
 /* Control thread. New addresses of an endpoint (copied), applied on the worker's thread, or at once
- * while it does not run yet. */
+ * while it does not run yet; then `on_applied(arg)`, if given, on that thread. */
 void worker_set_addresses(struct worker *worker, unsigned pool, unsigned endpoint,
-                          const struct address *addresses, size_t count);
+                          const struct address *addresses, size_t count,
+                          void (*on_applied)(void *arg), void *arg);
 
 #endif

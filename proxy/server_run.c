@@ -1,0 +1,177 @@
+/*
+ * The server's phases: waiting for names, serving, draining, stopped. See server.h.
+ *
+ * Every way out goes through loop_stop of the control loop; what stops the workers is after the
+ * loop, in server_run, so that it happens once and in one order.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/address.h"
+#include "net/tls.h"
+#include "proxy/listen.h"
+#include "proxy/server_internal.h"
+
+void server_set_phase(struct server *server, enum server_phase phase)
+{
+    atomic_store_explicit(&server->phase, phase, memory_order_release);
+}
+
+static double seconds_of_ms(uint64_t ms)
+{
+    return (double)ms / 1000;
+}
+
+static void log_listeners(const struct server *server)
+{
+    char text[ADDRESS_TEXT_BYTES];
+
+    for (size_t i = 0; i < server->config->listener_count; i++)
+        log_info("listener \"%s\" is listening on %s", server->config->listeners[i].name,
+                 address_format(&server->listen[i].address, text));
+}
+
+/* A thread that cannot be started at all leaves nothing to serve with. */
+static void begin_serving(struct server *server)
+{
+    loop_timer_cancel(&server->resolve_timer);
+    server_set_phase(server, SERVER_SERVING);
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        if (worker_start(&server->workers[i]) == EG_OK)
+            continue;
+        log_error("cannot start worker %u: the system's limit on threads or memory is reached", i);
+        server->exit_code = 1;
+        loop_stop(&server->loop);
+        return;
+    }
+    log_listeners(server);
+    log_info("serving \"%s\" with %u workers, %zu pools", server->config->file,
+             server->worker_count, server->config->pool_count);
+}
+
+void server_names_answered(struct server *server)
+{
+    if (server_phase(server) == SERVER_RESOLVING)
+        begin_serving(server);
+}
+
+static void on_resolve_timer(struct loop_timer *timer)
+{
+    struct server *server = container_of(timer, struct server, resolve_timer);
+
+    log_warn("%u names of backends have no answer after %.0f s: serving without them until they "
+             "resolve",
+             server_names_waiting(server), seconds_of_ms(SERVER_RESOLVE_WAIT_MS));
+    begin_serving(server);
+}
+
+static void on_tickets_timer(struct loop_timer *timer)
+{
+    struct server *server = container_of(timer, struct server, tickets_timer);
+
+    tls_tickets_rotate();
+    loop_timer_set(&server->loop, timer, SERVER_TICKETS_MS);
+}
+
+static void on_drain_timer(struct loop_timer *timer)
+{
+    struct server *server = container_of(timer, struct server, drain_timer);
+    struct server_totals totals = server_totals(server);
+
+    log_warn("drain: the limit of %g s has passed: cutting %llu connections with %llu requests in "
+             "flight",
+             seconds_of_ms(server->config->drain_timeout_ms),
+             (unsigned long long)totals.connections, (unsigned long long)totals.requests_active);
+    loop_stop(&server->loop);
+}
+
+void server_timers_init(struct server *server)
+{
+    loop_timer_init(&server->resolve_timer, on_resolve_timer);
+    loop_timer_init(&server->drain_timer, on_drain_timer);
+    loop_timer_init(&server->tickets_timer, on_tickets_timer);
+}
+
+void server_drain(struct server *server, const char *why)
+{
+    struct server_totals totals = server_totals(server);
+    uint64_t limit_ms = server->config->drain_timeout_ms;
+
+    if (server_phase(server) == SERVER_RESOLVING) {
+        log_info("%s: stopping before anything was served", why);
+        loop_stop(&server->loop);
+        return;
+    }
+    log_info("%s: draining: %llu connections, %llu requests in flight, limit %g s; again to exit "
+             "at once",
+             why, (unsigned long long)totals.connections,
+             (unsigned long long)totals.requests_active, seconds_of_ms(limit_ms));
+    server_set_phase(server, SERVER_DRAINING);
+    server->drain_started_us = clock_monotonic_us();
+    loop_timer_set(&server->loop, &server->drain_timer, limit_ms);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_drain(&server->workers[i]);
+}
+
+void server_exit_now(struct server *server, const char *why)
+{
+    struct server_totals totals = server_totals(server);
+
+    log_warn("%s again: exiting now, cutting %llu connections with %llu requests in flight", why,
+             (unsigned long long)totals.connections, (unsigned long long)totals.requests_active);
+    loop_stop(&server->loop);
+}
+
+static void on_worker_drained(void *arg)
+{
+    struct server *server = arg;
+
+    if (++server->drained_workers < server->worker_count)
+        return;
+    log_info("drained after %.1f s",
+             (double)(clock_monotonic_us() - server->drain_started_us) / 1000000);
+    loop_stop(&server->loop);
+}
+
+void server_worker_drained(struct server *server)
+{
+    loop_post(&server->loop, on_worker_drained, server);
+}
+
+static void on_stop(void *arg)
+{
+    struct server *server = arg;
+
+    if (server_phase(server) < SERVER_DRAINING)
+        server_drain(server, "stop");
+}
+
+void server_stop(struct server *server)
+{
+    loop_post(&server->loop, on_stop, server);
+}
+
+int server_run(struct server *server)
+{
+    struct server_totals totals;
+
+    loop_enter(&server->loop);
+    tls_tickets_rotate();
+    loop_timer_set(&server->loop, &server->tickets_timer, SERVER_TICKETS_MS);
+    loop_timer_set(&server->loop, &server->resolve_timer, SERVER_RESOLVE_WAIT_MS);
+    server_names_start(server);
+    loop_leave(&server->loop);
+
+    if (server->exit_code == 0)
+        loop_run(&server->loop);
+
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_stop(&server->workers[i]);
+    server_set_phase(server, SERVER_STOPPED);
+    totals = server_totals(server);
+    log_info("stopped after %llu requests on %llu connections",
+             (unsigned long long)totals.requests_total,
+             (unsigned long long)totals.connections_total);
+    return server->exit_code;
+}
