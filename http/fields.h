@@ -75,6 +75,14 @@ const struct http_field *http_fields_find(const struct http_fields *f, struct sl
  * case-insensitive: Connection, TE, Accept-like lists without parameters. */
 bool http_fields_list_has(const struct http_fields *f, enum http_field_id id, struct slice token);
 
+/* Takes the next member off a comma-separated list, trimmed; empty members are skipped (RFC 9110
+ * section 5.6.1.2). False when there is none left. Not for lists with quoted strings. */
+bool http_list_next(struct slice *rest, struct slice *ret_item);
+
+/* Fields that only the proxy itself writes: framing and hop-by-hop ones. Route edits must not name
+ * them. Host is not among them: overriding it is a legitimate wish. */
+bool http_field_is_reserved(struct slice name);
+
 /* token and field-value of RFC 9110 section 5.6.2 and 5.5; also used to check configuration. */
 bool http_is_token(struct slice s);
 bool http_is_field_value(struct slice s);

@@ -94,7 +94,8 @@ struct http_head_scan {
 /*
  * Looks for the end of a head in p[0..n), which grows from call to call and begins at the same
  * byte. Returns EG_OK and the head's length (empty line included) in *ret_size; EG_E_AGAIN; or at
- * the first byte that settles it EG_E_HEAD_BARE_LF, _BARE_CR, _CONTROL, _TOO_LARGE, or
+ * the first byte that settles it EG_E_HEAD_BARE_LF, _BARE_CR, _CONTROL, _TOO_LARGE,
+ * EG_E_TARGET_TOO_LONG (the first line alone is over the limit), or
  * _REQUEST_LINE for bytes that cannot begin a start line (a TLS ClientHello, say). One empty line
  * before a request line is tolerated (RFC 9112 section 2.2) and counted in the size.
  */
