@@ -52,9 +52,6 @@ struct exchange_sink {
     void (*half_close)(void *front);
     /* The request's body may flow again. */
     void (*body_wanted)(void *front);
-    /* The body's first byte is wanted now: time to send 100 (Continue) if the client waits for it.
-     */
-    void (*continue_body)(void *front);
     bool (*congested)(void *front);
 };
 
@@ -78,6 +75,10 @@ struct exchange *exchange_new(struct worker *worker, struct exchange_request *re
 /* Routes and acts. May call every function of the sink before it returns, `end` included. */
 void exchange_start(struct exchange *x);
 
+/* Instead of exchange_start: the guard refused the request (its head may be empty). Answers with
+ * `code` and logs. */
+void exchange_refuse(struct exchange *x, int code);
+
 /* A piece of the request's body or of the tunnel, valid until the turn's flush. */
 void exchange_body(struct exchange *x, struct slice data);
 void exchange_body_end(struct exchange *x, const struct http_fields *trailers);
@@ -97,5 +98,8 @@ void exchange_drained(struct exchange *x);
 void exchange_cancel(struct exchange *x, int code);
 
 bool exchange_answered(const struct exchange *x); /* a final head went to the sink */
+
+/* Bytes on the wire, for the access log and the metrics. */
+void exchange_count(struct exchange *x, uint64_t bytes_in, uint64_t bytes_out);
 
 #endif

@@ -15,7 +15,7 @@
  * starts. */
 int front_http1_listen(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
 
-/* Stops accepting and frees listener->http. Every connection of it must be gone. */
+/* Stops accepting and frees listener->nursery. Every connection of it must be gone. */
 void front_http1_unlisten(struct worker_listener *listener);
 
 /* Stops accepting; idle connections are closed now, busy ones after their answer, which tells the

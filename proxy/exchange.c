@@ -1,0 +1,262 @@
+/*
+ * The exchange's beginning and end, its routing and the request's body: see exchange.h.
+ *
+ *   exchange_new ─► exchange_start ─► route ─┬─► own answer ───────────────► exchange_end
+ *                                            └─► exchange_try (exchange_attempt.c) ─► ... ─►
+ * exchange_end or exchange_abort the client leaves at any time: exchange_cancel
+ */
+#include "proxy/exchange.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "proxy/exchange_internal.h"
+#include "proxy/own_answer.h"
+#include "proxy/router.h"
+
+/* ---- Beginning ---- */
+
+static void exchange_on_timer(struct loop_timer *timer);
+
+static void random_bytes(struct worker *worker, unsigned char *out, size_t n)
+{
+    for (size_t i = 0; i < n; i += sizeof(uint64_t)) {
+        uint64_t r = worker_random(worker);
+
+        memcpy(out + i, &r, n - i < sizeof(r) ? n - i : sizeof(r));
+    }
+}
+
+/* The client's own request id and trace context are kept when they are well-formed, so that it can
+ * find its request in our log; else both begin here. */
+static void exchange_identify(struct exchange *x)
+{
+    const struct http_field *id = http_fields_get(&x->head.fields, HTTP_FIELD_X_REQUEST_ID);
+    const struct http_field *trace = http_fields_get(&x->head.fields, HTTP_FIELD_TRACEPARENT);
+    unsigned char random[24];
+
+    random_bytes(x->worker, random, sizeof(random));
+    if (id != NULL && http_request_id_valid(id->value)) {
+        x->request_id = id->value;
+    } else {
+        char *out = arena_alloc(&x->arena, HTTP_REQUEST_ID_BYTES);
+
+        http_request_id_make(out, random);
+        x->request_id = slice_from(out, HTTP_REQUEST_ID_BYTES);
+    }
+    if (trace != NULL && http_traceparent_valid(trace->value)) {
+        x->traceparent = trace->value;
+    } else {
+        char *out = arena_alloc(&x->arena, HTTP_TRACEPARENT_BYTES);
+
+        http_traceparent_make(out, random);
+        x->traceparent = slice_from(out, HTTP_TRACEPARENT_BYTES);
+    }
+}
+
+struct exchange *exchange_new(struct worker *worker, struct exchange_request *request,
+                              const struct exchange_sink *sink, void *front)
+{
+    struct arena arena = request->arena;
+    struct exchange *x = arena_zalloc(&arena, sizeof(*x));
+    char *host = arena_alloc(&arena, ADDRESS_TEXT_BYTES);
+
+    x->arena = arena;
+    x->worker = worker;
+    x->view = worker_view_ref(request->listener->view);
+    x->sink = sink;
+    x->front = front;
+    x->head = request->head;
+    x->listener = request->listener;
+    x->client = request->client;
+    x->client_tls = request->client_tls;
+    x->client_host = slice_str(address_format_host(&x->client, host));
+    x->protocol = request->protocol;
+    x->start_us = request->start_us;
+    x->wall_us = clock_wall_us() - (worker->loop.now_us - request->start_us);
+    x->bytes_in = request->head_bytes;
+    x->connect_us = x->first_byte_us = -1;
+    x->body_done = x->head.framing == HTTP_FRAMING_NONE ||
+                   (x->head.framing == HTTP_FRAMING_LENGTH && x->head.content_length == 0);
+    balancer_tried_init(&x->tried);
+    loop_timer_init(&x->timer, exchange_on_timer);
+    stat_add(&worker->stats.requests_total, 1);
+    stat_add(&worker->stats.requests_active, 1);
+    exchange_identify(x);
+    return x;
+}
+
+/* ---- Routing ---- */
+
+static void exchange_to_pool(struct exchange *x)
+{
+    const struct config *config = x->view->config;
+    unsigned pool = router_pick_pool(x->route, worker_random(x->worker));
+
+    x->pool_config = &config->pools[pool];
+    x->pool = x->view->pools[pool];
+    x->cluster = x->view->clusters[pool];
+    x->path = router_rewrite(x->route, &x->head, x->path, &x->arena);
+    if (x->route->timeout_ms > 0)
+        loop_timer_set(&x->worker->loop, &x->timer, x->route->timeout_ms);
+    exchange_try(x);
+}
+
+void exchange_start(struct exchange *x)
+{
+    struct router_result found;
+
+    x->path = route_path_normalise(x->head.path, &x->arena);
+    found = router_match(x->view->config, &x->head, x->path);
+    x->route = found.route;
+    if (found.route == NULL && found.method_mismatch != NULL) {
+        x->route = found.method_mismatch;
+        exchange_fail(x, EG_E_METHOD_NOT_ALLOWED);
+        return;
+    }
+    if (found.route == NULL) {
+        exchange_fail(x, EG_E_NO_ROUTE);
+        return;
+    }
+    switch (x->route->action) {
+    case CONFIG_ROUTE_POOL:
+        exchange_to_pool(x);
+        break;
+    case CONFIG_ROUTE_REDIRECT:
+        own_answer_redirect(x, x->route);
+        exchange_end(x, NULL);
+        break;
+    case CONFIG_ROUTE_RESPOND:
+        own_answer_respond(x, x->route);
+        exchange_end(x, NULL);
+        break;
+    }
+}
+
+void exchange_refuse(struct exchange *x, int code)
+{
+    exchange_fail(x, code);
+}
+
+/* ---- The request's body ---- */
+
+bool exchange_wants_body(const struct exchange *x)
+{
+    return x->attempting && !upstream_attempt_congested(&x->attempt);
+}
+
+void exchange_body(struct exchange *x, struct slice data)
+{
+    if (!x->attempting)
+        return;
+    x->body_passed = true;
+    if (x->tunnel)
+        exchange_tunnel_touch(x);
+    upstream_attempt_send_body(&x->attempt, data);
+}
+
+void exchange_body_end(struct exchange *x, const struct http_fields *trailers)
+{
+    if (x->body_done && !x->tunnel)
+        return;
+    x->body_done = true;
+    if (x->tunnel && x->backend_done) {
+        exchange_end(x, NULL);
+        return;
+    }
+    if (x->attempting)
+        upstream_attempt_send_end(&x->attempt, trailers);
+}
+
+void exchange_body_failed(struct exchange *x, int code)
+{
+    exchange_release_attempt(x, BALANCER_CANCELLED);
+    exchange_fail(x, code);
+}
+
+void exchange_drained(struct exchange *x)
+{
+    if (x->attempting)
+        upstream_attempt_resume(&x->attempt);
+}
+
+bool exchange_answered(const struct exchange *x)
+{
+    return x->head_sent;
+}
+
+void exchange_count(struct exchange *x, uint64_t bytes_in, uint64_t bytes_out)
+{
+    x->bytes_in += bytes_in;
+    x->bytes_out += bytes_out;
+}
+
+/* ---- The end ---- */
+
+static void exchange_on_reap(struct loop_task *task)
+{
+    struct exchange *x = container_of(task, struct exchange, after_turn);
+    struct arena arena = x->arena;
+
+    worker_view_unref(x->view);
+    arena_fini(&arena); /* x goes with it */
+}
+
+void exchange_finish(struct exchange *x)
+{
+    CHECK(!x->finished);
+    x->finished = true;
+    exchange_release_attempt(x, BALANCER_CANCELLED);
+    loop_timer_cancel(&x->timer);
+    balancer_tried_fini(&x->tried);
+    stat_sub(&x->worker->stats.requests_active, 1);
+    exchange_log(x);
+    loop_task_init(&x->after_turn, exchange_on_reap);
+    loop_reap(&x->worker->loop, &x->after_turn);
+}
+
+void exchange_end(struct exchange *x, const struct http_fields *trailers)
+{
+    x->sink->end(x->front, trailers);
+    exchange_finish(x);
+}
+
+void exchange_abort(struct exchange *x, int code)
+{
+    x->error = code;
+    x->sink->abort(x->front);
+    exchange_finish(x);
+}
+
+void exchange_fail(struct exchange *x, int code)
+{
+    x->error = code;
+    if (x->head_sent) {
+        exchange_abort(x, code);
+        return;
+    }
+    own_answer_error(x, code);
+    exchange_end(x, NULL);
+}
+
+void exchange_cancel(struct exchange *x, int code)
+{
+    x->error = code;
+    x->status = 499;
+    exchange_finish(x);
+}
+
+static void exchange_on_timer(struct loop_timer *timer)
+{
+    struct exchange *x = container_of(timer, struct exchange, timer);
+
+    if (x->tunnel) {
+        exchange_end(x, NULL);
+        return;
+    }
+    if (x->head_sent)
+        return;
+    exchange_release_attempt(x, BALANCER_FAILURE);
+    exchange_fail(x, EG_E_ROUTE_TIMEOUT);
+}

@@ -1,0 +1,354 @@
+/*
+ * Life and death of client connections: listening, adopting, timers, closing, drain.
+ * The vocabulary and the failure modes are in front_internal.h.
+ */
+#include "proxy/front_http1.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "proxy/front_internal.h"
+#include "proxy/own_answer.h"
+
+/* ---- States and timers ---- */
+
+static uint64_t front_state_limit_ms(const struct front *f, enum front_state state)
+{
+    const struct config_listener *config = f->listener->config;
+
+    switch (state) {
+    case FRONT_PROXY_HEADER:
+    case FRONT_HANDSHAKE:
+    case FRONT_HEAD:
+        return config->timeouts.header_ms;
+    case FRONT_IDLE:
+        return f->served ? config->timeouts.idle_ms : config->timeouts.header_ms;
+    case FRONT_EXCHANGE:
+        return f->request_done ? 0 : config->timeouts.body_ms;
+    case FRONT_DISCARD:
+        return config->timeouts.body_ms;
+    case FRONT_LINGER:
+        return FRONT_LINGER_MS;
+    case FRONT_TUNNEL: /* the exchange's timer */
+    case FRONT_CLOSED:
+        break;
+    }
+    return 0;
+}
+
+/* The one place where a front's state changes. The header timeout runs from the accept (or the
+ * first byte of a later head) through PROXY header, handshake and head: moving between them does
+ * not extend it. */
+void front_set_state(struct front *f, enum front_state state)
+{
+    bool extends_header_time =
+        state == FRONT_HEAD || state == FRONT_HANDSHAKE || (state == FRONT_IDLE && !f->served);
+    uint64_t limit_ms = front_state_limit_ms(f, state);
+
+    if (extends_header_time && !f->served && f->timer.deadline_ms != 0) {
+        f->state = state;
+        return;
+    }
+    f->state = state;
+    if (limit_ms > 0)
+        loop_timer_set(&f->worker->loop, &f->timer, limit_ms);
+    else
+        loop_timer_cancel(&f->timer);
+}
+
+/*
+ * A client that closed its sending side may be waiting for its answer, or may have left: TCP shows
+ * the same FIN. Writing tells them apart, since one that left resets. An interim answer may be sent
+ * at any time before the final one (RFC 9110 section 15.2) and 100 is the one that every client
+ * ignores when it did not ask.
+ */
+static void front_probe_client(struct front *f)
+{
+    if (f->minor_version == 0 || f->answer_started)
+        return;
+    transport_write(&f->transport, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    if (f->probe_interval_ms < FRONT_PROBE_MAX_MS)
+        f->probe_interval_ms *= 2;
+    loop_timer_set(&f->worker->loop, &f->timer, f->probe_interval_ms);
+}
+
+static void front_on_timer(struct loop_timer *timer)
+{
+    struct front *f = container_of(timer, struct front, timer);
+
+    switch (f->state) {
+    case FRONT_HEAD:
+        front_refuse(f, EG_E_HEAD_TIMEOUT);
+        break;
+    case FRONT_EXCHANGE:
+        if (f->transport.paused && !f->request_done) /* it is us who keeps it waiting */
+            front_set_state(f, FRONT_EXCHANGE);
+        else if (!f->request_done)
+            front_body_failed(f, EG_E_BODY_TIMEOUT);
+        else if (f->client_eof)
+            front_probe_client(f);
+        break;
+    case FRONT_PROXY_HEADER:
+    case FRONT_HANDSHAKE:
+    case FRONT_IDLE:
+    case FRONT_DISCARD:
+    case FRONT_LINGER:
+    case FRONT_TUNNEL:
+    case FRONT_CLOSED:
+        front_close(f);
+        break;
+    }
+}
+
+/* The write timeout: the client must take something in each period while bytes wait for it. */
+static void front_on_write_timer(struct loop_timer *timer)
+{
+    struct front *f = container_of(timer, struct front, write_timer);
+
+    if (transport_flushed(&f->transport))
+        return;
+    if (f->transport.bytes_out != f->write_progress) {
+        front_watch_output(f);
+        return;
+    }
+    if (f->exchange != NULL) {
+        struct exchange *x = f->exchange;
+
+        f->exchange = NULL;
+        exchange_cancel(x, EG_E_WRITE_TIMEOUT);
+    }
+    front_close(f);
+}
+
+void front_watch_output(struct front *f)
+{
+    uint64_t limit_ms = f->listener->config->timeouts.write_ms;
+
+    if (limit_ms == 0)
+        return;
+    f->write_progress = f->transport.bytes_out;
+    loop_timer_set(&f->worker->loop, &f->write_timer, limit_ms);
+}
+
+/* ---- The end ---- */
+
+static void front_on_reap(struct loop_task *task)
+{
+    struct front *f = container_of(task, struct front, after_turn);
+    struct worker *worker = f->worker;
+
+    shell_free(&f->shell);
+    worker_view_unref(f->listener->view);
+    free(f);
+    if (worker->draining && list_empty(&worker->connections))
+        worker_connections_gone(worker);
+}
+
+void front_close(struct front *f)
+{
+    if (f->state == FRONT_CLOSED)
+        return;
+    if (f->exchange != NULL) {
+        struct exchange *x = f->exchange;
+
+        f->exchange = NULL;
+        exchange_cancel(x, EG_E_CLIENT_GONE);
+    }
+    front_set_state(f, FRONT_CLOSED);
+    loop_timer_cancel(&f->write_timer);
+    http_body_fini(&f->body);
+    list_remove(&f->node);
+    if (f->counted)
+        atomic_fetch_sub_explicit(f->listener->connections, 1, memory_order_relaxed);
+    stat_sub(&f->worker->stats.connections, 1);
+    transport_fini(&f->transport, true); /* evhttp closes the descriptor */
+    loop_task_init(&f->after_turn, front_on_reap);
+    loop_reap(&f->worker->loop, &f->after_turn);
+}
+
+/* An abortive close (TCP RST): for an answer whose end would otherwise look like its proper one. */
+static void front_reset(struct front *f)
+{
+    struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(f->transport.fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
+    front_close(f);
+}
+
+/* Runs after the turn's flush: a client that has everything and owes nothing needs no lingering. */
+static void front_on_flushed(struct loop_task *task)
+{
+    struct front *f = container_of(task, struct front, after_turn);
+
+    if (f->state != FRONT_LINGER)
+        return;
+    if (f->reset) {
+        front_reset(f);
+        return;
+    }
+    if (transport_flushed(&f->transport) &&
+        (f->client_eof || (f->request_done && f->transport.in.size == 0))) {
+        front_close(f);
+        return;
+    }
+    /* Closing with unread bytes in the socket would reset the connection and could destroy the
+     * answer before the client has read it (RFC 9112 section 9.6). */
+    front_watch_output(f);
+    transport_resume(&f->transport);
+}
+
+void front_close_gracefully(struct front *f)
+{
+    if (f->state == FRONT_CLOSED || f->state == FRONT_LINGER)
+        return;
+    front_set_state(f, FRONT_LINGER);
+    f->discarded_bytes = 0;
+    if (!f->reset)
+        transport_shutdown_write(&f->transport);
+    loop_task_init(&f->after_turn, front_on_flushed);
+    loop_soon(&f->worker->loop, &f->after_turn);
+}
+
+/* ---- The beginning ---- */
+
+static bool front_over_limit(struct front *f)
+{
+    unsigned limit = f->listener->config->max_connections;
+    unsigned before;
+
+    before = atomic_fetch_add_explicit(f->listener->connections, 1, memory_order_relaxed);
+    f->counted = true;
+    return limit > 0 && before >= limit;
+}
+
+static void front_begin(struct front *f)
+{
+    struct worker_listener *listener = f->listener;
+
+    if (listener->config->proxy_protocol)
+        front_set_state(f, FRONT_PROXY_HEADER);
+    else if (listener->tls != NULL)
+        front_set_state(f, FRONT_HANDSHAKE);
+    else
+        front_set_state(f, FRONT_IDLE);
+}
+
+static struct front *front_new(struct worker_listener *listener, const struct shell *shell)
+{
+    struct worker *worker = listener->worker;
+    struct front *f = xcalloc(1, sizeof(*f));
+
+    f->worker = worker;
+    f->listener = listener;
+    f->shell = *shell;
+    f->request_done = true;
+    loop_timer_init(&f->timer, front_on_timer);
+    loop_timer_init(&f->write_timer, front_on_write_timer);
+    worker_view_ref(listener->view);
+    list_push_back(&worker->connections, &f->node);
+    stat_add(&worker->stats.connections_total, 1);
+    stat_add(&worker->stats.connections, 1);
+    return f;
+}
+
+static void front_learn_addresses(struct front *f, int fd)
+{
+    f->client.length = sizeof(f->client.storage);
+    if (getpeername(fd, &f->client.sa, &f->client.length) < 0)
+        f->client.length = 0;
+    f->local.length = sizeof(f->local.storage);
+    if (getsockname(fd, &f->local.sa, &f->local.length) < 0)
+        f->local.length = 0;
+}
+
+static void front_on_accepted(struct worker_listener *listener, struct shell *shell, int fd)
+{
+    struct front *f = front_new(listener, shell);
+    bool tls_at_once = listener->tls != NULL && !listener->config->proxy_protocol;
+    bool over_limit = front_over_limit(f);
+
+    front_learn_addresses(f, fd);
+    transport_init_accepted(&f->transport, &listener->worker->loop, fd,
+                            tls_at_once ? tls_session_new_server(listener->tls) : NULL,
+                            LOOP_READ_BYTES, &front_transport_ops);
+    front_begin(f);
+    if (over_limit) {
+        stat_add(&listener->worker->stats.sheds, 1);
+        /* A client whose handshake is not done cannot be told anything. */
+        if (listener->tls != NULL || listener->config->proxy_protocol)
+            front_close(f);
+        else
+            front_refuse(f, EG_E_OVERLOAD);
+    }
+}
+
+/*
+ * Out of descriptors: the accept queue would stay readable and the loop would spin. One descriptor
+ * is held back so that there is always one to take a connection with and shed it: its client sees a
+ * close at once instead of a silence.
+ */
+static void front_on_accept_failed(struct worker_listener *listener, int listen_fd, int code)
+{
+    static struct log_limiter limiter;
+    int fd;
+
+    log_warn_limited(
+        &limiter,
+        "listener \"%s\": cannot accept (%s); closing new connections until there is room again",
+        listener->config->name, strerror(code));
+    if (code != EMFILE && code != ENFILE)
+        return;
+    close(listener->reserve_fd);
+    fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    stat_add(&listener->worker->stats.sheds, 1);
+}
+
+int front_http1_listen(struct worker_listener *listener, int listen_fd)
+{
+    listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return shell_listen(&listener->nursery, listener, listen_fd, front_on_accepted,
+                        front_on_accept_failed);
+}
+
+void front_http1_unlisten(struct worker_listener *listener)
+{
+    shell_unlisten(&listener->nursery);
+    if (listener->reserve_fd >= 0)
+        close(listener->reserve_fd);
+    listener->reserve_fd = -1;
+}
+
+/* ---- Drain ---- */
+
+void front_http1_drain(struct worker *worker)
+{
+    struct worker_view *view = worker->view;
+
+    for (size_t i = 0; i < view->config->listener_count; i++)
+        shell_stop_accepting(view->listeners[i].nursery);
+    list_for_each_safe(node, next, &worker->connections)
+    {
+        struct front *f = container_of(node, struct front, node);
+
+        if (f->state == FRONT_IDLE && f->served)
+            front_close_gracefully(f);
+    }
+    if (list_empty(&worker->connections))
+        worker_connections_gone(worker);
+}
+
+void front_http1_close_all(struct worker *worker)
+{
+    list_for_each_safe(node, next, &worker->connections)
+    {
+        front_close(container_of(node, struct front, node));
+    }
+}
