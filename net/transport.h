@@ -14,7 +14,16 @@
  * What the kernel does not take is copied to `out`, EV_WRITE is armed, and transport_congested()
  * turns true above the high watermark; on_drained is called once it has fallen below the low one.
  * The owner's duty is to pause the source while a sink is congested; then `out` holds at most
- * high watermark + one read buffer.
+ * high watermark + one read buffer. An owner that writes on regardless finds its stream failed with
+ * EG_E_OVERLOAD once TRANSPORT_OUT_LIMIT would be passed: memory stays bounded whatever it does.
+ * (What is written in one turn while not congested is always accepted, however large.)
+ *
+ * The end of a stream. on_eof means that every byte before it was consumed, or, when the owner is
+ * not paused, that what it left unconsumed will never be continued. While paused with bytes
+ * unread it waits for transport_resume; on_peer_closed tells early that it will come. A reset
+ * (on_error) that follows received bytes comes after those were offered, since a backend that
+ * answers early and closes resets us behind its answer. Accepted transports that are paused are
+ * told at once: what a client sent before it vanished is of no use.
  *
  * Lifetime: the owner frees the struct, never from within one of its callbacks: transport_fini,
  * then loop_reap (lifetime rule 1). After transport_fini no callback is called. Errors and EOF
@@ -50,12 +59,15 @@ struct transport_ops {
      * with more bytes behind it, or after transport_resume if the owner paused. */
     size_t (*on_data)(struct transport *t, const char *data, size_t size);
     /* The peer will send no more (FIN or close_notify). Its reading side may still be open. Called
-     * once, after all data was consumed or while paused with data still unconsumed (`in` not
-     * empty). */
+     * at most once, after the last on_data. */
     void (*on_eof)(struct transport *t);
+    /* Optional (may be NULL). A FIN arrived while paused, with bytes before it still unread or
+     * unconsumed: advice that the peer may have left. on_eof follows after transport_resume. */
+    void (*on_peer_closed)(struct transport *t);
     /* Reset, timeout of the kernel, TLS failure: the stream is dead both ways. `code` is one of
-     * EG_E_CONNECT, EG_E_UPSTREAM_RESET, EG_E_UPSTREAM_TLS, EG_E_TLS_HANDSHAKE;
-     * transport_error_text has the detail. Called at most once; also while paused. */
+     * EG_E_CONNECT, EG_E_UPSTREAM_RESET (any transport), EG_E_UPSTREAM_TLS, EG_E_TLS_HANDSHAKE,
+     * EG_E_OVERLOAD; transport_error_text has the detail. Called at most once, at the end of a
+     * turn, never from within another function of this header. */
     void (*on_error)(struct transport *t, int code);
     /* Output fell below the low watermark after transport_congested was true. */
     void (*on_drained)(struct transport *t);
@@ -71,7 +83,7 @@ struct transport {
     struct bytes out;         /* bytes (ciphertext with TLS) that the kernel has not taken */
     struct transport_output *output;
     struct tls_session *tls;
-    struct loop_task retry_read;  /* more may be readable: after resume, or fairness */
+    struct loop_task later;       /* to be done at the turn's end: read on, report an error */
     uint64_t bytes_in, bytes_out; /* on the wire */
     int error;                    /* 0 or the code given to on_error */
     int sys_errno;
@@ -83,17 +95,29 @@ struct transport {
     unsigned blocked : 1;       /* EV_WRITE is armed */
     unsigned was_congested : 1; /* on_drained is owed */
     unsigned shut_write : 1;    /* FIN wanted once `out` is empty */
+    unsigned shut_done : 1;     /* ... and sent */
     unsigned finished : 1;      /* transport_fini was called */
+    unsigned accepted : 1;      /* the server's end */
+    unsigned fin_seen : 1;      /* EV_CLOSED: recv goes on until it returns 0 */
+    unsigned closed_told : 1;   /* on_peer_closed was called */
+    unsigned error_told : 1;    /* on_error was called */
+    unsigned
+        write_failed : 1;    /* the kernel refused output: the error is told after the last data */
+    unsigned offer : 1;      /* resumed: offer `in` again */
+    unsigned offering : 1;   /* on_data is looking at `in`, which must not be freed */
+    unsigned in_on_data : 1; /* on_data is on the stack */
+    unsigned tls_fresh : 1;  /* transport_start_tls: `in` turns from plaintext to ciphertext */
 };
 
 enum {
     TRANSPORT_HIGH_WATER = 64 * 1024,
     TRANSPORT_LOW_WATER = 16 * 1024,
+    TRANSPORT_OUT_LIMIT = TRANSPORT_HIGH_WATER + 2 * LOOP_READ_BYTES + LOOP_SCRATCH_BYTES,
 };
 
 /* Takes a connected, non-blocking descriptor. `tls` (owned from here) or NULL. `in_limit_bytes`
- * bounds what on_data may leave unconsumed; reading stops at it. Begins to read at the end of this
- * turn. */
+ * bounds what on_data may leave unconsumed; reading stops at it. The first on_data comes in a
+ * later turn. */
 void transport_init_accepted(struct transport *t, struct loop *loop, int fd,
                              struct tls_session *tls, size_t in_limit_bytes,
                              const struct transport_ops *ops);
@@ -102,15 +126,18 @@ void transport_init_accepted(struct transport *t, struct loop *loop, int fd,
  * leaves unconsumed belong to the handshake. */
 void transport_start_tls(struct transport *t, struct tls_session *tls);
 
-/* Opens a socket and begins to connect; on_connected or on_error follows, never from within.
- * `tls` (owned from here, also on failure) or NULL. Always initialises `t`: after an error return
- * transport_fini is still allowed. 0 or EG_E_CONNECT. */
+/* Opens a socket and begins to connect; on_connected or on_error follows, never from within (also
+ * when the kernel refuses at once). What is written before on_connected is kept and sent then; with
+ * TLS it is dropped. `tls` (owned from here, also on failure) or NULL. Always initialises `t`:
+ * after an error return transport_fini is still allowed. 0, or EG_E_CONNECT when no socket can be
+ * had. */
 int transport_init_connect(struct transport *t, struct loop *loop, const struct address *to,
                            struct tls_session *tls, size_t in_limit_bytes,
                            const struct transport_ops *ops) WARN_UNUSED;
 
 /* Notes a reference: `data` must stay valid until the turn's flush (loop read buffer, scratch,
- * static, or an exchange's arena). Ignored after an error. */
+ * static, or an exchange's arena). Ignored after an error, after transport_shutdown_write, and with
+ * TLS before on_connected. */
 void transport_write(struct transport *t, const char *data, size_t size);
 
 static inline size_t transport_pending_out(const struct transport *t);

@@ -1,0 +1,149 @@
+/*
+ * The transport's life: made from an accepted or a connecting socket, paused and resumed, ended.
+ * Reading is in transport_read.c, writing in transport_write.c.
+ *
+ * Who calls the owner, and when: on_data, on_eof, on_peer_closed, on_drained and on_connected come
+ * straight from a libevent callback or from the task `later`; on_error only from `later`. Thus no
+ * function that the owner may call ever calls back from within. Each place that calls the owner
+ * looks at `finished` before it touches anything else; the struct itself is there until the turn is
+ * over (lifetime rule 1).
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "net/transport_internal.h"
+
+static void transport_init(struct transport *t, struct loop *loop, int fd, struct tls_session *tls,
+                           size_t in_limit_bytes, const struct transport_ops *ops)
+{
+    memset(t, 0, sizeof(*t));
+    t->loop = loop;
+    t->ops = ops;
+    t->fd = fd;
+    t->tls = tls;
+    bytes_init(&t->in, in_limit_bytes);
+    bytes_init(&t->out, SIZE_MAX); /* transport_queue knows its limit */
+    loop_task_init(&t->later, transport_on_later);
+    event_assign(&t->read_event, loop->base, fd, EV_READ | EV_CLOSED | EV_PERSIST | EV_ET,
+                 transport_on_read, t);
+    event_assign(&t->write_event, loop->base, fd, EV_WRITE | EV_PERSIST | EV_ET, transport_on_write,
+                 t);
+}
+
+/* Heads and bodies leave in one sendmsg each, so Nagle's algorithm could only delay them. Fails
+ * harmlessly on Unix sockets. */
+static void set_nodelay(int fd)
+{
+    const int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+void transport_init_accepted(struct transport *t, struct loop *loop, int fd,
+                             struct tls_session *tls, size_t in_limit_bytes,
+                             const struct transport_ops *ops)
+{
+    transport_init(t, loop, fd, tls, in_limit_bytes, ops);
+    t->accepted = 1;
+    set_nodelay(fd);
+    if (event_add(&t->read_event, NULL) != 0)
+        transport_fail(t, EG_E_UPSTREAM_RESET, errno);
+}
+
+int transport_init_connect(struct transport *t, struct loop *loop, const struct address *to,
+                           struct tls_session *tls, size_t in_limit_bytes,
+                           const struct transport_ops *ops)
+{
+    int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int socket_errno = errno;
+
+    transport_init(t, loop, fd, tls, in_limit_bytes, ops);
+    if (fd < 0) {
+        t->error = EG_E_CONNECT;
+        t->error_told = 1;
+        t->sys_errno = socket_errno;
+        return EG_E_CONNECT;
+    }
+    if (to->sa.sa_family != AF_UNIX)
+        set_nodelay(fd);
+    t->connecting = 1;
+    /* EAGAIN is a Unix socket's full backlog: a refusal, nothing will tell when there is room. A
+     * connection that stands at once (Unix sockets) is writable, so EV_WRITE tells of it too. */
+    if (connect(fd, &to->sa, to->length) != 0 && errno != EINPROGRESS)
+        transport_fail(t, EG_E_CONNECT, errno);
+    else
+        transport_arm_write(t);
+    return 0;
+}
+
+void transport_fail(struct transport *t, int code, int sys_errno)
+{
+    if (t->error || t->finished)
+        return;
+    t->error = code;
+    t->sys_errno = sys_errno;
+    t->readable = 0;
+    transport_drop_output(t);
+    bytes_fini(&t->out);
+    transport_disarm_write(t);
+    loop_soon(t->loop, &t->later);
+}
+
+void transport_pause(struct transport *t)
+{
+    t->paused = 1;
+}
+
+void transport_resume(struct transport *t)
+{
+    if (t->finished || t->error)
+        return;
+    t->paused = 0;
+    t->offer = 1;
+    loop_soon(t->loop, &t->later);
+}
+
+bool transport_alive(struct transport *t)
+{
+    char byte;
+
+    if (t->finished || t->error || t->eof || t->fin_seen || t->write_failed || t->in.size > 0)
+        return false;
+    return recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EINTR);
+}
+
+void transport_fini(struct transport *t, bool keep_fd)
+{
+    if (t->finished)
+        return;
+    if (t->fd >= 0)
+        transport_flush(t);
+    t->finished = 1;
+    /* References of this turn may point into what is freed here. */
+    if (t->in.size > 0 && !t->offering) {
+        loop_flush(t->loop);
+        bytes_fini(&t->in);
+    }
+    transport_drop_output(t);
+    bytes_fini(&t->out);
+    loop_task_cancel(&t->later);
+    if (t->fd < 0)
+        return;
+    event_del(&t->read_event);
+    event_del(&t->write_event);
+    if (!keep_fd)
+        close(t->fd);
+    t->fd = -1;
+}
+
+const char *transport_error_text(const struct transport *t)
+{
+    const char *text = t->sys_errno ? strerrordesc_np(t->sys_errno) : NULL;
+
+    return text ? text : error_text(t->error);
+}
