@@ -33,13 +33,16 @@ struct balancer_candidates {
     const struct balancer_tried *tried;
     enum balancer_preference preference;
     unsigned first, count; /* its part of the line-up; count > 0 */
-    uint64_t points;       /* sum of the members' weights, divided by `unit` */
-    uint64_t unit;         /* greatest common divisor of the weights: equal weights give one point
-                              each */
+    uint64_t unit;         /* greatest common divisor of the members' weights */
+    uint64_t points;       /* sum of the weights, in units: equal weights have one point each */
+    uint64_t step;         /* a walk of this step visits every point once: see lineup.c */
+    uint64_t in_flight;    /* of the whole pool with this request, if the algorithm counts them */
 };
 
 struct balancer_algorithm {
     const char *name;
+    /* Wants candidates->in_flight: one more counter that all workers write, so only on demand. */
+    bool counts_in_flight;
     /* State shared by all workers for one pool. May be NULL. */
     void *(*state_new)(struct balancer_pool *pool);
     void (*state_free)(void *state);
@@ -52,7 +55,7 @@ struct balancer_algorithm {
      */
     struct endpoint *(*choose)(const struct balancer_candidates *candidates, void *state,
                                const struct balancer_request *request);
-    /* The answer to each successful choose; `active` is lowered already. May be NULL. */
+    /* Learns from what became of a request; `active` is lowered already. May be NULL. */
     void (*done)(void *state, struct endpoint *endpoint, enum balancer_outcome outcome,
                  uint64_t latency_us, uint64_t now_us);
 };

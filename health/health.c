@@ -1,17 +1,11 @@
 /* The only writer of endpoints' status and breaker: see health.h. */
 #include "health/health.h"
 
-void health_endpoint_start(struct balancer_pool *pool, struct endpoint *endpoint,
-                           const struct config_backend *backend, uint64_t now_us)
-{
-    if (backend->drain)
-        health_set_status(pool, endpoint, ENDPOINT_DRAINING, "drain is configured", now_us);
-    else
-        health_set_status(pool, endpoint, ENDPOINT_HEALTHY, "no check is configured", now_us);
-}
+#include "base/check.h"
 
-bool health_set_status(struct balancer_pool *pool, struct endpoint *endpoint,
-                       enum endpoint_status status, const char *why, uint64_t now_us)
+/* Every change of status ends here. */
+static bool status_change(struct balancer_pool *pool, struct endpoint *endpoint,
+                          enum endpoint_status status, const char *why, uint64_t now_us)
 {
     if (atomic_load(&endpoint->status) == status)
         return false;
@@ -21,6 +15,33 @@ bool health_set_status(struct balancer_pool *pool, struct endpoint *endpoint,
     atomic_store(&endpoint->status, status);
     balancer_pool_changed(pool);
     return true;
+}
+
+void health_endpoint_start(struct balancer_pool *pool, struct endpoint *endpoint,
+                           const struct config_backend *backend, uint64_t now_us)
+{
+    if (backend->drain)
+        status_change(pool, endpoint, ENDPOINT_DRAINING, "drain is configured", now_us);
+    else
+        status_change(pool, endpoint, ENDPOINT_HEALTHY, "no check is configured", now_us);
+}
+
+bool health_set_status(struct balancer_pool *pool, struct endpoint *endpoint,
+                       enum endpoint_status status, const char *why, uint64_t now_us)
+{
+    CHECK(status != ENDPOINT_DRAINING);
+    if (atomic_load(&endpoint->status) == ENDPOINT_DRAINING)
+        return false;
+    return status_change(pool, endpoint, status, why, now_us);
+}
+
+bool health_set_draining(struct balancer_pool *pool, struct endpoint *endpoint, bool draining,
+                         const char *why, uint64_t now_us)
+{
+    if ((atomic_load(&endpoint->status) == ENDPOINT_DRAINING) == draining)
+        return false;
+    return status_change(pool, endpoint, draining ? ENDPOINT_DRAINING : ENDPOINT_HEALTHY, why,
+                         now_us);
 }
 
 bool health_set_breaker(struct balancer_pool *pool, struct endpoint *endpoint,

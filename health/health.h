@@ -27,11 +27,16 @@
 void health_endpoint_start(struct balancer_pool *pool, struct endpoint *endpoint,
                            const struct config_backend *backend, uint64_t now_us);
 
-/* `why` is static text ("operator", "3 checks failed"). True when the status changed; the same
- * status again keeps its time and reason. ENDPOINT_DRAINING also sets the draining flag and any
- * other status clears it. */
+/* What a check or a person found. `why` is static text ("3 checks failed"). True when the status
+ * changed; the same status again keeps its time and reason. Refused (false) while the endpoint
+ * drains: a check that succeeds must not bring back what an operator took out. Not for
+ * ENDPOINT_DRAINING. */
 bool health_set_status(struct balancer_pool *pool, struct endpoint *endpoint,
                        enum endpoint_status status, const char *why, uint64_t now_us);
+
+/* Starts a drain (no new requests; those in flight go on) or ends it: healthy again. */
+bool health_set_draining(struct balancer_pool *pool, struct endpoint *endpoint, bool draining,
+                         const char *why, uint64_t now_us);
 
 /* `probes`: how many requests BREAKER_HALF_OPEN lets through; ignored in the other states. True
  * when the state changed. */

@@ -1,0 +1,66 @@
+/*
+ * least_connections: the candidate with the fewest requests in flight for its weight, over all
+ * workers.
+ *
+ * Among equals (an idle pool: all have none) turns decide, so that a pool under light load is still
+ * shared by weight instead of always starting with the first backend. O(n).
+ */
+#include "balancer/stride.h"
+
+struct load {
+    struct endpoint *endpoint;
+    int active;
+    unsigned weight;
+    struct stride_turn turn;
+};
+
+static bool load_less(const struct load *a, const struct load *b)
+{
+    /* active / weight, without the division */
+    uint64_t left = (uint64_t)a->active * b->weight, right = (uint64_t)b->active * a->weight;
+
+    return left != right ? left < right : a->turn.lead < b->turn.lead;
+}
+
+static struct load least_loaded(const struct balancer_candidates *c, uint64_t now)
+{
+    struct load best = {0};
+
+    for (unsigned i = 0; i < c->count; i++) {
+        struct endpoint *e = candidates_at(c, i);
+        struct load load = {
+            .endpoint = e,
+            .active = endpoint_active(e),
+            .weight = endpoint_weight(e),
+            .turn = stride_look(now, e),
+        };
+
+        if ((best.endpoint == NULL || load_less(&load, &best)) && candidates_have(c, e))
+            best = load;
+    }
+    return best;
+}
+
+static struct endpoint *least_connections_choose(const struct balancer_candidates *c, void *state,
+                                                 const struct balancer_request *request)
+{
+    for (;;) { /* the count changed under our eyes: then so may the answer */
+        uint64_t now = stride_now(state);
+        struct load best = least_loaded(c, now);
+
+        if (best.endpoint == NULL)
+            return NULL;
+        if (endpoint_take_seen(best.endpoint, best.active)) {
+            /* Losing this race only blurs the order among equals. */
+            stride_take(state, now, best.endpoint, &best.turn);
+            return best.endpoint;
+        }
+    }
+}
+
+const struct balancer_algorithm balancer_least_connections = {
+    .name = "least_connections",
+    .state_new = stride_clock_new,
+    .state_free = stride_clock_free,
+    .choose = least_connections_choose,
+};

@@ -1,0 +1,140 @@
+/*
+ * least_latency: where the answer will come first, by a peak-sensitive moving average (peak EWMA,
+ * the idea of Finagle's balancer).
+ *
+ *   cost = latency * (requests in flight + 1) / weight
+ *
+ * The latency jumps up at once to a slower sample, and comes down with a time constant of 10 s, by
+ * faster samples or by age alone: an endpoint that was slow once is asked again later. Endpoints
+ * without a sample are asked first, one request at a time. A failure counts as a slow
+ * answer, however fast it came: else an endpoint that refuses everything at once would look
+ * best and draw all traffic. Equal costs are settled by turns (stride.h). O(n).
+ *
+ * Learning is not a transaction. Average and time of the last sample are two atomics: a worker that
+ * loses the compare-and-swap on the average tries again, and between the two stores
+ * another may see an average with the time before, and age it by a few microseconds too much.
+ */
+#include <math.h>
+
+#include "balancer/stride.h"
+
+/* Fixed point, because at 100,000 answers a second one fast sample moves the average by 1e-6 of
+ * itself: in whole microseconds it would never move. */
+enum { FRACTION_BITS = 16 };
+
+static const double TIME_CONSTANT_US = 10e6;
+static const double LONGEST_US = 600e6;
+/* A failure costs twice the average, but at least this: one of an endpoint without samples. */
+static const double FAILURE_LEAST_US = 100e3;
+/* Cost of an endpoint that has its first request in flight: above all real ones. */
+static const double UNKNOWN_COST_US = 1e12;
+
+static uint64_t latency_pack(double latency_us)
+{
+    uint64_t fixed = (uint64_t)(latency_us * (1 << FRACTION_BITS));
+
+    return fixed > 0 ? fixed : 1; /* 0 means: no sample */
+}
+
+static double latency_unpack(uint64_t fixed)
+{
+    return (double)fixed / (1 << FRACTION_BITS);
+}
+
+/* Workers read their clocks at different moments: a sample may come from "the future". */
+static double age_us(const struct endpoint *e, uint64_t now_us)
+{
+    uint64_t stamp = atomic_load_explicit(&e->latency_stamp_us, memory_order_relaxed);
+
+    return now_us > stamp ? (double)(now_us - stamp) : 0;
+}
+
+static double latency_aged(const struct endpoint *e, uint64_t now_us)
+{
+    uint64_t ewma = atomic_load_explicit(&e->latency_ewma, memory_order_relaxed);
+
+    if (ewma == 0)
+        return 0;
+    return latency_unpack(ewma) * (double)expf((float)(-age_us(e, now_us) / TIME_CONSTANT_US));
+}
+
+uint64_t endpoint_latency_us(const struct endpoint *endpoint, uint64_t now_us)
+{
+    return (uint64_t)latency_aged(endpoint, now_us);
+}
+
+static double cost_of(const struct endpoint *e, int active, uint64_t now_us)
+{
+    double latency_us = latency_aged(e, now_us);
+
+    if (latency_us == 0 && active > 0)
+        latency_us = UNKNOWN_COST_US;
+    return latency_us * (active + 1) / endpoint_weight(e);
+}
+
+static struct endpoint *least_latency_choose(const struct balancer_candidates *c, void *state,
+                                             const struct balancer_request *request)
+{
+    for (;;) {
+        uint64_t now = stride_now(state);
+        struct endpoint *best = NULL;
+        struct stride_turn best_turn = {0};
+        double best_cost = INFINITY;
+        int best_active = 0;
+
+        for (unsigned i = 0; i < c->count; i++) {
+            struct endpoint *e = candidates_at(c, i);
+            struct stride_turn turn = stride_look(now, e);
+            int active = endpoint_active(e);
+            double cost = cost_of(e, active, request->now_us);
+            bool better = cost < best_cost || (cost == best_cost && turn.lead < best_turn.lead);
+
+            if (better && candidates_have(c, e)) {
+                best = e;
+                best_turn = turn;
+                best_cost = cost;
+                best_active = active;
+            }
+        }
+        if (best == NULL)
+            return NULL;
+        if (endpoint_take_seen(best, best_active)) {
+            stride_take(state, now, best, &best_turn);
+            return best;
+        }
+    }
+}
+
+static double learn(double average_us, double sample_us, double age)
+{
+    if (sample_us >= average_us)
+        return sample_us;
+    return average_us + (average_us - sample_us) * expm1(-age / TIME_CONSTANT_US);
+}
+
+static void least_latency_done(void *state, struct endpoint *e, enum balancer_outcome outcome,
+                               uint64_t latency_us, uint64_t now_us)
+{
+    uint64_t before = atomic_load_explicit(&e->latency_ewma, memory_order_relaxed);
+    uint64_t after;
+
+    if (outcome == BALANCER_CANCELLED)
+        return;
+    do {
+        double average_us = latency_unpack(before), sample_us = (double)latency_us;
+
+        if (outcome == BALANCER_FAILURE)
+            sample_us = fmax(sample_us, fmax(2 * average_us, FAILURE_LEAST_US));
+        after = latency_pack(learn(average_us, fmin(sample_us, LONGEST_US), age_us(e, now_us)));
+    } while (!atomic_compare_exchange_weak_explicit(&e->latency_ewma, &before, after,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    atomic_store_explicit(&e->latency_stamp_us, now_us, memory_order_relaxed);
+}
+
+const struct balancer_algorithm balancer_least_latency = {
+    .name = "least_latency",
+    .state_new = stride_clock_new,
+    .state_free = stride_clock_free,
+    .choose = least_latency_choose,
+    .done = least_latency_done,
+};

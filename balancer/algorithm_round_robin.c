@@ -1,0 +1,53 @@
+/*
+ * round_robin: one after the other, each as often as its weight.
+ *
+ * All workers draw numbers from one cursor, and a number names a point of the line-up
+ * (algorithm.h). With equal weights point after point gives strict rotation. With unequal weights
+ * the points of one endpoint lie side by side, so they are walked with a wide step that shares no
+ * divisor with their number: each point is still met once per round, so that the shares are exact,
+ * and neighbours are far apart in time. O(1) with equal weights, else O(log n).
+ */
+#include <stdlib.h>
+
+#include "balancer/algorithm.h"
+#include "base/check.h"
+
+struct cursor {
+    _Alignas(64) _Atomic uint64_t next; /* a cache line of its own: every worker writes it */
+};
+
+enum { DRAWS = 4 }; /* then a search: what was drawn had been tried */
+
+static void *round_robin_state_new(struct balancer_pool *pool)
+{
+    struct cursor *cursor = aligned_alloc(_Alignof(struct cursor), sizeof(*cursor));
+
+    CHECK(cursor != NULL);
+    atomic_init(&cursor->next, 0);
+    return cursor;
+}
+
+static struct endpoint *round_robin_choose(const struct balancer_candidates *c, void *state,
+                                           const struct balancer_request *request)
+{
+    struct cursor *cursor = state;
+    uint64_t number = 0;
+
+    for (unsigned draw = 0; draw < DRAWS; draw++) {
+        struct endpoint *e;
+
+        number = atomic_fetch_add_explicit(&cursor->next, 1, memory_order_relaxed);
+        /* No overflow: points are below 2^32 for pools of up to 65536 backends. */
+        e = candidates_at_point(c, number % c->points * c->step % c->points).endpoint;
+        if (candidates_have(c, e))
+            return endpoint_take(e);
+    }
+    return endpoint_take(candidates_from(c, (unsigned)(number % c->count)));
+}
+
+const struct balancer_algorithm balancer_round_robin = {
+    .name = "round_robin",
+    .state_new = round_robin_state_new,
+    .state_free = free,
+    .choose = round_robin_choose,
+};

@@ -1,0 +1,178 @@
+/* The dart table: see hash_slots.h. */
+#include "balancer/hash_slots.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { SLOT_BITS = 16, SLOT_COUNT = 1 << SLOT_BITS };
+
+struct hash_slots {
+    _Atomic uint32_t owner[SLOT_COUNT];
+    unsigned *weights; /* that the table was made with, by endpoint index */
+};
+
+/* One endpoint's darts: where the next one goes, and when. */
+struct thrower {
+    uint64_t seed;
+    uint64_t thrown;
+    double weight;
+    unsigned slot;
+    double time;
+};
+
+/* While the table is made: who came first to each slot, and when. */
+struct board {
+    uint32_t *owner;
+    double *time;
+    unsigned taken;
+};
+
+static unsigned slot_of(uint64_t bits)
+{
+    return (unsigned)(bits >> (64 - SLOT_BITS));
+}
+
+/* The pause before a dart: exponentially distributed with the weight as its rate, from the bits
+ * that slot_of leaves over. Never infinite: the uniform number is above 0. */
+static double pause_of(uint64_t bits, double weight)
+{
+    double uniform = ((double)(bits & ((1ull << 48) - 1)) + 0.5) * 0x1p-48;
+
+    return -log(uniform) / weight;
+}
+
+static void thrower_next(struct thrower *t)
+{
+    uint64_t bits = balancer_mix(t->seed + t->thrown++ * BALANCER_GOLDEN);
+
+    t->slot = slot_of(bits);
+    t->time += pause_of(bits, t->weight);
+}
+
+static void thrower_throw_until(struct thrower *t, uint32_t index, double end, struct board *board)
+{
+    for (; t->time < end; thrower_next(t)) {
+        if (board->time[t->slot] == INFINITY)
+            board->taken++;
+        if (t->time < board->time[t->slot]) {
+            board->time[t->slot] = t->time;
+            board->owner[t->slot] = index;
+        }
+    }
+}
+
+/*
+ * All throw in rounds of equal time, one dart per slot on average, until no slot is free: about
+ * ln(65536) rounds. A slot that was taken in a round cannot be lost in a later one.
+ */
+static void board_fill(struct board *board, const unsigned *weights, const uint64_t *seeds,
+                       unsigned size)
+{
+    struct thrower *throwers = xcalloc(size, sizeof(*throwers));
+    unsigned throwing = 0;
+    double total = 0;
+
+    for (unsigned i = 0; i < size; i++) {
+        throwers[i] = (struct thrower){.seed = seeds[i], .weight = weights[i]};
+        total += weights[i];
+        throwing += weights[i] > 0;
+        if (weights[i] > 0)
+            thrower_next(&throwers[i]);
+    }
+    for (unsigned round = 1; throwing > 0 && board->taken < SLOT_COUNT; round++) {
+        for (unsigned i = 0; i < size; i++) {
+            if (weights[i] > 0)
+                thrower_throw_until(&throwers[i], i, round * (double)SLOT_COUNT / total, board);
+        }
+    }
+    free(throwers);
+}
+
+static void slots_make(struct balancer_pool *pool, struct hash_slots *slots)
+{
+    unsigned size = balancer_pool_size(pool);
+    uint64_t *seeds = xcalloc(size, sizeof(*seeds));
+    struct board board = {
+        .owner = xcalloc(SLOT_COUNT, sizeof(*board.owner)),
+        .time = xcalloc(SLOT_COUNT, sizeof(*board.time)),
+    };
+
+    for (unsigned i = 0; i < size; i++)
+        seeds[i] = balancer_pool_endpoint(pool, i)->hash;
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        board.time[i] = INFINITY;
+    board_fill(&board, slots->weights, seeds, size);
+    for (unsigned i = 0; i < SLOT_COUNT; i++)
+        atomic_store_explicit(&slots->owner[i], board.owner[i], memory_order_relaxed);
+    free(board.time);
+    free(board.owner);
+    free(seeds);
+}
+
+void hash_slots_changed(struct balancer_pool *pool, void *state)
+{
+    struct hash_slots *slots = state;
+    bool changed = false;
+
+    for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
+        unsigned weight = atomic_load(&balancer_pool_endpoint(pool, i)->weight);
+
+        changed = changed || weight != slots->weights[i];
+        slots->weights[i] = weight;
+    }
+    if (changed)
+        slots_make(pool, slots);
+}
+
+void *hash_slots_new(struct balancer_pool *pool)
+{
+    struct hash_slots *slots = xcalloc(1, sizeof(*slots));
+
+    /* No weight is what the table was made with: the pool's first balancer_pool_changed makes it.
+     */
+    slots->weights = xcalloc(balancer_pool_size(pool), sizeof(*slots->weights));
+    return slots;
+}
+
+void hash_slots_free(void *state)
+{
+    struct hash_slots *slots = state;
+
+    free(slots->weights);
+    free(slots);
+}
+
+struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const void *state,
+                                  uint64_t hash, unsigned step)
+{
+    const struct hash_slots *slots = state;
+    uint64_t bits = step == 0 ? hash : balancer_mix(hash + step * BALANCER_GOLDEN);
+    uint32_t index = atomic_load_explicit(&slots->owner[slot_of(bits)], memory_order_relaxed);
+
+    return balancer_pool_endpoint(c->pool, index);
+}
+
+struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t hash,
+                                 bool (*fits)(const struct balancer_candidates *c,
+                                              const struct endpoint *endpoint))
+{
+    struct endpoint *best = NULL;
+    double best_time = INFINITY;
+
+    for (unsigned i = 0; i < c->count; i++) {
+        struct endpoint *e = candidates_at(c, i);
+        double time;
+
+        if (!candidates_have(c, e) || (fits != NULL && !fits(c, e)))
+            continue;
+        time = pause_of(balancer_mix(hash ^ e->hash), endpoint_weight(e));
+        if (time < best_time) {
+            best = e;
+            best_time = time;
+        }
+    }
+    return best;
+}

@@ -1,0 +1,56 @@
+/*
+ * Hash slots: which endpoint a key belongs to, in O(1), for ip_hash and consistent_hash.
+ *
+ * A table of 65536 slots, and each endpoint throws darts at it for ever: the n-th dart's slot and
+ * the pause before it follow from the endpoint's id alone, and the pauses are shorter the greater
+ * its weight. The first dart in a slot owns it. From this rule follows all that one wants of
+ * consistent hashing:
+ *
+ *   - endpoints own slots in proportion to their weights, but for chance: with n equal endpoints
+ *     shares vary by about sqrt(n / 65536), 1.2 % for ten, 4 % for a hundred;
+ *   - without an endpoint, its slots go to whoever was second there, and no others change hands;
+ *   - a new endpoint takes just its share, from everybody; so does a raised weight;
+ *   - order and number of the backends in the file do not matter, and every evergate with the
+ *     same backends agrees.
+ *
+ * The table depends on ids and weights only. An endpoint that may not be used now keeps its slots,
+ * and its keys look further: each key has a sequence of slots of its own, so that a lost endpoint's
+ * keys spread over all others instead of hitting one neighbour.
+ *
+ * Readers need no lock: each slot is one atomic index, which is either the old owner or the new
+ * one while the table is rebuilt.
+ */
+#ifndef EVERGATE_BALANCER_HASH_SLOTS_H
+#define EVERGATE_BALANCER_HASH_SLOTS_H
+
+#include "balancer/algorithm.h"
+
+struct hash_slots;
+
+/* For balancer_algorithm. Rebuilding takes 10 to 20 ms, and only when a weight changed. */
+void *hash_slots_new(struct balancer_pool *pool);
+void hash_slots_free(void *slots);
+void hash_slots_changed(struct balancer_pool *pool, void *slots);
+
+/*
+ * The owner of the `step`-th slot in the sequence of `hash`. Steps from 0 to HASH_SLOTS_STEPS - 1;
+ * a caller that met nobody by then takes hash_slots_race.
+ */
+enum { HASH_SLOTS_STEPS = 32 };
+struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const void *slots,
+                                  uint64_t hash, unsigned step);
+
+/* The same rule held for one key among those candidates for which `fits` (NULL: all): a race of
+ * first darts. As stable as the table; O(n). NULL when there is none. */
+struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t hash,
+                                 bool (*fits)(const struct balancer_candidates *c,
+                                              const struct endpoint *endpoint));
+
+/* A request without a key (no such header or cookie) goes anywhere, not always to the same place.
+ */
+static inline uint64_t hash_slots_key(const struct balancer_request *request)
+{
+    return request->hash != 0 ? request->hash : balancer_mix(request->random);
+}
+
+#endif

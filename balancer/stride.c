@@ -1,0 +1,69 @@
+/* Stride scheduling without a lock: see stride.h. */
+#include "balancer/stride.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+/* A stride of weight 1. The largest weight, 65535, still divides it to five digits. */
+static const uint64_t STRIDE_ONE = 1ull << 32;
+
+static uint64_t stride_of(const struct endpoint *endpoint)
+{
+    return STRIDE_ONE / endpoint_weight(endpoint);
+}
+
+void *stride_clock_new(struct balancer_pool *pool)
+{
+    struct stride_clock *clock = aligned_alloc(_Alignof(struct stride_clock), sizeof(*clock));
+    unsigned size = balancer_pool_size(pool);
+
+    CHECK(clock != NULL);
+    atomic_init(&clock->now, 0);
+    for (unsigned i = 0; i < size; i++) {
+        struct endpoint *e = balancer_pool_endpoint(pool, i);
+
+        atomic_store_explicit(&e->turn, stride_of(e) * i / size, memory_order_relaxed);
+    }
+    return clock;
+}
+
+void stride_clock_free(void *clock)
+{
+    free(clock);
+}
+
+uint64_t stride_now(const struct stride_clock *clock)
+{
+    return atomic_load_explicit(&clock->now, memory_order_relaxed);
+}
+
+struct stride_turn stride_look(uint64_t now, const struct endpoint *endpoint)
+{
+    struct stride_turn turn = {
+        .seen = atomic_load_explicit(&endpoint->turn, memory_order_relaxed),
+        .stride = stride_of(endpoint),
+    };
+    int64_t lead = (int64_t)(turn.seen - now);
+
+    if (lead > (int64_t)turn.stride)
+        lead = (int64_t)turn.stride;
+    turn.lead = lead > 0 ? (uint64_t)lead : 0;
+    return turn;
+}
+
+bool stride_take(struct stride_clock *clock, uint64_t now, struct endpoint *endpoint,
+                 const struct stride_turn *turn)
+{
+    uint64_t place = now + turn->lead, seen = turn->seen;
+
+    if (!atomic_compare_exchange_strong_explicit(&endpoint->turn, &seen, place + turn->stride,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return false;
+    /* The clock only goes forward: a slower worker with an older place leaves it alone. */
+    while ((int64_t)(place - now) > 0 &&
+           !atomic_compare_exchange_weak_explicit(&clock->now, &now, place, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+    return true;
+}

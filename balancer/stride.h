@@ -1,0 +1,45 @@
+/*
+ * Stride scheduling: whose turn it is, in proportion to weights, smoothly.
+ *
+ * Each endpoint stands on one time line at its next `turn`. Whoever stands furthest back is next,
+ * and steps forward by its *stride*, one over its weight. With weights 5, 1, 1 the first takes five
+ * steps while each of the others takes one, in between and not after each other:
+ *
+ *     a . . . a . . . a b . . a . . c a . . .          a at 0 1/5 2/5 ..., b at 1/3, c at 2/3
+ *
+ * The *clock* is the place of the latest turn given. An endpoint that was away (drained, unhealthy)
+ * stands behind the clock when it comes back, one whose weight was raised may stand far ahead:
+ * both are seen within one stride of the clock, so that nobody owes or is owed more than one turn.
+ * No join, leave or change of weight needs to be announced.
+ *
+ * Shared by all workers: `turn` is moved by compare-and-swap, so each turn is given once. Places
+ * are compared by their signed difference and may wrap around.
+ */
+#ifndef EVERGATE_BALANCER_STRIDE_H
+#define EVERGATE_BALANCER_STRIDE_H
+
+#include "balancer/algorithm.h"
+
+/* On a cache line of its own, since every worker writes it. */
+struct stride_clock {
+    _Alignas(64) _Atomic uint64_t now;
+};
+
+/* For balancer_algorithm: a clock, with the endpoints placed evenly over their first stride. */
+void *stride_clock_new(struct balancer_pool *pool);
+void stride_clock_free(void *clock);
+
+struct stride_turn {
+    uint64_t seen;   /* the endpoint's turn as it was read */
+    uint64_t lead;   /* its distance before the clock, 0 to `stride` */
+    uint64_t stride; /* the step it will take */
+};
+/* `now` is the clock, read once for all endpoints that are compared. */
+uint64_t stride_now(const struct stride_clock *clock);
+struct stride_turn stride_look(uint64_t now, const struct endpoint *endpoint);
+
+/* Takes the turn that was looked at; false: another worker took it. */
+bool stride_take(struct stride_clock *clock, uint64_t now, struct endpoint *endpoint,
+                 const struct stride_turn *turn);
+
+#endif
