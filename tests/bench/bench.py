@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""evergate, nginx and HAProxy side by side on this machine.
+
+Each proxy has one worker on one core of its own turn; the backend (nginx) and the load generator
+share the other core. Rounds are interleaved: within a round every proxy runs every scenario, and who
+goes first rotates, so that what the machine does besides hits all alike. Printed are medians over the
+rounds; ratios are medians of each round's ratio.
+
+CPU per request is the proxy processes' own processor time (user and system) from the scheduler's
+nanosecond counters, divided by the requests that were answered in that time.
+
+Environment or options: ROUNDS, SECONDS_PER_RUN, SCENARIOS, PROXIES, EVERGATE (the binary).
+"""
+
+import argparse
+import os
+import pathlib
+import resource
+import sys
+import tempfile
+
+from load import SCENARIOS, run_scenario
+from proxies import PROXIES, Backend, make_certificate
+from report import Report
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def parse_arguments():
+    environment = os.environ.get
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--rounds", type=int, default=int(environment("ROUNDS", "5")))
+    parser.add_argument("--seconds", type=float,
+                        default=float(environment("SECONDS_PER_RUN", "3")), help="per run")
+    parser.add_argument("--scenarios", default=environment("SCENARIOS", " ".join(SCENARIOS)),
+                        help="any of: " + " ".join(SCENARIOS))
+    parser.add_argument("--proxies", default=environment("PROXIES", " ".join(PROXIES)))
+    parser.add_argument("--binary", default=environment("EVERGATE", str(ROOT / "build/evergate")))
+    parser.add_argument("--plain", action="store_true",
+                        help="nginx and HAProxy add X-Forwarded-For only, as most set-ups do; "
+                             "otherwise all three add the same fields")
+    parser.add_argument("--access-log", action="store_true", help="all three write an access log")
+    parser.add_argument("--markdown", metavar="FILE", help="write the tables there too")
+    arguments = parser.parse_args()
+    for given, known, what in ((arguments.scenarios, SCENARIOS, "scenario"),
+                               (arguments.proxies, PROXIES, "proxy")):
+        for name in given.split():
+            if name not in known:
+                parser.error(f"unknown {what} {name}; known: {' '.join(known)}")
+    return arguments
+
+
+def choose_cores():
+    """(the proxy's core, the core of the backend and the load)."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        sys.exit("two cores are needed: one for the proxy, one for backend and load")
+    return cores[-1], cores[0]
+
+
+def raise_descriptor_limit():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 16384 if hard == resource.RLIM_INFINITY else min(hard, 16384)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def show_progress(text):
+    if sys.stderr.isatty():
+        print(f"{text:60}", end="\r", file=sys.stderr, flush=True)
+
+
+def measure(arguments, directory, report):
+    proxy_core, load_core = choose_cores()
+    os.sched_setaffinity(0, {load_core})
+    certificate = make_certificate(directory)
+    names = arguments.proxies.split()
+    with Backend(directory / "backend", load_core) as backend:
+        for round_number in range(arguments.rounds):
+            turn = round_number % len(names)
+            for scenario in arguments.scenarios.split():
+                for name in names[turn:] + names[:turn]:
+                    proxy = PROXIES[name](directory / name, proxy_core, backend, certificate,
+                                          arguments)
+                    show_progress(f"round {round_number + 1}/{arguments.rounds} {scenario} {name}")
+                    with proxy:
+                        report.add(scenario, name, run_scenario(scenario, proxy, arguments.seconds))
+
+
+def main():
+    arguments = parse_arguments()
+    if not os.access(arguments.binary, os.X_OK):
+        if "evergate" in os.environ.get("PROXIES", "evergate").split():
+            sys.exit(f"{arguments.binary} is missing: make build")
+    raise_descriptor_limit()
+    report = Report(arguments)
+    with tempfile.TemporaryDirectory(prefix="evergate-bench-") as directory:
+        measure(arguments, pathlib.Path(directory), report)
+    show_progress("")
+    print(report.text())
+    if arguments.markdown:
+        pathlib.Path(arguments.markdown).write_text(report.markdown())
+
+
+if __name__ == "__main__":
+    main()

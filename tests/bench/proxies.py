@@ -1,0 +1,263 @@
+"""The three proxies and their common backend, as child processes with equal settings.
+
+Equal means: one worker, pinned; upstream connections kept (64) and reused; no access log unless asked
+for; the same certificate; TLS 1.2 and 1.3; and, unless --plain, the same added header fields
+(X-Forwarded-For, -Proto, -Host, Forwarded, Via, X-Request-Id, traceparent).
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+START_DEADLINE_S = 20
+
+
+def make_certificate(directory):
+    """A self-signed ECDSA P-256 certificate; the path of a file that holds it and its key."""
+    key, cert, both = directory / "key.pem", directory / "cert.pem", directory / "both.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    both.write_text(cert.read_text() + key.read_text())
+    return {"key": key, "cert": cert, "both": both}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until_listening(port, process, log):
+    end = time.monotonic() + START_DEADLINE_S
+    while True:
+        if process.poll() is not None:
+            raise RuntimeError(f"it ended at once:\n{log.read_text(errors='replace')}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
+class Server:
+    """A program that runs on one core for the length of a `with` block."""
+
+    def __init__(self, directory, core):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.core = core
+        self.port = free_port()
+        self.tls_port = free_port()
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def config(self):
+        raise NotImplementedError
+
+    def __enter__(self):
+        self.config_path = self.directory / "config"
+        self.config_path.write_text(self.config())
+        log = self.directory / "log"
+        with open(log, "wb") as output:
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                cwd=self.directory, preexec_fn=lambda: os.sched_setaffinity(0, {self.core}))
+        try:
+            wait_until_listening(self.port, self.process, log)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        # nginx and HAProxy stop at once; evergate drains, and nobody is connected any more.
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def pids(self):
+        """The process and its children (nginx's worker)."""
+        pid = self.process.pid
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+        return [pid] + [int(child) for child in children.read_text().split()]
+
+    def cpu_us(self):
+        """Processor time of all threads so far, user and system."""
+        total = 0
+        for pid in self.pids():
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                total += int((task / "schedstat").read_text().split()[0])
+        return total / 1000
+
+    def resident_bytes(self):
+        total_kb = 0
+        for pid in self.pids():
+            for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("VmRSS:"):
+                    total_kb += int(line.split()[1])
+        return total_kb * 1024
+
+
+NGINX_TOP = """
+daemon off; {user} pid {dir}/pid; error_log stderr crit;
+worker_processes 1; worker_rlimit_nofile 16384;
+events {{ worker_connections 16384; }}
+http {{
+  client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
+  uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
+  default_type text/plain; keepalive_requests 100000000; keepalive_timeout 300s;
+  sendfile on; tcp_nopush on; client_body_buffer_size 64k;
+"""
+
+
+def nginx_top(directory, log="off"):
+    user = "user root;" if os.geteuid() == 0 else ""
+    return NGINX_TOP.format(dir=directory, user=user) + f"  access_log {log};\n"
+
+
+class Backend(Server):
+    """nginx on the load's core: fixed bodies, and a place that reads a body before it answers."""
+
+    def command(self):
+        return ["nginx", "-p", str(self.directory), "-c", str(self.config_path)]
+
+    def config(self):
+        for name, size in (("1k", 1024), ("16k", 16 * 1024), ("1m", 1024 * 1024)):
+            (self.directory / name).write_bytes(b"e" * size)
+        reader = self.directory / "reader.sock"
+        return nginx_top(self.directory) + f"""
+  open_file_cache max=10 inactive=600s;
+  server {{
+    listen 127.0.0.1:{self.port} backlog=4096;
+    root {self.directory};
+    location /post {{ proxy_pass http://unix:{reader}:; proxy_pass_request_body off;
+                      proxy_set_header Content-Length ""; }}
+  }}
+  server {{ listen unix:{reader}; return 200 "stored"; }}
+}}
+"""
+
+
+class Nginx(Server):
+    FIELDS = """
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"""
+    MORE_FIELDS = """
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Forwarded-Host $http_host;
+    proxy_set_header Forwarded "for=$remote_addr;host=\\"$http_host\\";proto=$scheme";
+    proxy_set_header Via "1.1 nginx";
+    proxy_set_header X-Request-Id $request_id;
+    proxy_set_header traceparent "00-$request_id-00f067aa0ba902b7-01";
+    add_header Via "1.1 nginx"; add_header X-Request-Id $request_id;"""
+
+    def __init__(self, directory, core, backend, certificate, options):
+        super().__init__(directory, core)
+        self.backend, self.certificate, self.options = backend, certificate, options
+
+    def command(self):
+        return ["nginx", "-p", str(self.directory), "-c", str(self.config_path)]
+
+    def config(self):
+        log = f"{self.directory}/access.log buffer=64k" if self.options.access_log else "off"
+        fields = self.FIELDS + ("" if self.options.plain else self.MORE_FIELDS)
+        return nginx_top(self.directory, log) + f"""
+  proxy_max_temp_file_size 0;
+  upstream pool {{ server 127.0.0.1:{self.backend.port}; keepalive 64;
+                   keepalive_requests 100000000; }}
+  server {{
+    listen 127.0.0.1:{self.port} backlog=4096;
+    listen 127.0.0.1:{self.tls_port} ssl backlog=4096;
+    ssl_certificate {self.certificate["cert"]}; ssl_certificate_key {self.certificate["key"]};
+    ssl_protocols TLSv1.2 TLSv1.3;
+    location / {{
+    proxy_pass http://pool; proxy_http_version 1.1;
+    proxy_set_header Connection ""; proxy_set_header Host $http_host;{fields}
+    }}
+  }}
+}}
+"""
+
+
+class Haproxy(Server):
+    FIELDS = """
+  option forwardfor"""
+    MORE_FIELDS = """
+  unique-id-format %[uuid]
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header Forwarded for=%[src];host=\\"%[req.hdr(host)]\\";proto=%[ssl_fc,iif(https,http)]
+  http-request set-header Via "1.1 haproxy"
+  http-request set-header X-Request-Id %[unique-id]
+  http-request set-header traceparent 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
+  http-response set-header Via "1.1 haproxy"
+  http-response set-header X-Request-Id %[unique-id]"""
+
+    def __init__(self, directory, core, backend, certificate, options):
+        super().__init__(directory, core)
+        self.backend, self.certificate, self.options = backend, certificate, options
+
+    def command(self):
+        return ["haproxy", "-db", "-f", str(self.config_path)]
+
+    def config(self):
+        log = "log stdout format raw local0\n  option httplog" if self.options.access_log else ""
+        fields = self.FIELDS + ("" if self.options.plain else self.MORE_FIELDS)
+        return f"""
+global
+  nbthread 1
+  maxconn 8000
+  tune.ssl.default-dh-param 2048
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+defaults
+  mode http
+  timeout client 300s
+  timeout http-keep-alive 300s
+  timeout server 60s
+  timeout connect 5s
+frontend edge
+  bind 127.0.0.1:{self.port} backlog 4096
+  bind 127.0.0.1:{self.tls_port} ssl crt {self.certificate["both"]} alpn http/1.1 backlog 4096
+  {log}{fields}
+  default_backend pool
+backend pool
+  http-reuse always
+  server a 127.0.0.1:{self.backend.port} pool-max-conn 64
+"""
+
+
+class Evergate(Server):
+    def __init__(self, directory, core, backend, certificate, options):
+        super().__init__(directory, core)
+        self.backend, self.certificate, self.options = backend, certificate, options
+
+    def command(self):
+        return [self.options.binary, "run", "-c", str(self.config_path)]
+
+    def config(self):
+        log = f"{self.directory}/access.log" if self.options.access_log else "off"
+        return f"""
+workers = 1;
+listeners = (
+  {{ name = "plain"; bind = "127.0.0.1:{self.port}"; timeouts = {{ idle = "300s"; }}; }},
+  {{ name = "tls"; bind = "127.0.0.1:{self.tls_port}"; timeouts = {{ idle = "300s"; }};
+    tls = {{ certificates = ( {{ cert = "{self.certificate["cert"]}";
+                                 key = "{self.certificate["key"]}"; }} ); }}; }} );
+pools = ( {{ name = "pool"; keepalive = {{ idle = 64; }};
+  backends = ( {{ id = "a"; address = "127.0.0.1:{self.backend.port}"; }} ); }} );
+admin = {{ bind = ""; }};
+log = {{ access = "{log}"; }};
+"""
+
+
+PROXIES = {"evergate": Evergate, "nginx": Nginx, "haproxy": Haproxy}
