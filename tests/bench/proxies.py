@@ -169,7 +169,7 @@ class Nginx(Server):
         return ["nginx", "-p", str(self.directory), "-c", str(self.config_path)]
 
     def config(self):
-        log = f"{self.directory}/access.log buffer=64k" if self.options.access_log else "off"
+        log = f"{self.directory}/access.log combined buffer=64k" if self.options.access_log else "off"
         fields = self.FIELDS + ("" if self.options.plain else self.MORE_FIELDS)
         return nginx_top(self.directory, log) + f"""
   proxy_max_temp_file_size 0;
