@@ -227,17 +227,15 @@ static struct slice shell_target(const struct http_request_head *head)
 int shell_present(struct shell *shell, const struct http_request_head *head)
 {
     struct evbuffer *input = bufferevent_get_input(shell->bufferevent);
-    struct slice method = shell_method(head);
-    struct slice target = shell_target(head);
-    struct evbuffer_iovec parts[] = {
-        {(void *)method.p, method.n},
-        {" ", 1},
-        {(void *)target.p, target.n},
-        {" HTTP/1.1\r\nHost: evergate\r\n\r\n", 29},
+    const struct slice parts[] = {
+        shell_method(head),
+        SLICE_LIT(" "),
+        shell_target(head),
+        SLICE_LIT(" HTTP/1.1\r\nHost: evergate\r\n\r\n"),
     };
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        evbuffer_add(input, parts[i].iov_base, parts[i].iov_len);
+        evbuffer_add(input, parts[i].p, parts[i].n);
     shell->nursery->presenting = shell;
     bufferevent_trigger(shell->bufferevent, EV_READ, BEV_TRIG_IGNORE_WATERMARKS);
     shell->nursery->presenting = NULL;
