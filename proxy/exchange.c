@@ -60,7 +60,6 @@ struct exchange *exchange_new(struct worker *worker, struct exchange_request *re
 {
     struct arena arena = request->arena;
     struct exchange *x = arena_zalloc(&arena, sizeof(*x));
-    char *host = arena_alloc(&arena, ADDRESS_TEXT_BYTES);
 
     x->arena = arena;
     x->worker = worker;
@@ -69,9 +68,8 @@ struct exchange *exchange_new(struct worker *worker, struct exchange_request *re
     x->front = front;
     x->head = request->head;
     x->listener = request->listener;
-    x->client = request->client;
     x->client_tls = request->client_tls;
-    x->client_host = slice_str(address_format_host(&x->client, host));
+    x->client_host = request->client_host;
     x->protocol = request->protocol;
     x->start_us = request->start_us;
     x->wall_us = clock_wall_us() - (worker->loop.now_us - request->start_us);

@@ -61,7 +61,7 @@ struct exchange_request {
     struct arena arena;
     struct http_request_head head;
     struct worker_listener *listener;
-    struct address client, local;
+    struct slice client_host; /* "203.0.113.9", "2001:db8::1", "unix"; the front's memory */
     bool client_tls;
     const char *protocol; /* "HTTP/1.1"; static */
     uint64_t start_us;    /* first byte of the request */

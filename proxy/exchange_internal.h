@@ -24,10 +24,9 @@ struct exchange {
 
     struct http_request_head head;
     struct worker_listener *listener;
-    struct address client;
     bool client_tls;
     const char *protocol;
-    struct slice client_host; /* text of the client's address */
+    struct slice client_host;
     struct slice request_id, traceparent;
     struct slice path; /* normalised, for matching; in the arena or head.path itself */
 

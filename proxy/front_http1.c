@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -256,14 +258,24 @@ static struct front *front_new(struct worker_listener *listener, const struct sh
     return f;
 }
 
-static void front_learn_addresses(struct front *f, int fd)
+void front_set_client(struct front *f, const struct address *client)
 {
-    f->client.length = sizeof(f->client.storage);
-    if (getpeername(fd, &f->client.sa, &f->client.length) < 0)
-        f->client.length = 0;
-    f->local.length = sizeof(f->local.storage);
-    if (getsockname(fd, &f->local.sa, &f->local.length) < 0)
-        f->local.length = 0;
+    char text[ADDRESS_TEXT_BYTES];
+
+    snprintf(f->client_host, sizeof(f->client_host), "%s", address_format_host(client, text));
+}
+
+/* evhttp was told the peer's address by accept(2), which saves a system call. */
+static void front_learn_client(struct front *f)
+{
+    const struct sockaddr *peer = evhttp_connection_get_addr(f->shell.connection);
+    struct address client = {.sa.sa_family = AF_UNIX};
+
+    if (peer != NULL && peer->sa_family == AF_INET)
+        memcpy(&client.in, peer, sizeof(client.in));
+    else if (peer != NULL && peer->sa_family == AF_INET6)
+        memcpy(&client.in6, peer, sizeof(client.in6));
+    front_set_client(f, &client);
 }
 
 static void front_on_accepted(struct worker_listener *listener, struct shell *shell, int fd)
@@ -272,7 +284,7 @@ static void front_on_accepted(struct worker_listener *listener, struct shell *sh
     bool tls_at_once = listener->tls != NULL && !listener->config->proxy_protocol;
     bool over_limit = front_over_limit(f);
 
-    front_learn_addresses(f, fd);
+    front_learn_client(f);
     transport_init_accepted(&f->transport, &listener->worker->loop, fd,
                             tls_at_once ? tls_session_new_server(listener->tls) : NULL,
                             LOOP_READ_BYTES, &front_transport_ops);

@@ -63,15 +63,15 @@ struct front {
     uint64_t head_started_us;
     unsigned probe_interval_ms; /* front_probe_client */
 
-    struct address client, local;
-    unsigned minor_version : 4;  /* of the current request */
-    unsigned counted : 1;        /* in the listener's connection count */
-    unsigned served : 1;         /* at least one request came */
-    unsigned head_method : 1;    /* the current request is HEAD */
-    unsigned close_after : 1;    /* the connection ends with this answer */
-    unsigned request_done : 1;   /* the current request was read to its end */
-    unsigned waits_continue : 1; /* Expect: 100-continue, and no 100 went out yet */
-    unsigned answer_started : 1; /* a final head went out */
+    char client_host[INET6_ADDRSTRLEN]; /* text, for logs and X-Forwarded-For */
+    unsigned minor_version : 4;         /* of the current request */
+    unsigned counted : 1;               /* in the listener's connection count */
+    unsigned served : 1;                /* at least one request came */
+    unsigned head_method : 1;           /* the current request is HEAD */
+    unsigned close_after : 1;           /* the connection ends with this answer */
+    unsigned request_done : 1;          /* the current request was read to its end */
+    unsigned waits_continue : 1;        /* Expect: 100-continue, and no 100 went out yet */
+    unsigned answer_started : 1;        /* a final head went out */
     unsigned chunked_out : 1;
     unsigned no_content : 1; /* the answer has no body (HEAD, 204, 304) */
     unsigned client_eof : 1;
@@ -95,6 +95,7 @@ void front_close(struct front *f);
  */
 void front_close_gracefully(struct front *f);
 void front_watch_output(struct front *f);
+void front_set_client(struct front *f, const struct address *client);
 
 /* front_request.c */
 extern const struct transport_ops front_transport_ops;

@@ -35,12 +35,6 @@ static void front_on_connected(struct transport *t)
     front_ready_for_requests(f);
 }
 
-static void front_set_address(struct address *to, const struct sockaddr_storage *from, socklen_t n)
-{
-    memcpy(&to->storage, from, sizeof(*from));
-    to->length = n;
-}
-
 static size_t front_take_proxy_header(struct front *f, const char *p, size_t n)
 {
     struct proxy_protocol header;
@@ -55,8 +49,9 @@ static size_t front_take_proxy_header(struct front *f, const char *p, size_t n)
         return n;
     }
     if (header.has_addresses) {
-        front_set_address(&f->client, &header.source, header.source_length);
-        front_set_address(&f->local, &header.destination, header.destination_length);
+        struct address client = {.storage = header.source, .length = header.source_length};
+
+        front_set_client(f, &client);
     }
     if (f->listener->tls == NULL) {
         front_ready_for_requests(f);
@@ -72,7 +67,7 @@ static size_t front_take_proxy_header(struct front *f, const char *p, size_t n)
 static void front_make_exchange(struct front *f, struct exchange_request *request)
 {
     request->listener = f->listener;
-    request->client = f->client;
+    request->client_host = slice_str(f->client_host);
     request->client_tls = f->transport.tls != NULL;
     request->protocol = request->head.minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1";
     request->start_us = f->head_started_us;
