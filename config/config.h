@@ -171,6 +171,7 @@ struct config {
         enum config_access_target access;
         const char *access_path; /* for FILE */
         bool json;
+        size_t buffer_bytes; /* access log ring per worker, 64k to 1g; 1m */
     } log;
     uint64_t drain_timeout_ms; /* 30 s; how long SIGTERM waits for work in flight */
     struct arena *arena;       /* owns everything above */

@@ -1,0 +1,166 @@
+/* admin and log: how operators see the proxy. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "config/files_internal.h"
+#include "config/sections_internal.h"
+
+enum { TOKEN_FILE_MAX_BYTES = 4096 };
+
+/* ---- admin ---- */
+
+static void admin_read_bind(struct schema_walk *walk, const struct config_node *node, void *out)
+{
+    struct config *config = out;
+    const char *text = config_schema_string(walk, node, "a string", "\"127.0.0.1:9900\"");
+    struct config_address address;
+
+    if (text == NULL)
+        return;
+    if (strcmp(text, "off") == 0)
+        config->admin.bind = "";
+    else if (config_check_bind(walk, node->line, "bind", text, &address))
+        config->admin.bind = config_schema_dup(walk, text);
+}
+
+/* One line of visible ASCII: what can stand behind "Authorization: Bearer". */
+static bool is_token_text(const char *text)
+{
+    size_t n = strcspn(text, "\r\n");
+
+    if (n == 0 || text[n + strspn(text + n, "\r\n")] != '\0')
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] <= ' ' || text[i] >= 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static void admin_check_token(struct schema_walk *walk, const struct config_node *group,
+                              const char *path)
+{
+    unsigned line = config_node_line(group, "token_file");
+    struct config_file_content content;
+    char *why;
+
+    if (!config_file_read(&content, path, TOKEN_FILE_MAX_BYTES, &why)) {
+        config_diag_add(walk->diag, line, "token_file: cannot read \"%s\": %s", path, why);
+        free(why);
+        return;
+    }
+    if (!is_token_text(content.text))
+        config_diag_add(walk->diag, line,
+                        "token_file: \"%s\" does not hold a token; write one line of letters, "
+                        "digits and marks into it",
+                        path);
+    free(content.text);
+}
+
+static void admin_check(struct schema_walk *walk, const struct config_node *group, void *out)
+{
+    struct config *config = out;
+    const char *problem;
+
+    if (config->admin.socket != NULL && config->admin.socket[0] == '\0')
+        config->admin.socket = NULL;
+    if (config->admin.socket != NULL) {
+        problem = config_socket_path_problem(slice_str(config->admin.socket));
+        if (problem != NULL)
+            config_diag_add(walk->diag, config_node_line(group, "socket"), "socket: %s", problem);
+    }
+    if (config->admin.token_file != NULL)
+        admin_check_token(walk, group, config->admin.token_file);
+}
+
+static const struct schema_key admin_keys[] = {
+    {"bind", SCHEMA_CUSTOM, "127.0.0.1:9900", .read = admin_read_bind},
+    {"socket", SCHEMA_STRING, SCHEMA_AT(struct config, admin.socket),
+     .example = "\"/run/evergate/admin.sock\""},
+    {"token_file", SCHEMA_PATH, SCHEMA_AT(struct config, admin.token_file),
+     .example = "\"/etc/evergate/token\""},
+};
+
+const struct schema_section config_admin_section = {
+    .title = "admin",
+    .struct_bytes = sizeof(struct config),
+    SCHEMA_KEYS(admin_keys),
+    .check = admin_check,
+};
+
+/* ---- log ---- */
+
+/* The file need not exist, but it must be possible to make or append to it. */
+static void log_check_file(struct schema_walk *walk, unsigned line, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *directory = slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        config_diag_add(walk->diag, line, "access: \"%s\" is a directory; write a file in it",
+                        path);
+    else if (access(path, F_OK) == 0 && access(path, W_OK) != 0)
+        config_diag_add(walk->diag, line,
+                        "access: \"%s\" cannot be written; correct the path or its permissions",
+                        path);
+    else if (access(path, F_OK) != 0 && access(directory, W_OK | X_OK) != 0)
+        config_diag_add(walk->diag, line,
+                        "access: the directory \"%s\" is missing or cannot be written; make it, or "
+                        "write another path",
+                        directory);
+    free(directory);
+}
+
+static void log_read_access(struct schema_walk *walk, const struct config_node *node, void *out)
+{
+    static const char *const words[] = {[CONFIG_ACCESS_OFF] = "off",
+                                        [CONFIG_ACCESS_STDOUT] = "stdout",
+                                        [CONFIG_ACCESS_STDERR] = "stderr"};
+    const char *text = config_schema_string(walk, node, "a string", "\"stdout\"");
+    struct config *config = out;
+
+    if (text == NULL)
+        return;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            config->log.access = (enum config_access_target)i;
+            return;
+        }
+    }
+    /* Without a slash it is more likely a slip than a file in the working directory. */
+    if (strchr(text, '/') == NULL) {
+        config_diag_add(walk->diag, node->line,
+                        "access: \"%s\" is not known; write \"stdout\", \"stderr\", \"off\", or a "
+                        "file as \"./%s\"",
+                        text, text);
+        return;
+    }
+    config->log.access = CONFIG_ACCESS_FILE;
+    config->log.access_path = config_source_path(walk->source, node->line, text, walk->arena);
+    log_check_file(walk, node->line, config->log.access_path);
+}
+
+static const char *const level_words[] = {[LOG_LEVEL_ERROR] = "error",
+                                          [LOG_LEVEL_WARN] = "warn",
+                                          [LOG_LEVEL_INFO] = "info",
+                                          [LOG_LEVEL_DEBUG] = "debug",
+                                          NULL};
+static const char *const format_words[] = {[false] = "text", [true] = "json", NULL};
+
+static const struct schema_key log_keys[] = {
+    {"level", SCHEMA_CHOICE, "info", SCHEMA_AT(struct config, log.level), .choices = level_words},
+    {"access", SCHEMA_CUSTOM, "stdout", .read = log_read_access},
+    {"format", SCHEMA_CHOICE, "json", SCHEMA_AT(struct config, log.json), .choices = format_words},
+    {"buffer", SCHEMA_SIZE, "1m", SCHEMA_AT(struct config, log.buffer_bytes), .min = 64 * 1024,
+     .max = 1024 * 1024 * 1024},
+};
+
+const struct schema_section config_log_section = {
+    .title = "log",
+    .struct_bytes = sizeof(struct config),
+    SCHEMA_KEYS(log_keys),
+};

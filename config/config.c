@@ -1,0 +1,122 @@
+/* Assembly: text to nodes to snapshot, and the snapshot's references. */
+#include "config/config.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "config/sections_internal.h"
+
+static struct config *config_new(const char *file)
+{
+    struct config *config = xcalloc(1, sizeof(*config));
+
+    config->arena = xmalloc(sizeof(*config->arena));
+    arena_init(config->arena);
+    config->refs = 1;
+    config->file = arena_dup(config->arena, slice_str(file)).p;
+    return config;
+}
+
+/* Also for one that was only half read. */
+static void config_free(struct config *config)
+{
+    for (size_t i = 0; i < config->route_count; i++) {
+        if (config->routes[i].path_match == CONFIG_PATH_REGEX)
+            regfree(&config->routes[i].path_regex);
+    }
+    arena_fini(config->arena);
+    free(config->arena);
+    free(config);
+}
+
+struct config *config_ref(struct config *config)
+{
+    unsigned before = atomic_fetch_add_explicit(&config->refs, 1, memory_order_relaxed);
+
+    CHECK(before > 0);
+    return config;
+}
+
+void config_unref(struct config **config)
+{
+    struct config *gone = *config;
+
+    *config = NULL;
+    if (gone == NULL)
+        return;
+    /* Acquire and release: what other threads read of it happens before it is freed. */
+    if (atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) == 1)
+        config_free(gone);
+}
+
+void config_errors_free(struct config_errors *errors)
+{
+    if (errors->arena != NULL)
+        arena_fini(errors->arena);
+    free(errors->arena);
+    *errors = (struct config_errors){0};
+}
+
+static struct config *config_build(const struct config_source *source, struct config_diag *diag)
+{
+    struct arena nodes;
+    const struct config_node *root;
+    struct config *config = NULL;
+
+    arena_init(&nodes);
+    root = config_reader_parse(source, &nodes, diag);
+    if (root != NULL) {
+        struct schema_walk walk = {.diag = diag, .source = source};
+
+        config = config_new(source->name);
+        walk.config = config;
+        walk.arena = config->arena;
+        config_schema_read(&walk, &config_top_section, root, config);
+    }
+    arena_fini(&nodes);
+    return config;
+}
+
+static int config_finish(struct config **ret_config, struct config_source *source, bool loaded,
+                         struct config_diag *diag, struct config_errors *ret_errors)
+{
+    struct config *config = loaded ? config_build(source, diag) : NULL;
+    bool good = diag->count == 0;
+
+    CHECK(!good || config != NULL);
+    *ret_errors = (struct config_errors){0};
+    if (!good) {
+        config_diag_finish(diag, source, ret_errors);
+        config_unref(&config);
+    }
+    config_diag_fini(diag);
+    config_source_fini(source);
+    if (!good)
+        return EG_E_INTERNAL;
+    *ret_config = config;
+    return 0;
+}
+
+int config_load(struct config **ret_config, const char *path, struct config_errors *ret_errors)
+{
+    struct config_source source;
+    struct config_diag diag;
+    bool loaded;
+
+    config_diag_init(&diag);
+    loaded = config_source_load(&source, path, &diag);
+    return config_finish(ret_config, &source, loaded, &diag, ret_errors);
+}
+
+int config_load_text(struct config **ret_config, const char *name, const char *text,
+                     struct config_errors *ret_errors)
+{
+    struct config_source source;
+    struct config_diag diag;
+    bool loaded;
+
+    config_diag_init(&diag);
+    loaded = config_source_set_text(&source, name, text, &diag);
+    return config_finish(ret_config, &source, loaded, &diag, ret_errors);
+}

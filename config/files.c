@@ -1,0 +1,65 @@
+/* Reading whole small files, carefully: names come from a file that may be wrong. */
+#include "config/files_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+/* Reads up to size + 1 bytes, so that a file that grew meanwhile is noticed. */
+static size_t file_read_all(int fd, char *buffer, size_t size)
+{
+    size_t used = 0;
+
+    while (used < size) {
+        ssize_t n = read(fd, buffer + used, size - used);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        used += (size_t)n;
+    }
+    return used;
+}
+
+static char *file_check(const struct stat *st, size_t limit_bytes)
+{
+    if (!S_ISREG(st->st_mode))
+        return xstrdup("it is not a file; write the path of a file");
+    if ((size_t)st->st_size > limit_bytes)
+        return xasprintf("it is larger than %zu bytes; write a smaller one", limit_bytes);
+    return NULL;
+}
+
+bool config_file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
+                      char **ret_why)
+{
+    struct config_file_content content = {0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0 || fstat(fd, &content.st) < 0) {
+        *ret_why = xasprintf("%s; correct the path or its permissions", strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    *ret_why = file_check(&content.st, limit_bytes);
+    if (*ret_why == NULL) {
+        content.text = xmalloc((size_t)content.st.st_size + 1);
+        content.size = file_read_all(fd, content.text, (size_t)content.st.st_size);
+        content.text[content.size] = '\0';
+        if (memchr(content.text, '\0', content.size) != NULL)
+            *ret_why = xstrdup("it holds a NUL byte; write a text file");
+    }
+    close(fd);
+    if (*ret_why != NULL) {
+        free(content.text);
+        return false;
+    }
+    *ret_content = content;
+    return true;
+}

@@ -1,0 +1,20 @@
+/* Reading the files that a configuration names. Insiders of config/ only. */
+#ifndef EVERGATE_CONFIG_FILES_INTERNAL_H
+#define EVERGATE_CONFIG_FILES_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+struct config_file_content {
+    char *text; /* heap, NUL-terminated; the caller frees */
+    size_t size;
+    struct stat st;
+};
+
+/* False with a sentence in *ret_why (heap) when it is no regular file, cannot be read, is larger
+ * than `limit_bytes` or holds a NUL. Never blocks on FIFOs or devices. */
+bool config_file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
+                      char **ret_why);
+
+#endif

@@ -1,0 +1,147 @@
+/* Headers in routes: the ones a request must have, and the changes made to heads. */
+#include "config/sections_internal.h"
+
+bool config_check_header_name(struct schema_walk *walk, unsigned line, struct slice name)
+{
+    if (http_is_token(name))
+        return true;
+    config_diag_add(walk->diag, line,
+                    "\"%.*s\" is not a header name; write letters, digits and \"-\" only",
+                    SLICE_FMT(name));
+    return false;
+}
+
+bool config_check_header_value(struct schema_walk *walk, unsigned line, struct slice value)
+{
+    if (http_is_field_value(value))
+        return true;
+    config_diag_add(walk->diag, line,
+                    "a header value has control characters or white space at its ends; remove "
+                    "them");
+    return false;
+}
+
+/* ---- changes ---- */
+
+/* Fields that frame the message or belong to one connection are the proxy's own: a changed one
+ * could make two requests out of one (RFC 9112 section 11.2). */
+static bool header_is_own(struct slice name)
+{
+    switch (http_field_id_of(name)) {
+    case HTTP_FIELD_CONNECTION:
+    case HTTP_FIELD_KEEP_ALIVE:
+    case HTTP_FIELD_PROXY_CONNECTION:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_TE:
+    case HTTP_FIELD_TRAILER:
+    case HTTP_FIELD_UPGRADE:
+    case HTTP_FIELD_EXPECT:
+    case HTTP_FIELD_HTTP2_SETTINGS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void header_change_check(struct schema_walk *walk, unsigned line, struct slice name)
+{
+    if (config_check_header_name(walk, line, name) && header_is_own(name))
+        config_diag_add(walk->diag, line,
+                        "\"%.*s\" belongs to the connection and is written by the proxy; remove it",
+                        SLICE_FMT(name));
+}
+
+static void header_edit_check(struct schema_walk *walk, const struct config_node *group, void *out)
+{
+    const struct http_header_edit *edit = out;
+
+    if (edit->name.p != NULL)
+        header_change_check(walk, config_node_line(group, "name"), edit->name);
+    if (edit->value.p != NULL)
+        config_check_header_value(walk, config_node_line(group, "value"), edit->value);
+}
+
+static const struct schema_key header_edit_keys[] = {
+    {"name", SCHEMA_SLICE, SCHEMA_AT(struct http_header_edit, name), .required = true,
+     .example = "\"X-NAME\""},
+    {"value", SCHEMA_SLICE, "", SCHEMA_AT(struct http_header_edit, value), .example = "\"VALUE\""},
+};
+
+const struct schema_section config_header_edit_section = {
+    .title = "routes.request_headers.set",
+    .label = "header",
+    .identity = {"name"},
+    .struct_bytes = sizeof(struct http_header_edit),
+    SCHEMA_KEYS(header_edit_keys),
+    .check = header_edit_check,
+};
+
+static bool header_in_edits(struct slice name, const struct http_header_edit *edits, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slice_ieq(edits[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+static void header_edits_check(struct schema_walk *walk, const struct config_node *group, void *out)
+{
+    const struct http_header_edits *edits = out;
+    unsigned set_line = config_node_line(group, "set"), remove_line;
+
+    remove_line = config_node_line(group, "remove");
+    for (size_t i = 0; i < edits->set_count; i++) {
+        if (header_in_edits(edits->set[i].name, edits->set, i))
+            config_diag_add(walk->diag, set_line,
+                            "\"%.*s\" is set twice; keep one, or write the other in add",
+                            SLICE_FMT(edits->set[i].name));
+    }
+    for (size_t i = 0; i < edits->remove_count; i++) {
+        header_change_check(walk, remove_line, edits->remove[i]);
+        if (header_in_edits(edits->remove[i], edits->set, edits->set_count))
+            config_diag_add(walk->diag, remove_line,
+                            "\"%.*s\" is both set and removed; set replaces it already",
+                            SLICE_FMT(edits->remove[i]));
+    }
+}
+
+static const struct schema_key header_edits_keys[] = {
+    {"set", SCHEMA_LIST, SCHEMA_AT(struct http_header_edits, set),
+     SCHEMA_COUNT(struct http_header_edits, set_count), .max = 64,
+     .section = &config_header_edit_section},
+    {"add", SCHEMA_LIST, SCHEMA_AT(struct http_header_edits, add),
+     SCHEMA_COUNT(struct http_header_edits, add_count), .max = 64,
+     .section = &config_header_edit_section},
+    {"remove", SCHEMA_SLICES, SCHEMA_AT(struct http_header_edits, remove),
+     SCHEMA_COUNT(struct http_header_edits, remove_count), .example = "[ \"X-NAME\" ]"},
+};
+
+const struct schema_section config_header_edits_section = {
+    .title = "routes.request_headers",
+    .struct_bytes = sizeof(struct http_header_edits),
+    SCHEMA_KEYS(header_edits_keys),
+    .check = header_edits_check,
+};
+
+/* ---- conditions ---- */
+
+static void route_header_check(struct schema_walk *walk, const struct config_node *group, void *out)
+{
+    const struct http_header_edit *header = out;
+
+    if (header->name.p != NULL)
+        config_check_header_name(walk, config_node_line(group, "name"), header->name);
+    if (header->value.p != NULL)
+        config_check_header_value(walk, config_node_line(group, "value"), header->value);
+}
+
+const struct schema_section config_route_header_section = {
+    .title = "routes.headers",
+    .label = "header",
+    .identity = {"name"},
+    .struct_bytes = sizeof(struct http_header_edit),
+    SCHEMA_KEYS(header_edit_keys),
+    .check = route_header_check,
+};

@@ -1,0 +1,126 @@
+/*
+ * The schema: each section of the file as a table of its keys, and one engine that walks it.
+ * Insiders of config/ only.
+ *
+ * To add a key: one line in its section's table (listener.c, route.c, ...), one field in config.h,
+ * one line in docs/config.md. Type, unit, range, default and the unknown-key hint follow from
+ * the table; only what concerns several keys at once is written as code, in the section's check.
+ *
+ * The engine goes through a table in its own order, not the file's, so a section may rely on what
+ * stands above it (routes find the pools already read).
+ */
+#ifndef EVERGATE_CONFIG_SCHEMA_INTERNAL_H
+#define EVERGATE_CONFIG_SCHEMA_INTERNAL_H
+
+#include "config/config.h"
+#include "config/diag_internal.h"
+#include "config/reader_internal.h"
+
+enum schema_type {
+    SCHEMA_STRING,   /* const char *; */
+    SCHEMA_NAME,     /* const char *; something that stands in logs, labels and URLs */
+    SCHEMA_PATH,     /* const char *; a file, relative to the file that names it; "" is NULL */
+    SCHEMA_SLICE,    /* struct slice */
+    SCHEMA_BOOL,     /* bool */
+    SCHEMA_INTEGER,  /* any unsigned type, min to max */
+    SCHEMA_DURATION, /* uint64_t milliseconds, min to max */
+    SCHEMA_SIZE,     /* uint64_t or size_t bytes, min to max */
+    SCHEMA_CHOICE,   /* an enum or bool: the index of the word in `choices` */
+    SCHEMA_STRINGS,  /* const char **, NULL-terminated, never NULL itself */
+    SCHEMA_SLICES,   /* const struct slice * and a count */
+    SCHEMA_GROUP,    /* the section's struct in place; offset 0: the same struct */
+    SCHEMA_OPTIONAL, /* pointer to the section's struct, NULL when the group is absent */
+    SCHEMA_LIST,     /* pointer to an array of the section's struct, and a count */
+    SCHEMA_CUSTOM,   /* `read` does it all; given the fallback as a string when the key is absent */
+};
+
+struct schema_walk {
+    struct config *config; /* what is being made */
+    struct arena *arena;   /* the snapshot's */
+    struct config_diag *diag;
+    const struct config_source *source;
+};
+
+struct schema_section;
+
+struct schema_key {
+    const char *name;
+    enum schema_type type;
+    const char *fallback; /* the default as one would write it; NULL: NULL, empty or zero */
+    size_t offset, width; /* where it lands in the section's struct */
+    size_t count_offset;  /* size_t, for SLICES and LIST */
+    uint64_t min, max;    /* LIST: of elements */
+    const char *const *choices;
+    const struct schema_section *section;
+    void (*read)(struct schema_walk *walk, const struct config_node *node, void *out);
+    bool required;
+    const char *example; /* what to write where it is missing or of the wrong type */
+};
+
+/* The designated initialisers for `offset`, `width` and `count_offset`. */
+#define SCHEMA_AT(type, field)    .offset = offsetof(type, field), .width = sizeof(((type *)0)->field)
+#define SCHEMA_COUNT(type, field) .count_offset = offsetof(type, field)
+
+struct schema_section {
+    const char *title;       /* its heading in docs/config.md */
+    const char *label;       /* in messages: pool "api": */
+    const char *identity[2]; /* the keys that name an element of a list in messages; may be NULL */
+    size_t struct_bytes;
+    const struct schema_key *keys;
+    size_t key_count;
+    /* After all keys: what concerns several of them, and values' inner syntax. `out` holds
+     * defaults where keys were wrong. May be NULL. */
+    void (*check)(struct schema_walk *walk, const struct config_node *group, void *out);
+};
+
+#define SCHEMA_KEYS(table) .keys = (table), .key_count = sizeof(table) / sizeof((table)[0])
+
+/* Fills `out` with the defaults, then with what stands in `group`; adds every mistake. */
+void config_schema_read(struct schema_walk *walk, const struct schema_section *section,
+                        const struct config_node *group, void *out);
+
+/* Adds "KEY must be WANTED, not KIND; write KEY = EXAMPLE". */
+void config_schema_wrong_type(struct schema_walk *walk, const struct config_node *node,
+                              const char *wanted, const char *example);
+
+/* The node's string; NULL after adding a mistake when it is of another type. */
+const char *config_schema_string(struct schema_walk *walk, const struct config_node *node,
+                                 const char *wanted, const char *example);
+
+/* A copy that lives as long as the snapshot. */
+const char *config_schema_dup(struct schema_walk *walk, const char *text);
+const char *config_schema_format(struct schema_walk *walk, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Adds a mistake for each name that stands before; names[i] was written at lines[i]. `what` is the
+ * kind of thing and the key to change: "pool", "name". */
+void config_schema_check_unique(struct schema_walk *walk, const char *const *names,
+                                const unsigned *lines, size_t count, const char *what,
+                                const char *key);
+
+/* Scalars and lists of them (schema_values.c). `place` is where key->offset points to. */
+void config_schema_value_read(struct schema_walk *walk, const struct schema_key *key,
+                              const struct config_node *node, void *out);
+void config_schema_value_default(struct schema_walk *walk, const struct schema_key *key, void *out);
+
+/* Keys of the contract that this version does not have: the table of not_built.c. */
+enum config_not_built {
+    CONFIG_NOT_BUILT_UNKNOWN,  /* not in the table */
+    CONFIG_NOT_BUILT_ACCEPTED, /* has the one value that asks for nothing */
+    CONFIG_NOT_BUILT_REFUSED,  /* a mistake was added */
+};
+enum config_not_built config_not_built_check(struct config_diag *diag,
+                                             const struct schema_section *section,
+                                             const struct config_node *node);
+
+/* The same for one value of a key that is otherwise built: alpn's "h2". True when refused. */
+bool config_not_built_value(struct config_diag *diag, unsigned line, const char *key,
+                            const char *value);
+
+/* The table's keys of a section, for hints: fills names[0..max) and returns how many. */
+size_t config_not_built_names(const struct schema_section *section, const char **names, size_t max);
+
+/* Every section, NULL-terminated: for the test that compares them with docs/config.md. */
+extern const struct schema_section *const config_sections[];
+
+#endif

@@ -1,0 +1,62 @@
+/* The sections of the file, each described in its own room, and the checks they share. Insiders of
+ * config/ only. */
+#ifndef EVERGATE_CONFIG_SECTIONS_INTERNAL_H
+#define EVERGATE_CONFIG_SECTIONS_INTERNAL_H
+
+#include "config/schema_internal.h"
+#include "config/values_internal.h"
+
+extern const struct schema_section config_top_section;      /* top.c */
+extern const struct schema_section config_listener_section; /* listener.c */
+extern const struct schema_section config_listener_timeouts_section;
+extern const struct schema_section config_listener_limits_section;
+extern const struct schema_section config_listener_tls_section;
+extern const struct schema_section config_certificate_section;
+extern const struct schema_section config_route_section; /* route.c */
+extern const struct schema_section config_route_header_section;
+extern const struct schema_section config_weighted_pool_section; /* route_action.c */
+extern const struct schema_section config_redirect_section;
+extern const struct schema_section config_respond_section;
+extern const struct schema_section config_rewrite_section;
+extern const struct schema_section config_header_edits_section; /* headers.c */
+extern const struct schema_section config_header_edit_section;
+extern const struct schema_section config_pool_section; /* pool.c */
+extern const struct schema_section config_keepalive_section;
+extern const struct schema_section config_pool_tls_section;
+extern const struct schema_section config_pool_timeouts_section;
+extern const struct schema_section config_backend_section; /* backend.c */
+extern const struct schema_section config_admin_section;   /* admin_log.c */
+extern const struct schema_section config_log_section;
+
+enum {
+    CONFIG_DURATION_SHORTEST_MS = 1,
+    CONFIG_MAX_LISTENERS = 256,
+    CONFIG_MAX_POOLS = 4096,
+    CONFIG_MAX_ROUTES = 16384,
+};
+#define CONFIG_DURATION_LONGEST_MS (UINT64_C(30) * 86400 * 1000)
+
+/* An address to listen on: numeric, or a Unix socket. True and *ret_address (pointing into `bind`)
+ * when it is good; `key` names it in the mistake. */
+bool config_check_bind(struct schema_walk *walk, unsigned line, const char *key, const char *bind,
+                       struct config_address *ret_address);
+
+/* Certificate files (certificates.c). Paths may be NULL: then nothing is checked. `group` gives the
+ * lines of its members named cert_key, key_key and so on. */
+void config_check_key_pair(struct schema_walk *walk, const struct config_node *group,
+                           const char *cert_path, const char *key_path);
+void config_check_ca(struct schema_walk *walk, const struct config_node *group, const char *key,
+                     const char *path);
+
+/* A header's name and value as RFC 9110 section 5 wants them. */
+bool config_check_header_name(struct schema_walk *walk, unsigned line, struct slice name);
+bool config_check_header_value(struct schema_walk *walk, unsigned line, struct slice value);
+
+/* POSIX extended, compiled into *ret_regex; false after adding a mistake (regex.c). */
+bool config_compile_regex(struct schema_walk *walk, unsigned line, const char *pattern,
+                          regex_t *ret_regex);
+
+/* What concerns several sections, once all are read (references.c). */
+void config_check_references(struct schema_walk *walk, const struct config_node *root, void *out);
+
+#endif

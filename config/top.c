@@ -1,0 +1,52 @@
+/* The file's outermost level. pools stand before routes: the engine keeps the table's order, and
+ * routes refer to pools. */
+#include "config/sections_internal.h"
+
+static const struct schema_key top_keys[] = {
+    {"workers", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config, workers), .min = 0, .max = 256},
+    {"drain_timeout", SCHEMA_DURATION, "30s", SCHEMA_AT(struct config, drain_timeout_ms), .min = 0,
+     .max = CONFIG_DURATION_LONGEST_MS},
+    {"listeners", SCHEMA_LIST, SCHEMA_AT(struct config, listeners),
+     SCHEMA_COUNT(struct config, listener_count), .max = CONFIG_MAX_LISTENERS,
+     .section = &config_listener_section, .required = true,
+     .example = "( { bind = \"0.0.0.0:8080\"; } )"},
+    {"pools", SCHEMA_LIST, SCHEMA_AT(struct config, pools), SCHEMA_COUNT(struct config, pool_count),
+     .max = CONFIG_MAX_POOLS, .section = &config_pool_section},
+    {"routes", SCHEMA_LIST, SCHEMA_AT(struct config, routes),
+     SCHEMA_COUNT(struct config, route_count), .max = CONFIG_MAX_ROUTES,
+     .section = &config_route_section},
+    {"admin", SCHEMA_GROUP, .section = &config_admin_section},
+    {"log", SCHEMA_GROUP, .section = &config_log_section},
+};
+
+const struct schema_section config_top_section = {
+    .title = "The file itself",
+    .struct_bytes = sizeof(struct config),
+    SCHEMA_KEYS(top_keys),
+    .check = config_check_references,
+};
+
+const struct schema_section *const config_sections[] = {
+    &config_top_section,
+    &config_listener_section,
+    &config_listener_timeouts_section,
+    &config_listener_limits_section,
+    &config_listener_tls_section,
+    &config_certificate_section,
+    &config_route_section,
+    &config_route_header_section,
+    &config_weighted_pool_section,
+    &config_redirect_section,
+    &config_respond_section,
+    &config_rewrite_section,
+    &config_header_edits_section,
+    &config_header_edit_section,
+    &config_pool_section,
+    &config_keepalive_section,
+    &config_pool_tls_section,
+    &config_pool_timeouts_section,
+    &config_backend_section,
+    &config_admin_section,
+    &config_log_section,
+    NULL,
+};

@@ -1,0 +1,143 @@
+/* Durations, sizes and near words: see values_internal.h. */
+#include "config/values_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NEAREST_MAX_WORD = 64 };
+
+struct value_unit {
+    const char *name;
+    uint64_t factor;
+};
+
+/* Ascending; the formatter takes the largest that divides. */
+static const struct value_unit duration_units[] = {
+    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}, {NULL, 0},
+};
+static const struct value_unit size_units[] = {
+    {"b", 1}, {"k", 1024}, {"m", 1024 * 1024}, {"g", 1024 * 1024 * 1024}, {NULL, 0},
+};
+
+static enum config_value_result value_parse(struct slice text, const struct value_unit *units,
+                                            uint64_t *ret_value)
+{
+    unsigned long long number;
+    size_t digits = 0;
+    struct slice unit;
+
+    while (digits < text.n && text.p[digits] >= '0' && text.p[digits] <= '9')
+        digits++;
+    if (digits == 0 || (digits < text.n && strchr(".,", text.p[digits]) != NULL))
+        return CONFIG_VALUE_NOT_A_NUMBER;
+    if (!slice_to_u64(slice_from(text.p, digits), &number))
+        return CONFIG_VALUE_TOO_LARGE;
+    unit = slice_from(text.p + digits, text.n - digits);
+    if (unit.n == 0 && number == 0) {
+        *ret_value = 0;
+        return CONFIG_VALUE_OK;
+    }
+    if (unit.n == 0)
+        return CONFIG_VALUE_NO_UNIT;
+    for (; units->name != NULL; units++) {
+        if (!slice_ieq(unit, slice_str(units->name)))
+            continue;
+        if (number > INT64_MAX / units->factor)
+            return CONFIG_VALUE_TOO_LARGE;
+        *ret_value = number * units->factor;
+        return CONFIG_VALUE_OK;
+    }
+    return CONFIG_VALUE_BAD_UNIT;
+}
+
+enum config_value_result config_value_duration(struct slice text, uint64_t *ret_ms)
+{
+    return value_parse(text, duration_units, ret_ms);
+}
+
+enum config_value_result config_value_size(struct slice text, uint64_t *ret_bytes)
+{
+    return value_parse(text, size_units, ret_bytes);
+}
+
+static const char *value_format(uint64_t value, const struct value_unit *units, char *out)
+{
+    const struct value_unit *best = units;
+
+    for (; units->name != NULL; units++) {
+        if (value % units->factor == 0)
+            best = units;
+    }
+    if (value == 0)
+        snprintf(out, CONFIG_VALUE_TEXT_BYTES, "0");
+    else
+        snprintf(out, CONFIG_VALUE_TEXT_BYTES, "%" PRIu64 "%s", value / best->factor, best->name);
+    return out;
+}
+
+const char *config_value_format_duration(uint64_t ms, char *out)
+{
+    return value_format(ms, duration_units, out);
+}
+
+const char *config_value_format_size(uint64_t bytes, char *out)
+{
+    return value_format(bytes, size_units, out);
+}
+
+static unsigned min3(unsigned a, unsigned b, unsigned c)
+{
+    unsigned ab = a < b ? a : b;
+
+    return ab < c ? ab : c;
+}
+
+/* Insertions, deletions, replacements and swaps of neighbours (optimal string alignment), case
+ * folded: three rows of the usual table are kept. */
+static unsigned edit_distance(const char *a, size_t n, const char *b, size_t m)
+{
+    unsigned rows[3][NEAREST_MAX_WORD + 1];
+
+    for (size_t j = 0; j <= m; j++)
+        rows[0][j] = (unsigned)j;
+    for (size_t i = 1; i <= n; i++) {
+        unsigned *now = rows[i % 3];
+        const unsigned *last = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+
+        now[0] = (unsigned)i;
+        for (size_t j = 1; j <= m; j++) {
+            bool same = ascii_lower(a[i - 1]) == ascii_lower(b[j - 1]);
+
+            now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + !same);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < now[j])
+                now[j] = before[j - 2] + 1;
+        }
+    }
+    return rows[n % 3][m];
+}
+
+const char *config_value_nearest(const char *word, const char *const *words, size_t count)
+{
+    size_t n = strlen(word);
+    unsigned best_distance = n < 3 ? 1 : n < 6 ? 2 : (unsigned)n / 3;
+    const char *best = NULL;
+
+    if (n == 0 || n > NEAREST_MAX_WORD)
+        return NULL;
+    for (size_t i = 0; i < count; i++) {
+        size_t m = words[i] != NULL ? strlen(words[i]) : 0;
+        unsigned distance;
+
+        if (m == 0 || m > NEAREST_MAX_WORD)
+            continue;
+        distance = edit_distance(word, n, words[i], m);
+        if (distance > best_distance || (best != NULL && distance == best_distance) ||
+            distance >= m)
+            continue;
+        best = words[i];
+        best_distance = distance;
+    }
+    return best;
+}
