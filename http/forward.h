@@ -29,7 +29,9 @@ struct http_forward_request {
     struct slice path;        /* after the route's rewrite; replaces head->path */
     struct slice client_host; /* "203.0.113.9", "2001:db8::1"; "unix" for Unix sockets */
     bool client_tls;          /* X-Forwarded-Proto: https or http */
-    struct slice request_id;  /* the client's valid one or ours */
+    /* Host where the client (HTTP/1.0) named none: the backend's address, say; may be empty. */
+    struct slice fallback_host;
+    struct slice request_id; /* the client's valid one or ours */
     struct slice traceparent;
     const struct http_header_edits *edits; /* may be NULL */
     bool upgrade;     /* send Connection: upgrade and Upgrade as the client did */
