@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "health/health.h"
 #include "net/resolver.h"
 #include "proxy/listen.h"
 #include "proxy/server_internal.h"
@@ -51,7 +52,6 @@ static int init_workers(struct server *server, char **ret_why)
     int *fds = xcalloc(listeners, sizeof(*fds));
     int rc = EG_OK;
 
-    /* calloc does not know that a worker's counters want cache lines of their own. */
     server->workers = xcalloc(server->worker_count, sizeof(*server->workers));
     for (unsigned i = 0; i < server->worker_count && rc == EG_OK; i++) {
         for (size_t l = 0; l < listeners; l++)
@@ -65,13 +65,22 @@ static int init_workers(struct server *server, char **ret_why)
     return rc;
 }
 
+static struct balancer_pool *pool_new(const struct config_pool *config, uint64_t now_us)
+{
+    struct balancer_pool *pool = balancer_pool_new(config);
+
+    for (unsigned e = 0; e < config->backend_count; e++)
+        health_endpoint_start(pool, balancer_pool_endpoint(pool, e), &config->backends[e], now_us);
+    return pool;
+}
+
 static void new_pools(struct server *server)
 {
     const struct config *config = server->config;
 
     server->pools = xcalloc(config->pool_count, sizeof(struct balancer_pool *));
     for (size_t i = 0; i < config->pool_count; i++)
-        server->pools[i] = balancer_pool_new(&config->pools[i]);
+        server->pools[i] = pool_new(&config->pools[i], server->started_us);
 }
 
 int server_new(struct server **ret_server, struct config *config, char **ret_why)

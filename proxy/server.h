@@ -15,7 +15,6 @@
 
 struct server_names;
 struct server_signals;
-struct server_health;
 struct listen_set;
 
 /* Changed by server_set_phase only; read by any thread. */
@@ -37,7 +36,6 @@ struct server {
     struct resolver *resolver;
     struct access_log *access_log;
     struct server_names *names; /* being resolved, and who gets their addresses */
-    struct server_health *health;
     struct server_signals *signals;
     struct loop_timer resolve_timer, drain_timer, tickets_timer;
     unsigned drained_workers;

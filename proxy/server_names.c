@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "health/health.h"
 #include "net/resolver.h"
 #include "proxy/server_internal.h"
 
@@ -63,18 +64,28 @@ static void log_recovery(struct server_name *name, size_t count)
              count);
 }
 
-/* Worker's thread. The last worker that has the first addresses opens the endpoint for requests: a
- * worker never picks an endpoint that it cannot connect to yet. */
+static void on_all_applied(void *arg)
+{
+    struct server_name *name = arg;
+    struct balancer_pool *pool = name->names->server->pools[name->pool];
+
+    health_set_resolved(pool, balancer_pool_endpoint(pool, name->endpoint), true);
+}
+
+/* A worker's thread, or ours while the workers do not run. The last worker that has the first
+ * addresses opens the endpoint for requests: no worker picks an endpoint that it cannot connect to
+ * yet. */
 static void on_applied(void *arg)
 {
     struct server_name *name = arg;
     struct server *server = name->names->server;
-    struct balancer_pool *pool = server->pools[name->pool];
 
     if (atomic_fetch_add(&name->applied, 1) + 1 < server->worker_count)
         return;
-    atomic_store(&balancer_pool_endpoint(pool, name->endpoint)->resolved, true);
-    balancer_pool_changed(pool);
+    if (server_phase(server) == SERVER_RESOLVING)
+        on_all_applied(name);
+    else
+        loop_post(&server->loop, on_all_applied, name);
 }
 
 static void apply(struct server_name *name, const struct address *addresses, size_t count)
@@ -129,7 +140,8 @@ static void add_pool(struct server_names *names, unsigned pool)
         name->pool = pool;
         name->endpoint = b;
         names->count++;
-        atomic_store(&balancer_pool_endpoint(names->server->pools[pool], b)->resolved, false);
+        health_set_resolved(names->server->pools[pool],
+                            balancer_pool_endpoint(names->server->pools[pool], b), false);
     }
 }
 

@@ -1,0 +1,157 @@
+/* Management's life: sockets, thread, end. See admin.h. */
+#include "admin/admin.h"
+
+#include <stdlib.h>
+
+#include "admin/admin_internal.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/thread.h"
+
+static bool is_loopback(const struct address *address)
+{
+    if (address->sa.sa_family == AF_INET)
+        return (ntohl(address->in.sin_addr.s_addr) >> 24) == 127;
+    return address->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
+}
+
+static struct evhttp *http_new(struct admin_door *door)
+{
+    struct evhttp *http = evhttp_new(door->admin->loop.base);
+
+    if (!http)
+        return NULL;
+    evhttp_set_max_headers_size(http, ADMIN_HEAD_BYTES);
+    evhttp_set_max_body_size(http, ADMIN_BODY_BYTES);
+    evhttp_set_timeout(http, ADMIN_TIMEOUT_S);
+    /* Every method comes to us, so that a wrong one is answered with Allow. */
+    evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
+                                         EVHTTP_REQ_PUT | EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE |
+                                         EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE);
+    evhttp_set_gencb(http, admin_on_request, door);
+    return http;
+}
+
+static int door_open(struct admin_door *door, struct admin *admin, const char *key,
+                     const char *bind, char **ret_why)
+{
+    char *why = NULL;
+    int fd;
+
+    door->admin = admin;
+    if (listen_open(&door->listen, bind, 1, &why) != EG_OK) {
+        *ret_why = xasprintf("%s: %s", key, why);
+        free(why);
+        return EG_E_INTERNAL;
+    }
+    door->loopback = is_loopback(&door->listen.address);
+    door->http = http_new(door);
+    fd = listen_take(&door->listen, 0);
+    if (door->http && evhttp_accept_socket(door->http, fd) == 0)
+        return EG_OK;
+    evutil_closesocket(fd);
+    *ret_why = xasprintf("%s: cannot accept connections on %s", key, bind);
+    return EG_E_INTERNAL;
+}
+
+static int doors_open(struct admin *admin, char **ret_why)
+{
+    const struct config *config = admin->server->config;
+    int rc = EG_OK;
+
+    if (config->admin.bind[0] != '\0')
+        rc = door_open(&admin->doors[0], admin, "admin.bind", config->admin.bind, ret_why);
+    if (rc == EG_OK && config->admin.socket) {
+        char *bind = xasprintf("unix:%s", config->admin.socket);
+
+        rc = door_open(&admin->doors[1], admin, "admin.socket", bind, ret_why);
+        free(bind);
+    }
+    return rc;
+}
+
+static void *admin_main(void *arg)
+{
+    struct admin *admin = arg;
+
+    loop_run(&admin->loop);
+    return NULL;
+}
+
+static void log_doors(const struct admin *admin)
+{
+    char text[ADDRESS_TEXT_BYTES];
+
+    for (size_t i = 0; i < ADMIN_SOCKETS; i++)
+        if (admin->doors[i].http)
+            log_info("management is listening on %s",
+                     address_format(&admin->doors[i].listen.address, text));
+}
+
+static void admin_free(struct admin *admin)
+{
+    for (size_t i = 0; i < ADMIN_SOCKETS; i++) {
+        if (admin->doors[i].http)
+            evhttp_free(admin->doors[i].http);
+        if (admin->doors[i].listen.count > 0)
+            listen_close(&admin->doors[i].listen);
+    }
+    admin_collections_free(admin);
+    loop_fini(&admin->loop);
+    free(admin->token);
+    free(admin);
+}
+
+int admin_start(struct admin **ret_admin, struct server *server, char **ret_why)
+{
+    const struct config *config = server->config;
+    struct admin *admin;
+    int rc;
+
+    *ret_admin = NULL;
+    if (config->admin.bind[0] == '\0' && !config->admin.socket)
+        return EG_OK;
+    admin = xcalloc(1, sizeof(*admin));
+    admin->server = server;
+    list_init(&admin->collections);
+    rc = loop_init(&admin->loop);
+    if (rc != EG_OK) {
+        *ret_why = xstrdup("management: cannot set up its event loop");
+        free(admin);
+        return rc;
+    }
+    if (config->admin.token_file)
+        rc = admin_token_load(&admin->token, config->admin.token_file, ret_why);
+    if (rc == EG_OK)
+        rc = doors_open(admin, ret_why);
+    if (rc == EG_OK) {
+        rc = thread_start(&admin->thread, "admin", admin_main, admin);
+        if (rc != EG_OK)
+            *ret_why = xstrdup("management: cannot start its thread");
+    }
+    if (rc != EG_OK) {
+        admin_free(admin);
+        return rc;
+    }
+    admin->running = true;
+    log_doors(admin);
+    *ret_admin = admin;
+    return EG_OK;
+}
+
+static void on_stop(void *arg)
+{
+    struct admin *admin = arg;
+
+    loop_stop(&admin->loop);
+}
+
+void admin_stop(struct admin **admin)
+{
+    if (!*admin)
+        return;
+    loop_post(&(*admin)->loop, on_stop, *admin);
+    pthread_join((*admin)->thread, NULL);
+    admin_free(*admin);
+    *admin = NULL;
+}

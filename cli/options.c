@@ -1,0 +1,120 @@
+/* Options of commands: see cli_internal.h. */
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/slice.h"
+#include "cli/cli_internal.h"
+#include "config/values_internal.h"
+
+/* Beside each option, which commands take it; 0: all. */
+static const struct option all_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"port", required_argument, NULL, 'p'},
+    {"help", no_argument, NULL, 'h'},
+};
+static const unsigned option_bits[] = {CLI_TAKES_CONFIG, CLI_TAKES_PORT, 0};
+
+enum { OPTION_COUNT = sizeof(all_options) / sizeof(all_options[0]) };
+
+/* Fills `options` with those that the command takes, ended by a zeroed one, and `letters` for
+ * getopt. The leading ':' makes getopt tell a missing argument from an unknown option. */
+static void options_of(const struct cli_command *command, struct option options[OPTION_COUNT + 1],
+                       char letters[2 * OPTION_COUNT + 2])
+{
+    size_t count = 0;
+
+    *letters++ = ':';
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (option_bits[i] != 0 && !(command->takes & option_bits[i]))
+            continue;
+        options[count++] = all_options[i];
+        *letters++ = (char)all_options[i].val;
+        if (all_options[i].has_arg == required_argument)
+            *letters++ = ':';
+    }
+    options[count] = (struct option){0};
+    *letters = '\0';
+}
+
+static char *unknown_option(const struct cli_command *command, const struct option *options,
+                            const char *given, int letter)
+{
+    const char *names[OPTION_COUNT] = {NULL}, *nearest = NULL;
+
+    if (strncmp(given, "--", 2) != 0)
+        return xasprintf("%s: unknown option \"-%c\"", command->name, letter);
+    for (size_t i = 0; options[i].name; i++)
+        names[i] = options[i].name;
+    nearest = config_value_nearest(given + 2, names, OPTION_COUNT);
+    if (nearest)
+        return xasprintf("%s: unknown option \"%s\"; did you mean \"--%s\"?", command->name, given,
+                         nearest);
+    return xasprintf("%s: unknown option \"%s\"", command->name, given);
+}
+
+static char *parse_port(uint16_t *ret_port, const char *text)
+{
+    unsigned long long value;
+
+    if (!slice_to_u64(slice_str(text), &value) || value > UINT16_MAX)
+        return xasprintf("\"%s\" is not a port; give a number from 0 to 65535", text);
+    *ret_port = (uint16_t)value;
+    return NULL;
+}
+
+static char *take_option(struct cli_options *options, int letter, const char *argument)
+{
+    switch (letter) {
+    case 'c':
+        options->config = argument;
+        return NULL;
+    case 'p':
+        return parse_port(&options->port, argument);
+    default:
+        options->help = true;
+        return NULL;
+    }
+}
+
+static char *parse(struct cli_options *ret, const struct cli_command *command, int argc,
+                   char **argv)
+{
+    struct option options[OPTION_COUNT + 1];
+    char letters[2 * OPTION_COUNT + 2], *why = NULL;
+    int letter;
+
+    options_of(command, options, letters);
+    optind = 0; /* glibc: forget what was parsed before */
+    opterr = 0;
+    while (!why && (letter = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+        if (letter == ':')
+            why = xasprintf("%s: \"%s\" needs an argument", command->name, argv[optind - 1]);
+        else if (letter == '?')
+            why = unknown_option(command, options, argv[optind - (optopt == 0)], optopt);
+        else
+            why = take_option(ret, letter, optarg);
+    }
+    if (why || ret->help)
+        return why;
+    if (optind < argc)
+        return xasprintf("%s: unexpected argument \"%s\"", command->name, argv[optind]);
+    if ((command->takes & CLI_TAKES_CONFIG) && !ret->config)
+        return xasprintf("%s: which configuration? Give -c FILE", command->name);
+    return NULL;
+}
+
+int cli_options_parse(struct cli_options *ret_options, const struct cli_command *command, int argc,
+                      char **argv, char **ret_why)
+{
+    struct cli_options options = {.port = 8080};
+    char *why = parse(&options, command, argc, argv);
+
+    if (why) {
+        *ret_why = why;
+        return EG_E_INTERNAL;
+    }
+    *ret_options = options;
+    return EG_OK;
+}

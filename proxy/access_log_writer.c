@@ -1,0 +1,187 @@
+/* The access log's writer thread: see access_log_writer.h. */
+#include "proxy/access_log_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+int access_log_open_file(const char *path)
+{
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+void access_log_writer_wake(struct access_log *log)
+{
+    /* Fails only when the counter is at its limit, and then the writer is awake. */
+    (void)!eventfd_write(log->wake_fd, 1);
+}
+
+void access_log_writer_notify(struct access_log *log, bool half_full)
+{
+    enum access_log_writer_state state;
+
+    /* Pairs with the fence in wait_for_lines: either we see that it sleeps, or it sees our line. */
+    atomic_thread_fence(memory_order_seq_cst);
+    state = atomic_load_explicit(&log->state, memory_order_relaxed);
+    if (state == WRITER_BUSY || (state == WRITER_NAPPING && !half_full))
+        return;
+    if (atomic_compare_exchange_strong(&log->state, &state, WRITER_BUSY))
+        access_log_writer_wake(log);
+}
+
+/* Logged by the writer, so that a flood of drops costs the workers nothing. */
+static void tell_drops(struct access_log *log)
+{
+    uint64_t dropped = access_log_dropped(log), now_us = clock_monotonic_us();
+
+    if (dropped == log->dropped_told || now_us - log->dropped_told_us < 1000000)
+        return;
+    log_warn("access log: %llu lines dropped since the last such message: its target is too slow "
+             "or fails",
+             (unsigned long long)(dropped - log->dropped_told));
+    log->dropped_told = dropped;
+    log->dropped_told_us = now_us;
+}
+
+static bool out_of_time(struct access_log *log)
+{
+    if (!atomic_load_explicit(&log->stop, memory_order_relaxed))
+        return false;
+    if (log->stop_by_us == 0)
+        log->stop_by_us = clock_monotonic_us() + ACCESS_LOG_STOP_MS * 1000u;
+    return clock_monotonic_us() >= log->stop_by_us;
+}
+
+/* A pipe, terminal or socket: waits until it takes a piece without blocking, so that a reader that
+ * stopped cannot hold up the end of the process. False: out of time. */
+static bool wait_writable(struct access_log *log)
+{
+    struct pollfd p = {.fd = log->fd, .events = POLLOUT};
+
+    for (;;) {
+        if (poll(&p, 1, 100) > 0)
+            return true;
+        tell_drops(log);
+        if (out_of_time(log))
+            return false;
+    }
+}
+
+static void count_lost(struct access_log *log, struct slice s)
+{
+    uint64_t lines = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        lines += s.p[i] == '\n';
+    atomic_fetch_add_explicit(&log->lost, lines, memory_order_relaxed);
+}
+
+static void write_out(struct access_log *log, struct slice s)
+{
+    static struct log_limiter failed;
+
+    while (s.n > 0) {
+        size_t piece = s.n;
+        ssize_t n;
+
+        /* POLLOUT promises PIPE_BUF bytes; more could block. */
+        if (!log->regular && piece > ACCESS_LOG_PIPE_BYTES)
+            piece = ACCESS_LOG_PIPE_BYTES;
+        if (!log->regular && !wait_writable(log))
+            break;
+        n = write(log->fd, s.p, piece);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (n < 0) {
+            log_warn_limited(&failed, "access log: cannot write: %s; lines are lost",
+                             strerror(errno));
+            break;
+        }
+        s = slice_from(s.p + n, s.n - (size_t)n);
+    }
+    count_lost(log, s);
+}
+
+/* True when there was something. A ring is written to its end before the next, since lines of
+ * different rings must not mix. */
+static bool drain_rings(struct access_log *log)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < log->ring_count; i++) {
+        struct access_log_pieces pieces = access_log_ring_peek(&log->rings[i]);
+
+        if (pieces.v[0].n == 0)
+            continue;
+        any = true;
+        for (size_t k = 0; k < 2; k++) {
+            write_out(log, pieces.v[k]);
+            access_log_ring_consume(&log->rings[i], pieces.v[k].n);
+        }
+    }
+    return any;
+}
+
+static bool rings_empty(const struct access_log *log)
+{
+    for (unsigned i = 0; i < log->ring_count; i++)
+        if (access_log_ring_peek(&log->rings[i]).v[0].n > 0)
+            return false;
+    return true;
+}
+
+static void wait_woken(struct access_log *log, enum access_log_writer_state state, int timeout_ms)
+{
+    struct pollfd p = {.fd = log->wake_fd, .events = POLLIN};
+    eventfd_t count;
+
+    atomic_store_explicit(&log->state, state, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (state == WRITER_NAPPING || rings_empty(log))
+        if (poll(&p, 1, timeout_ms) > 0)
+            (void)!eventfd_read(log->wake_fd, &count);
+    atomic_store_explicit(&log->state, WRITER_BUSY, memory_order_relaxed);
+}
+
+static void reopen_if_asked(struct access_log *log)
+{
+    int fd;
+
+    if (!atomic_exchange(&log->reopen, false) || log->target != CONFIG_ACCESS_FILE)
+        return;
+    fd = access_log_open_file(log->path);
+    if (fd < 0) {
+        log_error("access log: cannot reopen %s: %s; the old file stays in use", log->path,
+                  strerror(errno));
+        return;
+    }
+    close(log->fd);
+    log->fd = fd;
+    log_info("access log: reopened %s", log->path);
+}
+
+void *access_log_writer_main(void *arg)
+{
+    struct access_log *log = arg;
+
+    for (;;) {
+        /* Read before the rings: what was put before the stop is then certainly seen. */
+        bool stop = atomic_load(&log->stop), any = drain_rings(log);
+
+        tell_drops(log);
+        reopen_if_asked(log);
+        if (stop)
+            return NULL;
+        if (any)
+            wait_woken(log, WRITER_NAPPING, ACCESS_LOG_NAP_MS);
+        else
+            wait_woken(log, WRITER_SLEEPING,
+                       access_log_dropped(log) > log->dropped_told ? 1000 : -1);
+    }
+}
