@@ -362,11 +362,7 @@ static size_t connection_on_data(struct transport *t, const char *data, size_t s
         return size;
     }
     CHECK(c->state == UPSTREAM_ACTIVE);
-    size_t used = upstream_response_feed(c, data, size);
-    /* What was left of a stream whose end had come while the attempt was paused. */
-    if (c->eof && used == size && c->state == UPSTREAM_ACTIVE)
-        upstream_response_eof(c);
-    return used;
+    return upstream_response_feed(c, data, size);
 }
 
 static void connection_on_eof(struct transport *t)
@@ -376,7 +372,7 @@ static void connection_on_eof(struct transport *t)
     c->eof = true;
     if (c->state == UPSTREAM_IDLE)
         upstream_connection_set_state(c, UPSTREAM_CLOSED);
-    else if (!c->paused || t->in.size == 0)
+    else
         upstream_response_eof(c);
 }
 
