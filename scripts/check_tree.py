@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks what the tree promises: one rule per run, so that each is a test of its own.
 
-    check_tree.py arrows     a folder includes only itself and folders that stand before it
+    check_tree.py arrows     a folder includes only itself, what its CMakeLists.txt names under USES,
+                             and what those use
     check_tree.py headers    every header compiles alone
     check_tree.py banned     no function that ignores the size of what it writes or reads
 """
@@ -15,9 +16,9 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-#: The order of the arrows, as in CMakeLists.txt.
 FOLDERS = ["base", "net", "http", "config", "balancer", "health", "upstream", "proxy", "admin", "cli"]
 
+USES = re.compile(r"\bUSES((?:\s+[a-z]+)+)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_0-9]+)/', re.M)
 BANNED = re.compile(r"\b(sprintf|vsprintf|strcpy|strcat|strtok|sscanf|atoi|atol|gets)\s*\(")
 COMMENT_OR_STRING = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
@@ -28,12 +29,22 @@ def sources(pattern="*.[ch]"):
         yield from sorted((ROOT / folder).rglob(pattern))
 
 
+def reachable(folder):
+    """The folder and all that its arrows lead to."""
+    found = {folder}
+    match = USES.search((ROOT / folder / "CMakeLists.txt").read_text())
+    for used in match.group(1).split() if match else []:
+        found |= reachable(used)
+    return found
+
+
 def check_arrows():
+    allowed = {folder: reachable(folder) for folder in FOLDERS}
     for path in sources():
-        place = FOLDERS.index(path.relative_to(ROOT).parts[0])
+        own = path.relative_to(ROOT).parts[0]
         for folder in INCLUDE.findall(path.read_text()):
-            if folder not in FOLDERS[:place + 1]:
-                yield f"{path.relative_to(ROOT)} includes from {folder}/, which stands later"
+            if folder not in allowed[own]:
+                yield f"{path.relative_to(ROOT)} includes from {folder}/: no arrow leads there"
 
 
 def check_banned():
