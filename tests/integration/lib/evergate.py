@@ -16,7 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 FATAL_SIGNS = re.compile(
     r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|invariant broken")
 
-LISTENING = re.compile(r'listener "([^"]+)" is listening on ([^\s"]+)')
+#: In text and in JSON lines, where the quotes are escaped.
+LISTENING = re.compile(r'listener \\?"([^"\\]+)\\?" is listening on ([^\s"]+)')
 
 
 def binary():
