@@ -38,7 +38,19 @@ uint64_t stride_now(const struct stride_clock *clock)
     return atomic_load_explicit(&clock->now, memory_order_relaxed);
 }
 
-struct stride_turn stride_look(uint64_t now, const struct endpoint *endpoint)
+/* Brings an endpoint that stands too far ahead back to one stride before the clock. Written down,
+ * so that the distance shrinks from now on; when another worker wrote first, so be it. */
+static void stride_pull_back(uint64_t now, struct endpoint *endpoint, struct stride_turn *turn)
+{
+    uint64_t seen = turn->seen, place = now + turn->stride;
+
+    if (atomic_compare_exchange_strong_explicit(&endpoint->turn, &seen, place, memory_order_relaxed,
+                                                memory_order_relaxed))
+        turn->seen = place;
+    turn->lead = turn->stride;
+}
+
+struct stride_turn stride_look(uint64_t now, struct endpoint *endpoint)
 {
     struct stride_turn turn = {
         .seen = atomic_load_explicit(&endpoint->turn, memory_order_relaxed),
@@ -46,9 +58,11 @@ struct stride_turn stride_look(uint64_t now, const struct endpoint *endpoint)
     };
     int64_t lead = (int64_t)(turn.seen - now);
 
-    if (lead > (int64_t)turn.stride)
-        lead = (int64_t)turn.stride;
     turn.lead = lead > 0 ? (uint64_t)lead : 0;
+    /* Up to two strides are seen in good order, while a worker has moved an endpoint and not yet
+     * the clock. */
+    if (turn.lead > 2 * turn.stride)
+        stride_pull_back(now, endpoint, &turn);
     return turn;
 }
 

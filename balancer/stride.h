@@ -8,9 +8,9 @@
  *     a . . . a . . . a b . . a . . c a . . .          a at 0 1/5 2/5 ..., b at 1/3, c at 2/3
  *
  * The *clock* is the place of the latest turn given. An endpoint that was away (drained, unhealthy)
- * stands behind the clock when it comes back, one whose weight was raised may stand far ahead:
- * both are seen within one stride of the clock, so that nobody owes or is owed more than one turn.
- * No join, leave or change of weight needs to be announced.
+ * stands behind the clock when it comes back, and is seen at the clock; one whose weight was raised
+ * may stand far ahead, and is pulled back to one stride. So nobody owes or is owed more than
+ * one turn, and no join, leave or change of weight needs to be announced.
  *
  * Shared by all workers: `turn` is moved by compare-and-swap, so each turn is given once. Places
  * are compared by their signed difference and may wrap around.
@@ -31,12 +31,12 @@ void stride_clock_free(void *clock);
 
 struct stride_turn {
     uint64_t seen;   /* the endpoint's turn as it was read */
-    uint64_t lead;   /* its distance before the clock, 0 to `stride` */
+    uint64_t lead;   /* how far before the clock it stands */
     uint64_t stride; /* the step it will take */
 };
 /* `now` is the clock, read once for all endpoints that are compared. */
 uint64_t stride_now(const struct stride_clock *clock);
-struct stride_turn stride_look(uint64_t now, const struct endpoint *endpoint);
+struct stride_turn stride_look(uint64_t now, struct endpoint *endpoint);
 
 /* Takes the turn that was looked at; false: another worker took it. */
 bool stride_take(struct stride_clock *clock, uint64_t now, struct endpoint *endpoint,

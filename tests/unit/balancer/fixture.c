@@ -1,0 +1,170 @@
+#include "tests/unit/balancer/fixture.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balancer/algorithm.h"
+#include "base/alloc.h"
+
+void fixture_init(struct fixture *f, enum config_algorithm algorithm, const unsigned *weights,
+                  unsigned size)
+{
+    memset(f, 0, sizeof(*f));
+    f->size = size;
+    f->now_us = 1000000;
+    f->random = 42;
+    f->backends = xcalloc(size, sizeof(*f->backends));
+    f->ids = xcalloc(size, sizeof(*f->ids));
+    for (unsigned i = 0; i < size; i++) {
+        snprintf(f->ids[i], sizeof(f->ids[i]), "e%u", i);
+        f->backends[i] = (struct config_backend){
+            .id = f->ids[i], .address = "10.0.0.1:80", .port = 80, .weight = weights[i]};
+    }
+    f->config = (struct config_pool){
+        .name = "pool", .algorithm = algorithm, .backends = f->backends, .backend_count = size};
+    f->pool = balancer_pool_new(&f->config);
+    for (unsigned i = 0; i < size; i++)
+        atomic_store(&fixture_endpoint(f, i)->status, ENDPOINT_HEALTHY);
+    balancer_pool_changed(f->pool);
+}
+
+void fixture_init_equal(struct fixture *f, enum config_algorithm algorithm, unsigned size)
+{
+    unsigned *weights = xcalloc(size, sizeof(*weights));
+
+    for (unsigned i = 0; i < size; i++)
+        weights[i] = 1;
+    fixture_init(f, algorithm, weights, size);
+    free(weights);
+}
+
+void fixture_fini(struct fixture *f)
+{
+    balancer_pool_free(f->pool);
+    free(f->backends);
+    free(f->ids);
+}
+
+struct endpoint *fixture_endpoint(struct fixture *f, unsigned index)
+{
+    return balancer_pool_endpoint(f->pool, index);
+}
+
+void fixture_set_weight(struct fixture *f, unsigned index, unsigned weight)
+{
+    atomic_store(&fixture_endpoint(f, index)->weight, weight);
+    balancer_pool_changed(f->pool);
+}
+
+void fixture_set_status(struct fixture *f, unsigned index, enum endpoint_status status)
+{
+    atomic_store(&fixture_endpoint(f, index)->status, status);
+    balancer_pool_changed(f->pool);
+}
+
+void fixture_set_breaker(struct fixture *f, unsigned index, enum breaker_state state,
+                         unsigned probes)
+{
+    atomic_store(&fixture_endpoint(f, index)->probes, probes);
+    atomic_store(&fixture_endpoint(f, index)->breaker, state);
+    balancer_pool_changed(f->pool);
+}
+
+void fixture_set_draining(struct fixture *f, unsigned index, bool draining)
+{
+    atomic_store(&fixture_endpoint(f, index)->draining, draining);
+    balancer_pool_changed(f->pool);
+}
+
+void fixture_set_resolved(struct fixture *f, unsigned index, bool resolved)
+{
+    atomic_store(&fixture_endpoint(f, index)->resolved, resolved);
+    balancer_pool_changed(f->pool);
+}
+
+uint64_t fixture_random(struct fixture *f)
+{
+    f->random += BALANCER_GOLDEN;
+    return balancer_mix(f->random);
+}
+
+struct endpoint *fixture_pick_again(struct fixture *f, uint64_t hash, struct balancer_tried *tried,
+                                    int *ret_error)
+{
+    struct balancer_request request = {
+        .hash = hash, .random = fixture_random(f), .now_us = f->now_us};
+    int error = 0;
+    struct endpoint *e = balancer_pick(f->pool, &request, tried, &error);
+
+    if (ret_error != NULL)
+        *ret_error = error;
+    return e;
+}
+
+struct endpoint *fixture_pick(struct fixture *f, uint64_t hash, int *ret_error)
+{
+    struct balancer_tried tried;
+    struct endpoint *e;
+
+    balancer_tried_init(&tried);
+    e = fixture_pick_again(f, hash, &tried, ret_error);
+    balancer_tried_fini(&tried);
+    return e;
+}
+
+void fixture_done(struct fixture *f, struct endpoint *e, uint64_t latency_us)
+{
+    balancer_done(f->pool, e, BALANCER_SUCCESS, latency_us, f->now_us);
+}
+
+void fixture_run(struct fixture *f, unsigned picks, unsigned concurrent)
+{
+    struct endpoint **flying = xcalloc(concurrent, sizeof(struct endpoint *));
+
+    memset(f->counts, 0, sizeof(f->counts));
+    for (unsigned i = 0; i < picks; i++) {
+        struct endpoint **place = &flying[i % concurrent]; /* the oldest ends */
+
+        f->now_us += 100;
+        if (*place != NULL)
+            fixture_done(f, *place, 5000);
+        *place = fixture_pick(f, fixture_random(f), NULL);
+        cr_assert_not_null(*place);
+        f->counts[(*place)->index]++;
+    }
+    for (unsigned i = 0; i < concurrent; i++) {
+        if (flying[i] != NULL)
+            fixture_done(f, flying[i], 5000);
+    }
+    free(flying);
+}
+
+void fixture_expect_shares(struct fixture *f, const unsigned *weights, double tolerance)
+{
+    double total_weight = 0, total = 0;
+
+    for (unsigned i = 0; i < f->size; i++) {
+        total_weight += weights[i];
+        total += f->counts[i];
+    }
+    for (unsigned i = 0; i < f->size; i++) {
+        double expected = total * weights[i] / total_weight;
+
+        cr_expect(fabs(f->counts[i] - expected) <= expected * tolerance + 1e-9,
+                  "%s: endpoint %u of weight %u got %u of %.0f picks, expected %.0f",
+                  config_algorithm_name(f->config.algorithm), i, weights[i], f->counts[i], total,
+                  expected);
+    }
+}
+
+int fixture_active(struct fixture *f)
+{
+    int active = 0;
+
+    for (unsigned i = 0; i < f->size; i++)
+        active += atomic_load(&fixture_endpoint(f, i)->active);
+    return active;
+}

@@ -1,0 +1,148 @@
+/* least_latency: prefers the faster, forgives the slow, distrusts quick failures. */
+#include <criterion/criterion.h>
+
+#include "tests/unit/balancer/fixture.h"
+
+static void sample(struct fixture *f, unsigned index, enum balancer_outcome outcome,
+                   uint64_t latency_us)
+{
+    struct endpoint *e = fixture_endpoint(f, index);
+
+    atomic_fetch_add(&e->active, 1); /* as a pick would have */
+    balancer_done(f->pool, e, outcome, latency_us, f->now_us);
+}
+
+static unsigned pick_and_cancel(struct fixture *f)
+{
+    struct endpoint *e = fixture_pick(f, 0, NULL);
+
+    balancer_done(f->pool, e, BALANCER_CANCELLED, 0, f->now_us);
+    return e->index;
+}
+
+Test(least_latency, asks_endpoints_without_a_sample_first_and_one_request_at_a_time)
+{
+    struct fixture f;
+    struct endpoint *first, *second, *third;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 3);
+    sample(&f, 0, BALANCER_SUCCESS, 1000);
+    first = fixture_pick(&f, 0, NULL);
+    second = fixture_pick(&f, 0, NULL);
+    third = fixture_pick(&f, 0, NULL);
+    cr_expect_eq(first->index + second->index, 3, "the two without a sample");
+    cr_expect_eq(third->index, 0, "the known one, rather than a second request to an unknown one");
+    fixture_fini(&f);
+}
+
+Test(least_latency, prefers_the_faster_endpoint)
+{
+    struct fixture f;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 2);
+    sample(&f, 0, BALANCER_SUCCESS, 20000);
+    sample(&f, 1, BALANCER_SUCCESS, 2000);
+    for (unsigned i = 0; i < 100; i++)
+        cr_expect_eq(pick_and_cancel(&f), 1);
+    fixture_fini(&f);
+}
+
+Test(least_latency, weighs_requests_in_flight_against_latency)
+{
+    struct fixture f;
+    unsigned counts[2] = {0};
+
+    /* Four times as fast takes four times as many at once. */
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 2);
+    sample(&f, 0, BALANCER_SUCCESS, 8000);
+    sample(&f, 1, BALANCER_SUCCESS, 2000);
+    for (unsigned i = 0; i < 100; i++)
+        counts[fixture_pick(&f, 0, NULL)->index]++;
+    cr_expect(counts[0] >= 19 && counts[0] <= 21, "%u", counts[0]);
+    fixture_fini(&f);
+}
+
+Test(least_latency, one_slow_answer_counts_at_once_and_is_forgiven_with_age)
+{
+    struct fixture f;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 2);
+    for (unsigned i = 0; i < 50; i++) {
+        f.now_us += 1000000;
+        sample(&f, 0, BALANCER_SUCCESS, 1000);
+        sample(&f, 1, BALANCER_SUCCESS, 2000);
+    }
+    cr_expect_eq(pick_and_cancel(&f), 0);
+    sample(&f, 0, BALANCER_SUCCESS, 500000);
+    cr_expect_eq(pick_and_cancel(&f), 1, "the peak counts at once");
+    /* The other one is used meanwhile; 500 ms fade below its 2 ms after ln(250) time constants. */
+    for (unsigned s = 0; s < 50; s++) {
+        f.now_us += 1000000;
+        sample(&f, 1, BALANCER_SUCCESS, 2000);
+    }
+    cr_expect_eq(pick_and_cancel(&f), 1, "not forgiven after 50 s");
+    for (unsigned s = 0; s < 10; s++) {
+        f.now_us += 1000000;
+        sample(&f, 1, BALANCER_SUCCESS, 2000);
+    }
+    cr_expect_eq(pick_and_cancel(&f), 0, "forgiven after 60 s");
+    fixture_fini(&f);
+}
+
+Test(least_latency, comes_down_by_faster_samples_with_a_time_constant_of_ten_seconds)
+{
+    struct fixture f;
+    struct endpoint *e;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 1);
+    e = fixture_endpoint(&f, 0);
+    sample(&f, 0, BALANCER_SUCCESS, 100000);
+    /* 100,000 samples a second: each moves the average by a millionth. */
+    for (unsigned i = 0; i < 1000000; i++) {
+        f.now_us += 10;
+        sample(&f, 0, BALANCER_SUCCESS, 0);
+    }
+    cr_expect(endpoint_latency_us(e, f.now_us) > 36000 && endpoint_latency_us(e, f.now_us) < 37600,
+              "%lu us after one time constant", (unsigned long)endpoint_latency_us(e, f.now_us));
+    fixture_fini(&f);
+}
+
+Test(least_latency, quick_failures_do_not_attract_traffic)
+{
+    struct fixture f;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 2);
+    sample(&f, 0, BALANCER_FAILURE, 50);
+    sample(&f, 1, BALANCER_SUCCESS, 10000);
+    for (unsigned i = 0; i < 20; i++)
+        cr_expect_eq(pick_and_cancel(&f), 1);
+    fixture_fini(&f);
+}
+
+Test(least_latency, a_client_that_left_says_nothing)
+{
+    struct fixture f;
+    struct endpoint *e;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 1);
+    e = fixture_endpoint(&f, 0);
+    sample(&f, 0, BALANCER_SUCCESS, 1000);
+    sample(&f, 0, BALANCER_CANCELLED, 900000);
+    cr_expect_eq(endpoint_latency_us(e, f.now_us), 1000);
+    fixture_fini(&f);
+}
+
+Test(least_latency, a_clock_that_seems_to_go_back_is_no_harm)
+{
+    struct fixture f;
+    struct endpoint *e;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 1);
+    e = fixture_endpoint(&f, 0);
+    sample(&f, 0, BALANCER_SUCCESS, 1000);
+    cr_expect_eq(endpoint_latency_us(e, f.now_us - 500), 1000);
+    f.now_us -= 500;
+    sample(&f, 0, BALANCER_SUCCESS, 500);
+    cr_expect_eq(endpoint_latency_us(e, f.now_us), 1000);
+    fixture_fini(&f);
+}
