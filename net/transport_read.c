@@ -124,9 +124,9 @@ void transport_read(struct transport *t)
     transport_tell_end(t);
 }
 
-/* Paused: nothing is read, but the end must be noticed. libevent reports a reset as EV_READ without
+/* Nothing is read now, but the end must be noticed. libevent reports a reset as EV_READ without
  * EV_CLOSED. */
-static void look_while_paused(struct transport *t)
+static void look_for_end(struct transport *t)
 {
     char byte;
     int err = 0;
@@ -137,7 +137,7 @@ static void look_while_paused(struct transport *t)
         t->sys_errno = err; /* asking cleared it in the kernel */
         if (t->accepted)
             transport_fail(t, EG_E_UPSTREAM_RESET, err);
-    } else if (t->fin_seen && !t->tls && recv(t->fd, &byte, 1, MSG_PEEK) == 0) {
+    } else if (t->fin_seen && !t->eof && !t->tls && recv(t->fd, &byte, 1, MSG_PEEK) == 0) {
         receive_ended(t, 0, 0);
     }
     transport_tell_end(t);
@@ -152,10 +152,10 @@ void transport_on_read(evutil_socket_t fd, short what, void *arg)
     t->readable = 1;
     if (what & EV_CLOSED)
         t->fin_seen = 1;
-    if (t->error || t->eof)
+    if (t->error)
         t->readable = 0;
-    else if (t->paused)
-        look_while_paused(t);
+    else if (t->paused || t->eof) /* behind a FIN a reset may follow */
+        look_for_end(t);
     else
         transport_read(t);
     loop_leave(loop);

@@ -107,6 +107,14 @@ static void exchange_describe_request(struct exchange *x)
     };
 }
 
+/* The Host of a request that names none (HTTP/1.0): what the backend itself is called. */
+static struct slice fallback_host(const struct endpoint *endpoint)
+{
+    struct slice address = slice_str(endpoint->address);
+
+    return slice_starts_with(address, SLICE_LIT("unix:")) ? SLICE_LIT("localhost") : address;
+}
+
 static const struct upstream_attempt_ops exchange_attempt_ops;
 
 static void exchange_start_attempt(struct exchange *x)
@@ -115,6 +123,7 @@ static void exchange_start_attempt(struct exchange *x)
         exchange_describe_request(x);
     else
         stat_add(&x->worker->stats.retries, 1);
+    x->upstream_request.forward.fallback_host = fallback_host(x->endpoint);
     x->attempt = (struct upstream_attempt){.ops = &exchange_attempt_ops};
     x->attempting = true;
     upstream_attempt_start(&x->attempt, x->cluster, x->endpoint, &x->upstream_request,

@@ -149,6 +149,8 @@ static void front_sink_tunnel(void *front)
     f->chunked_out = 0;
     front_set_state(f, FRONT_TUNNEL);
     stat_add(&f->worker->stats.tunnels, 1);
+    if (f->client_eof && f->transport.in.size == 0)
+        exchange_body_end(f->exchange, NULL);
     transport_resume(&f->transport);
 }
 

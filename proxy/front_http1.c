@@ -169,6 +169,7 @@ void front_close(struct front *f)
         atomic_fetch_sub_explicit(f->listener->connections, 1, memory_order_relaxed);
     stat_sub(&f->worker->stats.connections, 1);
     transport_fini(&f->transport, true); /* evhttp closes the descriptor */
+    loop_task_cancel(&f->after_turn);
     loop_task_init(&f->after_turn, front_on_reap);
     loop_reap(&f->worker->loop, &f->after_turn);
 }
@@ -212,7 +213,6 @@ void front_close_gracefully(struct front *f)
     f->discarded_bytes = 0;
     if (!f->reset)
         transport_shutdown_write(&f->transport);
-    loop_task_init(&f->after_turn, front_on_flushed);
     loop_soon(&f->worker->loop, &f->after_turn);
 }
 
@@ -251,6 +251,7 @@ static struct front *front_new(struct worker_listener *listener, const struct sh
     f->request_done = true;
     loop_timer_init(&f->timer, front_on_timer);
     loop_timer_init(&f->write_timer, front_on_write_timer);
+    loop_task_init(&f->after_turn, front_on_flushed);
     worker_view_ref(listener->view);
     list_push_back(&worker->connections, &f->node);
     stat_add(&worker->stats.connections_total, 1);

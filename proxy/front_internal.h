@@ -53,7 +53,7 @@ struct front {
     enum front_state state;
     struct loop_timer timer;       /* the state's: header, body, idle, linger */
     struct loop_timer write_timer; /* armed while the client does not take what we send */
-    struct loop_task after_turn;   /* reap, or close once flushed */
+    struct loop_task after_turn;   /* close once flushed; in FRONT_CLOSED: reap */
     uint64_t write_progress;       /* transport.bytes_out when write_timer was armed */
 
     struct exchange *exchange; /* FRONT_EXCHANGE and FRONT_TUNNEL */

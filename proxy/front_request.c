@@ -69,7 +69,10 @@ static void front_make_exchange(struct front *f, struct exchange_request *reques
     request->listener = f->listener;
     request->client_host = slice_str(f->client_host);
     request->client_tls = f->transport.tls != NULL;
-    request->protocol = request->head.minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1";
+    if (request->head.method.n == 0) /* refused before it was understood */
+        request->protocol = "";
+    else
+        request->protocol = request->head.minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1";
     request->start_us = f->head_started_us;
     f->exchange = exchange_new(f->worker, request, &front_sink, f);
 }
@@ -329,6 +332,10 @@ static size_t front_on_data(struct transport *t, const char *data, size_t size)
         used += step;
     }
     f->taking = 0;
+    /* The client's FIN was told while its answer was awaited; the tunnel learns it after the last
+     * byte. */
+    if (f->state == FRONT_TUNNEL && f->client_eof && used == size)
+        exchange_body_end(f->exchange, NULL);
     return used;
 }
 
