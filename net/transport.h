@@ -151,6 +151,17 @@ void transport_pause(struct transport *t);
 /* Offers unconsumed bytes and reads on, at the end of this turn (never from within). */
 void transport_resume(struct transport *t);
 
+/*
+ * From within on_data: the message is not complete, so look again before waiting for an event.
+ * libevent hides EV_CLOSED when a reset came together with the bytes, and an edge is told only
+ * once; without another recv the owner would hear of that reset by its own timeout. Not called for
+ * a complete message, it leaves the usual case at one recv.
+ */
+static inline void transport_expect_more(struct transport *t)
+{
+    t->readable = 1;
+}
+
 /* Sends FIN (with TLS: close_notify, then FIN) after everything written so far. */
 void transport_shutdown_write(struct transport *t);
 

@@ -362,7 +362,11 @@ static size_t connection_on_data(struct transport *t, const char *data, size_t s
         return size;
     }
     CHECK(c->state == UPSTREAM_ACTIVE);
-    return upstream_response_feed(c, data, size);
+    size_t used = upstream_response_feed(c, data, size);
+    /* `started` is false when on_end made a new attempt begin on this connection. */
+    if (c->state == UPSTREAM_ACTIVE && c->response.started && !c->response.ended)
+        transport_expect_more(t);
+    return used;
 }
 
 static void connection_on_eof(struct transport *t)

@@ -35,8 +35,10 @@ static void expect_failure(const char *request, int code)
     struct client c;
 
     client_init(&c, &s, request);
+    loop_enter(&s.loop);
     client_start(&c);
     cr_assert_eq(c.failures, 0); /* never from within */
+    loop_leave(&s.loop);
     RUN_UNTIL(&s.loop, client_done(&c));
     cr_assert_eq(c.failures, 1);
     cr_assert_eq(c.code, code, "%s: %s", error_name(c.code), c.detail);

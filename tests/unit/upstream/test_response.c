@@ -334,8 +334,25 @@ Test(response, a_paused_client_gets_all_that_came_before_the_end_of_the_stream)
     run_turns(&s.loop, 20);
     cr_assert_eq(c.body_size, 3);
     cr_assert_not(client_done(&c));
+    c.pause_on_data = false;
     IN_TURN(&s.loop, upstream_attempt_resume(&c.attempt));
     RUN_UNTIL(&s.loop, client_done(&c));
     cr_assert_str_eq(c.body, "abcdef");
     cr_assert(c.ended);
+}
+
+Test(response, a_reset_that_comes_together_with_bytes_is_not_waited_for)
+{
+    struct client c;
+
+    client_init(&c, &s, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n");
+    client_start(&c);
+    struct fake_connection *peer = stage_request_at(&s, 0);
+    fake_read_stop(peer);
+    client_send(&c, "unread");
+    fake_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+    fake_close(peer);
+    RUN_UNTIL(&s.loop, client_done(&c));
+    cr_assert_eq(c.code, EG_E_UPSTREAM_TRUNCATED);
+    cr_assert_str_eq(c.body, "abc");
 }
