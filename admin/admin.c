@@ -139,6 +139,13 @@ int admin_start(struct admin **ret_admin, struct server *server, char **ret_why)
     return EG_OK;
 }
 
+const char *admin_address(const struct admin *admin, char *out)
+{
+    if (!admin || !admin->doors[0].http)
+        return NULL;
+    return address_format(&admin->doors[0].listen.address, out);
+}
+
 static void on_stop(void *arg)
 {
     struct admin *admin = arg;

@@ -16,6 +16,10 @@ struct admin;
  * names the address. */
 int admin_start(struct admin **ret_admin, struct server *server, char **ret_why) WARN_UNUSED;
 
+/* Where its TCP listener is ("127.0.0.1:9900") into `out` (ADDRESS_TEXT_BYTES); NULL when it has
+ * none. NULL for a NULL admin. */
+const char *admin_address(const struct admin *admin, char *out);
+
 /* After server_run returned (no worker runs any more), before server_free. NULL inside is fine. */
 void admin_stop(struct admin **admin);
 

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "admin/admin.h"
+#include "admin/admin_reply.h"
 #include "base/list.h"
 #include "proxy/listen.h"
 
@@ -43,14 +44,6 @@ const char *admin_guard_host(const struct admin_door *door, const char *host);
 bool admin_guard_token(const char *token, const char *authorization);
 /* The token of a file, without white space around it. 0 or EG_E_INTERNAL with a sentence. */
 int admin_token_load(char **ret_token, const char *path, char **ret_why) WARN_UNUSED;
-
-/* admin_reply.c. `body` is drained. */
-void admin_reply(struct evhttp_request *request, int status, const char *content_type,
-                 struct evbuffer *body);
-void admin_reply_error(struct evhttp_request *request, int status, const char *type,
-                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Appends `text` as a JSON string with its quotes. */
-void admin_json_string(struct evbuffer *out, const char *text);
 
 /*
  * admin_collect.c: the upstream counters of each pool, which belong to the workers' threads. Each

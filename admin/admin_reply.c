@@ -1,9 +1,10 @@
-/* Answers of management. */
+/* Answers of evhttp servers: see admin_reply.h. */
+#include "admin/admin_reply.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "admin/admin_internal.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "http/head.h"

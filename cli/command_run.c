@@ -7,7 +7,9 @@
 #include "cli/config_errors.h"
 #include "proxy/server.h"
 
-static int serve(struct server *server)
+typedef void (*start_cb)(const struct server *server, const struct admin *admin);
+
+static int serve(struct server *server, start_cb on_start)
 {
     struct admin *admin = NULL;
     char *why = NULL;
@@ -18,12 +20,14 @@ static int serve(struct server *server)
         free(why);
         return CLI_BAD;
     }
+    if (on_start)
+        on_start(server, admin);
     code = server_run(server);
     admin_stop(&admin);
     return code;
 }
 
-int cli_serve(struct config *config)
+int cli_serve(struct config *config, start_cb on_start)
 {
     struct server *server = NULL;
     char *why = NULL;
@@ -34,7 +38,7 @@ int cli_serve(struct config *config)
         free(why);
         return CLI_BAD;
     }
-    code = serve(server);
+    code = serve(server, on_start);
     server_free(server);
     return code;
 }
@@ -47,7 +51,7 @@ int cli_run(const struct cli_options *options)
     if (!config)
         return CLI_BAD;
     log_init(config->log.level, config->log.json);
-    code = cli_serve(config);
+    code = cli_serve(config, NULL);
     config_unref(&config);
     return code;
 }

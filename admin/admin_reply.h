@@ -1,0 +1,19 @@
+/* Answers of evhttp servers inside evergate: management, and the demo's backends. */
+#ifndef EVERGATE_ADMIN_ADMIN_REPLY_H
+#define EVERGATE_ADMIN_ADMIN_REPLY_H
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+
+/* `body` is drained; for HEAD only its length is told. */
+void admin_reply(struct evhttp_request *request, int status, const char *content_type,
+                 struct evbuffer *body);
+
+/* {"error":{"type","message"}}, the contract's section 4. */
+void admin_reply_error(struct evhttp_request *request, int status, const char *type,
+                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Appends `text` as a JSON string with its quotes. */
+void admin_json_string(struct evbuffer *out, const char *text);
+
+#endif

@@ -1,0 +1,100 @@
+/* `evergate demo`: built-in backends, a configuration made up for them, and a word of welcome. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "admin/admin.h"
+#include "base/alloc.h"
+#include "base/log.h"
+#include "cli/cli_internal.h"
+#include "cli/config_errors.h"
+#include "cli/demo_backends.h"
+#include "proxy/listen.h"
+
+/* The usual port of management, or any when something else has it: no reason to refuse a demo. */
+static unsigned admin_port(void)
+{
+    struct listen_set set;
+    char *why = NULL;
+
+    if (listen_open(&set, "127.0.0.1:9900", 1, &why) != EG_OK) {
+        free(why);
+        return 0;
+    }
+    listen_close(&set);
+    return 9900;
+}
+
+static char *config_text(const struct demo_backends *backends, unsigned port)
+{
+    return xasprintf(
+        "listeners = ( { name = \"demo\"; bind = \"127.0.0.1:%u\"; } );\n"
+        "routes = ( { name = \"control\"; path = \"/backends\"; pool = \"control\"; },\n"
+        "           { name = \"demo\"; pool = \"demo\"; } );\n"
+        "pools = ( { name = \"demo\"; backends = (\n"
+        "            { id = \"%s\"; address = \"127.0.0.1:%u\"; },\n"
+        "            { id = \"%s\"; address = \"127.0.0.1:%u\"; },\n"
+        "            { id = \"%s\"; address = \"127.0.0.1:%u\"; } ); },\n"
+        "          { name = \"control\"; backends = (\n"
+        "            { id = \"control\"; address = \"127.0.0.1:%u\"; } ); } );\n"
+        "admin = { bind = \"127.0.0.1:%u\"; };\n"
+        "log = { access = \"stdout\"; format = \"text\"; };\n",
+        port, demo_backend_id(0), demo_backend_port(backends, 0), demo_backend_id(1),
+        demo_backend_port(backends, 1), demo_backend_id(2), demo_backend_port(backends, 2),
+        demo_control_port(backends), admin_port());
+}
+
+static void print_welcome(const struct server *server, const struct admin *admin)
+{
+    char proxy[ADDRESS_TEXT_BYTES], management[ADDRESS_TEXT_BYTES];
+
+    address_format(&server->listen[0].address, proxy);
+    printf("\n"
+           "  evergate %s demo: a proxy in front of three backends, a, b and c.\n"
+           "\n"
+           "  Open   http://%s/\n"
+           "\n"
+           "  Or try, in another terminal:\n"
+           "    curl http://%s/hello                        # again and again: a, b, c take turns\n"
+           "    curl -X POST http://%s/backends/b/stop      # b is gone; nobody notices\n"
+           "    curl -X POST http://%s/backends/b/start\n"
+           "    curl -X POST http://%s/backends/c/break     # c answers 500\n"
+           "    curl 'http://%s/slow?ms=2000'               # an answer that takes its time\n",
+           EVERGATE_VERSION, proxy, proxy, proxy, proxy, proxy, proxy);
+    if (admin_address(admin, management))
+        printf("    curl http://%s/metrics                      # management\n", management);
+    printf("\n"
+           "  Below is the access log. Ctrl-C ends the demo.\n"
+           "\n");
+    fflush(stdout);
+}
+
+static int demo_with(struct demo_backends *backends, unsigned port)
+{
+    char *text = config_text(backends, port);
+    struct config *config = cli_config_load_text("demo", text);
+    int code;
+
+    free(text);
+    if (!config)
+        return CLI_BAD;
+    log_init(config->log.level, config->log.json);
+    code = cli_serve(config, print_welcome);
+    if (code != CLI_GOOD)
+        fprintf(stderr, "evergate demo: --port PORT serves on another port than %u\n", port);
+    config_unref(&config);
+    return code;
+}
+
+int cli_demo(const struct cli_options *options)
+{
+    struct demo_backends *backends = NULL;
+    int code;
+
+    if (demo_backends_start(&backends) != EG_OK) {
+        fprintf(stderr, "evergate demo: cannot start its backends on 127.0.0.1\n");
+        return CLI_BAD;
+    }
+    code = demo_with(backends, options->port);
+    demo_backends_stop(&backends);
+    return code;
+}
