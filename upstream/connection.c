@@ -348,6 +348,7 @@ static void connection_on_connected(struct transport *t)
     if (c->paused)
         transport_pause(t);
     upstream_request_begin(c);
+    upstream_request_send_held(c);
     upstream_connection_touch(c);
     tell_drained(c);
 }
@@ -369,6 +370,17 @@ static size_t connection_on_data(struct transport *t, const char *data, size_t s
     return used;
 }
 
+/* Nothing of the request was sent, so the next address may have it. A backend that cannot prove who
+ * it is ends the search: it answered, and its siblings have the same certificate. */
+static void connecting_on_error(struct upstream_connection *c, int code, const char *detail)
+{
+    c->cluster->stats.connect_failures++;
+    if (code != EG_E_UPSTREAM_TLS && c->addresses_left > 0)
+        dial_next(c);
+    else
+        upstream_attempt_fail(c, code, detail);
+}
+
 static void connection_on_eof(struct transport *t)
 {
     struct upstream_connection *c = connection_of(t);
@@ -376,17 +388,10 @@ static void connection_on_eof(struct transport *t)
     c->eof = true;
     if (c->state == UPSTREAM_IDLE)
         upstream_connection_set_state(c, UPSTREAM_CLOSED);
+    else if (c->state == UPSTREAM_CONNECTING)
+        connecting_on_error(c, EG_E_UPSTREAM_RESET, "closed during the TLS handshake");
     else
         upstream_response_eof(c);
-}
-
-static void connecting_on_error(struct upstream_connection *c, int code, const char *detail)
-{
-    c->cluster->stats.connect_failures++;
-    if (code == EG_E_CONNECT && c->addresses_left > 0)
-        dial_next(c);
-    else
-        upstream_attempt_fail(c, code, detail);
 }
 
 static void active_on_error(struct upstream_connection *c, int code, const char *detail)

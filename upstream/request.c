@@ -61,10 +61,14 @@ void upstream_request_begin(struct upstream_connection *c)
     a->sent = true;
     c->requests++;
     write_head(c, &a->request->forward);
-    if (c->held.size > 0) {
-        transport_write(&c->transport, bytes_data(&c->held), c->held.size);
-        loop_soon(c->cluster->loop, &c->soon); /* lets `held` go once it was flushed */
-    }
+}
+
+void upstream_request_send_held(struct upstream_connection *c)
+{
+    if (c->held.size == 0)
+        return;
+    transport_write(&c->transport, bytes_data(&c->held), c->held.size);
+    loop_soon(c->cluster->loop, &c->soon); /* lets `held` go once it was flushed */
 }
 
 /* Bytes of the request in their order; before the connection stands they are copied. */

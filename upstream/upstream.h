@@ -77,10 +77,14 @@ struct upstream_attempt_ops {
     void (*on_head)(struct upstream_attempt *a, const struct http_response_head *head);
     /* Content (chunk framing removed), valid until the turn's flush. */
     void (*on_data)(struct upstream_attempt *a, struct slice data);
-    /* The answer is complete. `trailers` may be empty. */
+    /* The answer is complete. `trailers` may be empty; valid during the call. Also told to a paused
+     * attempt when no further byte is needed. In a tunnel the other direction may go on until the
+     * release; should the backend die meanwhile, what is sent is dropped. */
     void (*on_end)(struct upstream_attempt *a, const struct http_fields *trailers);
-    /* EG_E_CONNECT, _CONNECT_TIMEOUT, _RESOLVE, _UPSTREAM_*, _RESPONSE_TIMEOUT, _IDLE_TIMEOUT.
-     * a->answered tells whether on_head was called before. */
+    /* EG_E_CONNECT, _CONNECT_TIMEOUT, _RESOLVE, _UPSTREAM_*, _RESPONSE_TIMEOUT, _IDLE_TIMEOUT;
+     * _OVERLOAD when the caller did not obey upstream_attempt_congested. a->answered tells whether
+     * on_head was called before. The connection is closed already; the attempt may be started
+     * again from within. `detail` is valid during the call. */
     void (*on_failed)(struct upstream_attempt *a, int code, const char *detail);
     /* The request's body may flow again after upstream_attempt_congested was true. */
     void (*on_drained)(struct upstream_attempt *a);
@@ -99,7 +103,8 @@ struct upstream_attempt {
     const struct upstream_attempt_ops *ops; /* set by the caller before start */
     struct upstream_cluster *cluster;
     struct endpoint *endpoint;
-    struct upstream_connection *connection; /* NULL before start and after release */
+    /* NULL before start, after release and after a failure. */
+    struct upstream_connection *connection;
     const struct upstream_request *request;
     bool reused;       /* went onto a connection that had served before */
     bool sent;         /* at least one byte may have reached the backend */
@@ -116,10 +121,15 @@ void upstream_attempt_start(struct upstream_attempt *a, struct upstream_cluster 
                             struct endpoint *endpoint, const struct upstream_request *request,
                             struct loop *loop);
 
-/* A piece of the request's body (content; chunk framing is added here) or of the tunnel. `data`
+/*
+ * A piece of the request's body (content; chunk framing is added here) or of the tunnel. `data`
  * valid until the turn's flush. Obey upstream_attempt_congested: pause the source until on_drained.
+ * Ignored once the answer is complete or the attempt failed. There is no tunnel before on_head has
+ * said so, and a body is never longer or shorter than its Content-Length: both are invariants.
  */
 void upstream_attempt_send_body(struct upstream_attempt *a, struct slice data);
+/* The request's end (`trailers` may be NULL), or, in a tunnel, the client's FIN. Without body it
+ * need not be called. */
 void upstream_attempt_send_end(struct upstream_attempt *a, const struct http_fields *trailers);
 bool upstream_attempt_congested(const struct upstream_attempt *a);
 

@@ -151,8 +151,10 @@ void upstream_attempt_lost(struct upstream_connection *c, int code, const char *
 void upstream_attempt_account(struct upstream_connection *c);
 
 /* request.c */
-/* Writes the head and what was held; the connection has just become usable. */
+/* Writes the head: the connection is usable. */
 void upstream_request_begin(struct upstream_connection *c);
+/* Behind the head of a connection that has just been made: the body that came meanwhile. */
+void upstream_request_send_held(struct upstream_connection *c);
 void upstream_request_body(struct upstream_connection *c, struct slice data);
 void upstream_request_end(struct upstream_connection *c, const struct http_fields *trailers);
 
