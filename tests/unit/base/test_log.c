@@ -1,0 +1,69 @@
+#include <criterion/criterion.h>
+
+#include "base/log.h"
+
+/* 2026-11-21T10:26:00.123Z */
+static const uint64_t wall_us = 1795256760123456u;
+
+static void expect(enum log_level level, bool json, struct slice message, const char *want)
+{
+    char line[LOG_LINE_BYTES + 1];
+    size_t n = log_format(line, level, json, wall_us, message);
+
+    line[n] = '\0';
+    cr_assert_str_eq(line, want);
+}
+
+Test(log, text_has_time_level_and_message)
+{
+    expect(LOG_LEVEL_INFO, false, SLICE_LIT("listener \"edge\" is listening on 127.0.0.1:80"),
+           "2026-11-21T10:26:00.123Z info evergate: listener \"edge\" is listening on "
+           "127.0.0.1:80\n");
+}
+
+Test(log, json_is_escaped)
+{
+    expect(LOG_LEVEL_WARN, true, SLICE_LIT("pool \"a\"\n"),
+           "{\"time\":\"2026-11-21T10:26:00.123Z\",\"level\":\"warn\",\"message\":\"pool "
+           "\\\"a\\\"\\n\"}\n");
+}
+
+Test(log, a_message_cannot_forge_a_second_line)
+{
+    expect(LOG_LEVEL_ERROR, false, SLICE_LIT("a\nb\x1b[2J\x7f"),
+           "2026-11-21T10:26:00.123Z error evergate: a\\x0ab\\x1b[2J\\x7f\n");
+}
+
+Test(log, a_long_message_is_cut_and_still_one_line)
+{
+    static char message[3 * LOG_LINE_BYTES];
+    char line[LOG_LINE_BYTES];
+
+    memset(message, 1, sizeof(message));
+    for (int json = 0; json < 2; json++) {
+        size_t n =
+            log_format(line, LOG_LEVEL_INFO, json, wall_us, slice_from(message, sizeof(message)));
+
+        cr_assert_leq(n, sizeof(line));
+        cr_assert_eq(line[n - 1], '\n');
+        cr_assert_null(memchr(line, '\n', n - 1));
+        if (json)
+            cr_assert_arr_eq(line + n - 3, "\"}\n", 3);
+    }
+}
+
+Test(log, a_limiter_passes_once_a_second_and_counts_the_rest)
+{
+    struct log_limiter limiter = {0};
+    unsigned suppressed = 99;
+
+    cr_assert(log_limiter_pass(&limiter, 5000000, &suppressed));
+    cr_assert_eq(suppressed, 0);
+    cr_assert_not(log_limiter_pass(&limiter, 5000001, &suppressed));
+    cr_assert_not(log_limiter_pass(&limiter, 5999999, &suppressed));
+    cr_assert_eq(suppressed, 0);
+    cr_assert(log_limiter_pass(&limiter, 6000000, &suppressed));
+    cr_assert_eq(suppressed, 2);
+    cr_assert(log_limiter_pass(&limiter, 9000000, &suppressed));
+    cr_assert_eq(suppressed, 0);
+}
