@@ -12,7 +12,7 @@ import socket
 from .waiting import DEADLINE_S
 
 
-class ConnectionEnded(Exception):
+class ConnectionEnded(EOFError):
     """The peer closed before the bytes that were waited for came."""
 
 
