@@ -24,8 +24,10 @@ enum { FRACTION_BITS = 16 };
 
 static const double TIME_CONSTANT_US = 10e6;
 static const double LONGEST_US = 600e6;
-/* A failure costs twice the average, but at least this: one of an endpoint without samples. */
-static const double FAILURE_LEAST_US = 100e3;
+/* Each failure doubles the average, from the least up to the most: one reset costs little, an
+ * endpoint that refuses everything is soon the dearest. More is the breaker's business. */
+static const double FAILURE_LEAST_US = 2e3;
+static const double FAILURE_MOST_US = 10e6;
 /* Cost of an endpoint that has its first request in flight: above all real ones. */
 static const double UNKNOWN_COST_US = 1e12;
 
@@ -112,6 +114,13 @@ static double learn(double average_us, double sample_us, double age)
     return average_us + (average_us - sample_us) * expm1(-age / TIME_CONSTANT_US);
 }
 
+static double failure_us(double average_us)
+{
+    double doubled = fmin(fmax(2 * average_us, FAILURE_LEAST_US), FAILURE_MOST_US);
+
+    return fmax(average_us, doubled);
+}
+
 static void least_latency_done(void *state, struct endpoint *e, enum balancer_outcome outcome,
                                uint64_t latency_us, uint64_t now_us)
 {
@@ -124,7 +133,7 @@ static void least_latency_done(void *state, struct endpoint *e, enum balancer_ou
         double average_us = latency_unpack(before), sample_us = (double)latency_us;
 
         if (outcome == BALANCER_FAILURE)
-            sample_us = fmax(sample_us, fmax(2 * average_us, FAILURE_LEAST_US));
+            sample_us = fmax(sample_us, failure_us(average_us));
         after = latency_pack(learn(average_us, fmin(sample_us, LONGEST_US), age_us(e, now_us)));
     } while (!atomic_compare_exchange_weak_explicit(&e->latency_ewma, &before, after,
                                                     memory_order_relaxed, memory_order_relaxed));

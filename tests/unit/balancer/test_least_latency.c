@@ -110,12 +110,33 @@ Test(least_latency, comes_down_by_faster_samples_with_a_time_constant_of_ten_sec
 Test(least_latency, quick_failures_do_not_attract_traffic)
 {
     struct fixture f;
+    unsigned failed = 0;
 
+    /* e0 refuses everything at once, e1 takes 10 ms: without a penalty e0 would get it all. */
     fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 2);
-    sample(&f, 0, BALANCER_FAILURE, 50);
-    sample(&f, 1, BALANCER_SUCCESS, 10000);
-    for (unsigned i = 0; i < 20; i++)
-        cr_expect_eq(pick_and_cancel(&f), 1);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct endpoint *e = fixture_pick(&f, 0, NULL);
+
+        f.now_us += 1000;
+        failed += e->index == 0;
+        balancer_done(f.pool, e, e->index == 0 ? BALANCER_FAILURE : BALANCER_SUCCESS,
+                      e->index == 0 ? 50 : 10000, f.now_us);
+    }
+    cr_expect_leq(failed, 5, "%u", failed);
+    fixture_fini(&f);
+}
+
+Test(least_latency, failures_have_an_upper_price_so_that_they_can_be_forgiven)
+{
+    struct fixture f;
+    struct endpoint *e;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 1);
+    e = fixture_endpoint(&f, 0);
+    for (unsigned i = 0; i < 1000; i++)
+        sample(&f, 0, BALANCER_FAILURE, 50);
+    cr_expect_eq(endpoint_latency_us(e, f.now_us), 10000000);
+    cr_expect_leq(endpoint_latency_us(e, f.now_us + 100000000), 1000, "after 100 s");
     fixture_fini(&f);
 }
 

@@ -1,0 +1,321 @@
+/*
+ * The balancer under threads. A plain program, so that ThreadSanitizer can watch it.
+ *
+ *   stress_balancer           for every algorithm: a restless phase, in which four workers pick and
+ *                             give back while weights, drains, statuses and breakers change; then
+ *                             a quiet one, in which they pick and hold. After the first nothing is
+ *                             in flight and every pick was counted; after the second, what is in
+ *                             flight stands in proportion to the weights.
+ *   stress_balancer --bench   nanoseconds per pick and done, for docs/balancing.md
+ *
+ * Shares are measured on held requests because algorithms that go by load promise shares of the
+ * load: while a thread waits for a processor its requests stay in flight, and shares of the picks
+ * are rightly different.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "balancer/algorithm.h"
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/clock.h"
+
+enum { WORKERS = 4, SIZE = 4, PICKS = 30000, HELD = 64, HOLDS = 5000 };
+
+static const unsigned weights[SIZE] = {4, 3, 2, 1};
+
+struct run {
+    struct balancer_pool *pool;
+    pthread_barrier_t start; /* so that nobody has finished before the last one starts */
+    _Atomic unsigned working;
+    _Atomic uint64_t picked;
+};
+
+struct work {
+    struct run *run;
+    unsigned number;
+};
+
+static uint64_t random_next(uint64_t *state)
+{
+    *state += BALANCER_GOLDEN;
+    return balancer_mix(*state);
+}
+
+static struct balancer_pool *pool_new(enum config_algorithm algorithm, unsigned size,
+                                      const unsigned *pool_weights, struct config_pool *config)
+{
+    struct balancer_pool *pool;
+
+    *config = (struct config_pool){
+        .name = "stress",
+        .algorithm = algorithm,
+        .backends = xcalloc(size, sizeof(struct config_backend)),
+        .backend_count = size,
+    };
+    for (unsigned i = 0; i < size; i++) {
+        config->backends[i] = (struct config_backend){
+            .id = xasprintf("e%u", i), .address = "10.0.0.1:80", .weight = pool_weights[i]};
+    }
+    pool = balancer_pool_new(config);
+    for (unsigned i = 0; i < size; i++)
+        atomic_store(&balancer_pool_endpoint(pool, i)->status, ENDPOINT_HEALTHY);
+    balancer_pool_changed(pool);
+    return pool;
+}
+
+static void pool_free(struct balancer_pool *pool, struct config_pool *config)
+{
+    balancer_pool_free(pool);
+    for (unsigned i = 0; i < config->backend_count; i++)
+        free((char *)config->backends[i].id);
+    free(config->backends);
+}
+
+static struct endpoint *pick(struct balancer_pool *pool, struct balancer_tried *tried,
+                             uint64_t *random, uint64_t now_us)
+{
+    struct balancer_request request = {
+        .hash = random_next(random), .random = random_next(random), .now_us = now_us};
+    int error = 0;
+    struct endpoint *e = balancer_pick(pool, &request, tried, &error);
+
+    CHECK(e != NULL || error == EG_E_NO_ENDPOINT || error == EG_E_BREAKER_OPEN);
+    return e;
+}
+
+/* One request: at times its first attempt fails at once and it is picked for again. */
+static struct endpoint *request_start(struct work *w, uint64_t *random, uint64_t now_us)
+{
+    struct balancer_pool *pool = w->run->pool;
+    struct balancer_tried tried;
+    struct endpoint *e, *first;
+
+    balancer_tried_init(&tried);
+    e = first = pick(pool, &tried, random, now_us);
+    if (e != NULL && random_next(random) % 8 == 0) {
+        balancer_done(pool, e, BALANCER_FAILURE, 10, now_us);
+        e = pick(pool, &tried, random, now_us);
+        CHECK(e != first);
+        atomic_fetch_add(&w->run->picked, 1);
+    }
+    atomic_fetch_add(&w->run->picked, e != NULL);
+    balancer_tried_fini(&tried);
+    return e;
+}
+
+static void *restless_main(void *arg)
+{
+    struct work *w = arg;
+    struct endpoint *held[HELD] = {0};
+    uint64_t random = w->number, now_us = 1000000;
+
+    pthread_barrier_wait(&w->run->start);
+    for (unsigned i = 0; i < PICKS; i++) {
+        struct endpoint **place = &held[i % HELD];
+
+        now_us += 10;
+        if (*place != NULL)
+            balancer_done(w->run->pool, *place, BALANCER_SUCCESS, 5000, now_us);
+        *place = request_start(w, &random, now_us);
+        if (i % 1000 == 0)
+            balancer_pool_changed(w->run->pool); /* two threads at it at the same time */
+    }
+    for (unsigned i = 0; i < HELD; i++) {
+        if (held[i] != NULL)
+            balancer_done(w->run->pool, held[i], BALANCER_SUCCESS, 5000, now_us);
+    }
+    atomic_fetch_sub(&w->run->working, 1);
+    return NULL;
+}
+
+static void *quiet_main(void *arg)
+{
+    struct work *w = arg;
+    uint64_t random = 1000 + w->number;
+
+    pthread_barrier_wait(&w->run->start);
+    for (unsigned i = 0; i < HOLDS; i++) {
+        struct balancer_tried tried;
+
+        balancer_tried_init(&tried);
+        CHECK(pick(w->run->pool, &tried, &random, 2000000) != NULL);
+        balancer_tried_fini(&tried);
+    }
+    return NULL;
+}
+
+static void change_something(struct endpoint *e, uint64_t bits)
+{
+    switch (bits % 4) {
+    case 0:
+        atomic_store(&e->weight, (unsigned)(bits >> 8) % 9);
+        break;
+    case 1:
+        atomic_store(&e->draining, (bits >> 8) % 2);
+        break;
+    case 2:
+        atomic_store(&e->status, (enum endpoint_status)((bits >> 8) % 4));
+        break;
+    case 3:
+        atomic_store(&e->probes, (unsigned)(bits >> 16) % 5);
+        atomic_store(&e->breaker, (enum breaker_state)((bits >> 8) % 3));
+        break;
+    }
+}
+
+/* Changes inputs until the workers have finished. */
+static void change_inputs(struct run *run)
+{
+    uint64_t random = 99;
+
+    while (atomic_load(&run->working) > 0) {
+        uint64_t bits = random_next(&random);
+
+        change_something(balancer_pool_endpoint(run->pool, (unsigned)(bits >> 32) % SIZE), bits);
+        balancer_pool_changed(run->pool);
+    }
+}
+
+static void inputs_reset(struct balancer_pool *pool)
+{
+    for (unsigned i = 0; i < SIZE; i++) {
+        struct endpoint *e = balancer_pool_endpoint(pool, i);
+
+        atomic_store(&e->weight, weights[i]);
+        atomic_store(&e->draining, false);
+        atomic_store(&e->status, ENDPOINT_HEALTHY);
+        atomic_store(&e->breaker, BREAKER_CLOSED);
+        /* The same for all, so that only the load counts: see endpoint_latency_us. */
+        atomic_store(&e->latency_ewma, 5000 << 16);
+        atomic_store(&e->latency_stamp_us, 2000000);
+    }
+    balancer_pool_changed(pool);
+}
+
+static void phase(struct run *run, void *(*worker_main)(void *), bool restless)
+{
+    pthread_t threads[WORKERS];
+    struct work work[WORKERS];
+
+    CHECK(pthread_barrier_init(&run->start, NULL, WORKERS + 1) == 0);
+    atomic_store(&run->working, WORKERS);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        work[i] = (struct work){.run = run, .number = i};
+        CHECK(pthread_create(&threads[i], NULL, worker_main, &work[i]) == 0);
+    }
+    pthread_barrier_wait(&run->start);
+    if (restless)
+        change_inputs(run);
+    for (unsigned i = 0; i < WORKERS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    pthread_barrier_destroy(&run->start);
+}
+
+static void check_accounts(struct run *run)
+{
+    uint64_t picks = 0;
+
+    for (unsigned i = 0; i < SIZE; i++) {
+        struct endpoint *e = balancer_pool_endpoint(run->pool, i);
+
+        CHECK(atomic_load(&e->active) == 0);
+        picks += atomic_load(&e->picks);
+    }
+    CHECK(picks == atomic_load(&run->picked));
+}
+
+/* Gives everything back; returns the number of endpoints whose share was more than 5 % off. */
+static unsigned check_shares(struct run *run, const char *algorithm)
+{
+    unsigned wrong = 0;
+
+    for (unsigned i = 0; i < SIZE; i++) {
+        struct endpoint *e = balancer_pool_endpoint(run->pool, i);
+        int active = atomic_load(&e->active);
+        double expected = WORKERS * HOLDS * weights[i] / 10.0;
+
+        if (active < expected * 0.95 || active > expected * 1.05) {
+            fprintf(stderr, "%s: endpoint %u holds %d, expected %.0f\n", algorithm, i, active,
+                    expected);
+            wrong++;
+        }
+        for (; active > 0; active--)
+            balancer_done(run->pool, e, BALANCER_SUCCESS, 5000, 2000000);
+    }
+    return wrong;
+}
+
+static unsigned stress(enum config_algorithm algorithm)
+{
+    struct config_pool config;
+    struct run run = {.pool = pool_new(algorithm, SIZE, weights, &config)};
+    unsigned wrong;
+
+    phase(&run, restless_main, true);
+    check_accounts(&run);
+    inputs_reset(run.pool);
+    phase(&run, quiet_main, false);
+    wrong = check_shares(&run, config_algorithm_name(algorithm));
+    atomic_fetch_add(&run.picked, WORKERS * HOLDS);
+    check_accounts(&run);
+    pool_free(run.pool, &config);
+    return wrong;
+}
+
+static double bench(enum config_algorithm algorithm, unsigned size, bool equal)
+{
+    unsigned *pool_weights = xcalloc(size, sizeof(*pool_weights));
+    unsigned picks = size > 1000 ? 20000 : 500000;
+    uint64_t random = 1, start_us;
+    struct config_pool config;
+    struct balancer_pool *pool;
+
+    for (unsigned i = 0; i < size; i++)
+        pool_weights[i] = equal ? 1 : 1 + (unsigned)(random_next(&random) % 100);
+    pool = pool_new(algorithm, size, pool_weights, &config);
+    start_us = clock_monotonic_us();
+    for (unsigned i = 0; i < picks; i++) {
+        struct balancer_tried tried;
+        struct endpoint *e;
+
+        balancer_tried_init(&tried);
+        e = pick(pool, &tried, &random, i);
+        balancer_done(pool, e, BALANCER_SUCCESS, 1000, i);
+        balancer_tried_fini(&tried);
+    }
+    start_us = clock_monotonic_us() - start_us;
+    pool_free(pool, &config);
+    free(pool_weights);
+    return (double)start_us * 1000 / picks;
+}
+
+static void bench_all(void)
+{
+    static const unsigned sizes[] = {3, 100, 5000};
+
+    printf("%-20s %10s %10s %10s  (ns per pick and done; equal / unequal weights)\n", "algorithm",
+           "3", "100", "5000");
+    for (unsigned a = 0; a < CONFIG_ALGORITHM_COUNT; a++) {
+        printf("%-20s", config_algorithm_name(a));
+        for (unsigned s = 0; s < 3; s++)
+            printf(" %.0f / %.0f ", bench(a, sizes[s], true), bench(a, sizes[s], false));
+        printf("\n");
+    }
+}
+
+int main(int argc, char **argv)
+{
+    unsigned wrong = 0;
+
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
+        bench_all();
+        return 0;
+    }
+    for (unsigned a = 0; a < CONFIG_ALGORITHM_COUNT; a++)
+        wrong += stress(a);
+    printf("%u shares off\n", wrong);
+    return wrong > 0;
+}
