@@ -77,6 +77,21 @@ const struct schema_section config_header_edit_section = {
     .check = header_edit_check,
 };
 
+static bool is_authority(struct slice value)
+{
+    const char *colon = value.n > 0 ? memrchr(value.p, ':', value.n) : NULL;
+    unsigned long long port;
+
+    if (colon != NULL) {
+        size_t n = (size_t)(colon - value.p);
+
+        if (!slice_to_u64(slice_from(colon + 1, value.n - n - 1), &port) || port > 65535)
+            return false;
+        value.n = n;
+    }
+    return config_is_host_name(value);
+}
+
 static bool header_in_edits(struct slice name, const struct http_header_edit *edits, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -86,12 +101,37 @@ static bool header_in_edits(struct slice name, const struct http_header_edit *ed
     return false;
 }
 
+/* The proxy writes exactly one Host (RFC 9112 section 3.2): a route may choose its value, not its
+ * number. */
+static void header_host_check(struct schema_walk *walk, const struct config_node *group,
+                              const struct http_header_edits *edits)
+{
+    struct slice host = SLICE_LIT("host");
+
+    if (header_in_edits(host, edits->add, edits->add_count))
+        config_diag_add(walk->diag, config_node_line(group, "add"),
+                        "a request has one Host; write it in set instead of add");
+    for (size_t i = 0; i < edits->remove_count; i++) {
+        if (slice_ieq(edits->remove[i], host))
+            config_diag_add(walk->diag, config_node_line(group, "remove"),
+                            "a request cannot be without Host; remove it from remove");
+    }
+    for (size_t i = 0; i < edits->set_count; i++) {
+        if (slice_ieq(edits->set[i].name, host) && !is_authority(edits->set[i].value))
+            config_diag_add(walk->diag, config_node_line(group, "set"),
+                            "Host: \"%.*s\" is not a host; write \"app.internal\" or "
+                            "\"app.internal:8080\"",
+                            SLICE_FMT(edits->set[i].value));
+    }
+}
+
 static void header_edits_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
     const struct http_header_edits *edits = out;
     unsigned set_line = config_node_line(group, "set"), remove_line;
 
     remove_line = config_node_line(group, "remove");
+    header_host_check(walk, group, edits);
     for (size_t i = 0; i < edits->set_count; i++) {
         if (header_in_edits(edits->set[i].name, edits->set, i))
             config_diag_add(walk->diag, set_line,

@@ -335,32 +335,29 @@ void config_schema_value_read(struct schema_walk *walk, const struct schema_key 
 
 /* ---- defaults ---- */
 
+static void value_default_strings(struct schema_walk *walk, const struct schema_key *key, void *out)
+{
+    struct config_node element = {.name = "", .type = CONFIG_NODE_STRING, .string = key->fallback};
+    struct config_node list = {.name = key->name, .type = CONFIG_NODE_LIST};
+
+    list.children = &element;
+    list.count = key->fallback != NULL ? 1 : 0;
+    value_read_strings(walk, key, &list, out);
+}
+
 /* A default is read by the reader of its type, as if it stood in the file: a table cannot have a
- * default that the file could not have. */
+ * default that the file could not have. (Except that of a required string: it may be empty.) */
 void config_schema_value_default(struct schema_walk *walk, const struct schema_key *key, void *out)
 {
     struct config_node node = {.name = key->name, .type = CONFIG_NODE_STRING, .expanded = true};
-    static const char *const none[1];
-    const char *const *empty = none;
+    struct schema_key relaxed = *key;
 
-    if (key->type == SCHEMA_STRINGS)
-        memcpy((char *)out + key->offset, &empty, sizeof(empty));
-    if (key->fallback == NULL)
-        return;
     node.string = key->fallback;
-    if (key->type == SCHEMA_CUSTOM) {
+    relaxed.required = false;
+    if (key->type == SCHEMA_STRINGS)
+        value_default_strings(walk, key, out);
+    else if (key->fallback != NULL && key->type == SCHEMA_CUSTOM)
         key->read(walk, &node, out);
-        return;
-    }
-    if (key->type == SCHEMA_STRINGS) {
-        struct config_node element = {.name = "", .type = CONFIG_NODE_STRING};
-
-        element.string = key->fallback;
-        node.type = CONFIG_NODE_LIST;
-        node.children = &element;
-        node.count = 1;
-        config_schema_value_read(walk, key, &node, out);
-        return;
-    }
-    config_schema_value_read(walk, key, &node, out);
+    else if (key->fallback != NULL)
+        config_schema_value_read(walk, &relaxed, &node, out);
 }

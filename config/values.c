@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { NEAREST_MAX_WORD = 64 };
 
@@ -118,6 +119,14 @@ static unsigned edit_distance(const char *a, size_t n, const char *b, size_t m)
     return rows[n % 3][m];
 }
 
+/* "warning" for "warn", "conn" for "connect": further apart than slips of the finger, yet clear. */
+static bool is_prefix_of_other(const char *a, size_t n, const char *b, size_t m)
+{
+    size_t shorter = n < m ? n : m;
+
+    return shorter >= 3 && strncasecmp(a, b, shorter) == 0;
+}
+
 const char *config_value_nearest(const char *word, const char *const *words, size_t count)
 {
     size_t n = strlen(word);
@@ -133,6 +142,8 @@ const char *config_value_nearest(const char *word, const char *const *words, siz
         if (m == 0 || m > NEAREST_MAX_WORD)
             continue;
         distance = edit_distance(word, n, words[i], m);
+        if (distance > 1 && is_prefix_of_other(word, n, words[i], m))
+            distance = 1;
         if (distance > best_distance || (best != NULL && distance == best_distance) ||
             distance >= m)
             continue;

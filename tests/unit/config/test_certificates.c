@@ -1,0 +1,199 @@
+/* Certificates, keys and authorities: made by the test, read by the check. */
+#include <criterion/criterion.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "support.h"
+
+/* A directory with two self-signed pairs, one encrypted key, one file of nonsense and an
+ * edge.conf. */
+struct files {
+    char *directory;
+};
+
+static char *in(const struct files *files, const char *name)
+{
+    return xasprintf("%s/%s", files->directory, name);
+}
+
+static void write_key(const struct files *files, const char *name, EVP_PKEY *key,
+                      const char *passphrase)
+{
+    char *path = in(files, name);
+    FILE *f = fopen(path, "w");
+
+    cr_assert_not_null(f);
+    cr_assert_eq(PEM_write_PrivateKey(f, key, passphrase ? EVP_aes_128_cbc() : NULL,
+                                      (const unsigned char *)passphrase,
+                                      passphrase ? (int)strlen(passphrase) : 0, NULL, NULL),
+                 1);
+    fclose(f);
+    free(path);
+}
+
+static void write_certificate(const struct files *files, const char *name, EVP_PKEY *key,
+                              const char *trailer)
+{
+    char *path = in(files, name);
+    X509 *x = X509_new();
+    X509_NAME *subject = X509_get_subject_name(x);
+    FILE *f = fopen(path, "w");
+
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+    X509_gmtime_adj(X509_getm_notBefore(x), 0);
+    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    X509_set_pubkey(x, key);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)"a", -1, -1, 0);
+    X509_set_issuer_name(x, subject);
+    cr_assert_gt(X509_sign(x, key, EVP_sha256()), 0);
+    cr_assert_not_null(f);
+    cr_assert_eq(PEM_write_X509(f, x), 1);
+    fputs(trailer, f);
+    fclose(f);
+    X509_free(x);
+    free(path);
+}
+
+static void files_init(struct files *files)
+{
+    EVP_PKEY *a = EVP_EC_gen("P-256"), *b = EVP_EC_gen("P-256");
+    static const char broken[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+    files->directory = support_directory_make();
+    write_certificate(files, "a.pem", a, "");
+    write_key(files, "a.key", a, NULL);
+    write_certificate(files, "chain.pem", a, "");
+    write_certificate(files, "broken-chain.pem", a, broken);
+    write_key(files, "b.key", b, NULL);
+    write_key(files, "secret.key", a, "passphrase");
+    free(support_write(files->directory, "nonsense", "nonsense\n"));
+    free(support_write(files->directory, "token", "s3cret-token\n"));
+    free(support_write(files->directory, "bad-token", "two words\n"));
+    EVP_PKEY_free(a);
+    EVP_PKEY_free(b);
+}
+
+static void files_fini(struct files *files)
+{
+    support_directory_remove(&files->directory);
+}
+
+static struct config *load_with(const struct files *files, const char *text,
+                                struct config_errors *ret_errors)
+{
+    char *path = support_write(files->directory, "edge.conf", text);
+    struct config *config = NULL;
+    int code = config_load(&config, path, ret_errors);
+
+    cr_assert_eq(code == 0, config != NULL);
+    free(path);
+    return config;
+}
+
+#define TLS(keys)       POOL "listeners = ( { bind = \":443\";\n tls = { " keys " }; } );\n"
+#define PAIR(cert, key) "certificates = ( { cert = \"" cert "\"; key = \"" key "\"; } ); "
+
+Test(certificates, that_are_good_are_accepted_with_every_key_of_tls)
+{
+    struct files files;
+    struct config_errors errors;
+    struct config *config;
+    const struct config_listener_tls *tls;
+    char *expected;
+
+    files_init(&files);
+    config = load_with(&files,
+                       TLS("certificates = ( { cert = \"a.pem\"; key = \"a.key\"; }, { cert = "
+                           "\"chain.pem\"; key = \"a.key\"; } ); client_ca = \"a.pem\"; "
+                           "verify_client = \"require\"; min_version = \"1.3\"; alpn = [ "
+                           "\"http/1.1\" ];") "admin = { token_file = \"token\"; };\n",
+                       &errors);
+    cr_assert_not_null(config);
+    tls = config->listeners[0].tls;
+    expected = in(&files, "a.pem");
+    cr_expect_eq(tls->certificate_count, 2);
+    cr_expect_str_eq(tls->certificates[0].cert_path, expected);
+    cr_expect_str_eq(tls->client_ca_path, expected);
+    cr_expect_eq(tls->verify_client, CONFIG_VERIFY_REQUIRE);
+    cr_expect(tls->min_version_1_3);
+    cr_expect_str_eq(tls->alpn[0], "http/1.1");
+    cr_expect_null(tls->alpn[1]);
+    free(expected);
+    expected = in(&files, "token");
+    cr_expect_str_eq(config->admin.token_file, expected);
+    free(expected);
+    config_unref(&config);
+    config_errors_free(&errors);
+    files_fini(&files);
+}
+
+Test(certificates, tls_has_the_documented_defaults)
+{
+    struct files files;
+    struct config_errors errors;
+    struct config *config;
+
+    files_init(&files);
+    config = load_with(&files, TLS(PAIR("a.pem", "a.key")), &errors);
+    cr_assert_not_null(config);
+    cr_expect_eq(config->listeners[0].tls->verify_client, CONFIG_VERIFY_OFF);
+    cr_expect_null(config->listeners[0].tls->client_ca_path);
+    cr_expect_not(config->listeners[0].tls->min_version_1_3);
+    cr_expect_str_eq(config->listeners[0].tls->alpn[0], "http/1.1");
+    config_unref(&config);
+    config_errors_free(&errors);
+    files_fini(&files);
+}
+
+Test(certificates, that_cannot_serve_are_mistakes)
+{
+    static const struct {
+        const char *text;
+        unsigned line;
+        const char *says;
+    } table[] = {
+        {TLS(PAIR("none.pem", "a.key")), 3, "none.pem\": No such file or directory"},
+        {TLS(PAIR("a.pem", "none.key")), 3, "none.key\": No such file or directory"},
+        {TLS(PAIR("nonsense", "a.key")), 3, "does not hold certificates that can be parsed"},
+        {TLS(PAIR("a.key", "a.key")), 3, "does not hold certificates that can be parsed"},
+        {TLS(PAIR("broken-chain.pem", "a.key")), 3, "does not hold certificates"},
+        {TLS(PAIR("a.pem", "nonsense")), 3, "does not hold a private key that can be parsed"},
+        {TLS(PAIR("a.pem", "a.pem")), 3, "does not hold a private key"},
+        {TLS(PAIR("a.pem", "b.key")), 3, "does not belong to the certificate"},
+        {TLS(PAIR("a.pem", "secret.key")), 3, "is encrypted; write one without a passphrase"},
+        {TLS(PAIR("a.pem", "")), 3, "key is empty; write key ="},
+        {TLS("certificates = ( { cert = \"a.pem\"; } );"), 3, "\"key\" is missing"},
+        {TLS(PAIR("a.pem", "a.key") "client_ca = \"nonsense\";"), 3, "does not hold certificates"},
+        {TLS(PAIR("a.pem", "a.key") "verify_client = \"require\";"), 3, "write client_ca"},
+        {TLS(PAIR("a.pem", "a.key") "verify_client = \"on\";"), 3, "\"on\" is not known"},
+        {TLS(PAIR("a.pem", "a.key") "min_version = \"1.1\";"), 3, "\"1.1\" is not known"},
+        {TLS(PAIR("a.pem", "a.key") "alpn = [ \"h2\" ];"), 3, "alpn: \"h2\" is not built yet"},
+        {TLS(PAIR("a.pem", "a.key") "alpn = [ \"spdy\" ];"), 3, "\"spdy\" is not known"},
+        {TLS(PAIR("a.pem", "a.key") "alpn = [ ];"), 3, "alpn is empty"},
+        {LISTENER "pools = ( { backends = ( { address = \"a:1\"; } );\n tls = { cert = \"a.pem\"; "
+                  "key = \"b.key\"; }; } );\n",
+         3, "does not belong"},
+        {LISTENER POOL "admin = { token_file = \"bad-token\"; };\n", 3, "does not hold a token"},
+    };
+    struct files files;
+
+    files_init(&files);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct config_errors errors;
+        struct config *config = load_with(&files, table[i].text, &errors);
+        char *printed = support_print(&errors);
+
+        cr_assert_null(config, "accepted: %s", table[i].text);
+        cr_expect_eq(errors.count, 1, "%s", printed);
+        cr_expect_eq(errors.v[0].line, table[i].line, "%s", printed);
+        cr_expect_not_null(strstr(errors.v[0].message, table[i].says), "%s not in %s",
+                           table[i].says, printed);
+        free(printed);
+        config_errors_free(&errors);
+    }
+    files_fini(&files);
+}
