@@ -298,6 +298,10 @@ static bool backend_is_excused(struct upstream_connection *c)
 
 static void active_on_timer(struct upstream_connection *c)
 {
+    /* Told completely: nothing is waited for. The deadline is left as it is at an answer's end,
+     * since the idle list's store moves it and a cancel would cost two list operations more. */
+    if (c->response.ended)
+        return;
     if (backend_is_excused(c)) {
         upstream_connection_touch(c);
         return;

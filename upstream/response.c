@@ -53,7 +53,6 @@ static void finish(struct upstream_connection *c)
     c->response.ended = true;
     if (c->response.phase != UPSTREAM_PHASE_TUNNEL) /* whose other direction may go on */
         c->response.phase = UPSTREAM_PHASE_OVER;
-    loop_timer_cancel(&c->timer);
     upstream_attempt_account(c);
     a->ops->on_end(a, has_body ? http_body_trailers(&body) : &no_trailers);
     if (has_body)
