@@ -188,17 +188,18 @@ static int framing_read(struct http_chunk_reader *r, const char *p, size_t n, ui
     return code ? code : opinion_feed(r, p + shown, i - shown);
 }
 
+/* llhttp sees the section when ours is complete and found valid, so that what is reported does not
+ * depend on how the bytes were cut. */
 static int trailers_read(struct http_chunk_reader *r, const char *p, size_t n, size_t *ret_consumed)
 {
     int code = http_trailers_read(&r->trailers, p, n, r->limits, ret_consumed);
 
-    if (code != EG_OK && code != EG_E_AGAIN)
-        return code;
-    if (opinion_feed(r, p, *ret_consumed))
-        return EG_E_BODY_CHUNK;
-    if (code == EG_OK)
-        r->state = END;
-    return EG_OK;
+    if (code)
+        return code == EG_E_AGAIN ? EG_OK : code;
+    r->state = END;
+    if (r->trailers.size > 0)
+        return opinion_feed(r, r->trailers.text, r->trailers.size);
+    return opinion_feed(r, p, *ret_consumed);
 }
 
 static int content_read(struct http_chunk_reader *r, const char *p, size_t n,
