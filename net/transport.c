@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "net/tls.h"
 #include "net/transport_internal.h"
 
 static void transport_init(struct transport *t, struct loop *loop, int fd, struct tls_session *tls,
@@ -24,10 +25,10 @@ static void transport_init(struct transport *t, struct loop *loop, int fd, struc
     t->loop = loop;
     t->ops = ops;
     t->fd = fd;
-    t->tls = tls;
     bytes_init(&t->in, in_limit_bytes);
     bytes_init(&t->out, SIZE_MAX); /* transport_queue knows its limit */
     loop_task_init(&t->later, transport_on_later);
+    transport_tls_attach(t, tls);
     event_assign(&t->read_event, loop->base, fd, EV_READ | EV_CLOSED | EV_PERSIST | EV_ET,
                  transport_on_read, t);
     event_assign(&t->write_event, loop->base, fd, EV_WRITE | EV_PERSIST | EV_ET, transport_on_write,
@@ -113,14 +114,18 @@ bool transport_alive(struct transport *t)
 
     if (t->finished || t->error || t->eof || t->fin_seen || t->write_failed || t->in.size > 0)
         return false;
-    return recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
-           (errno == EAGAIN || errno == EINTR);
+    ssize_t n = recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0)
+        return t->tls && transport_tls_idle_ok(t);
+    return n < 0 && errno == EAGAIN;
 }
 
 void transport_fini(struct transport *t, bool keep_fd)
 {
     if (t->finished)
         return;
+    if (t->tls && t->fd >= 0)
+        transport_tls_close(t);
     if (t->fd >= 0)
         transport_flush(t);
     t->finished = 1;
@@ -132,6 +137,8 @@ void transport_fini(struct transport *t, bool keep_fd)
     transport_drop_output(t);
     bytes_fini(&t->out);
     loop_task_cancel(&t->later);
+    tls_session_free(t->tls);
+    t->tls = NULL;
     if (t->fd < 0)
         return;
     event_del(&t->read_event);
@@ -145,5 +152,7 @@ const char *transport_error_text(const struct transport *t)
 {
     const char *text = t->sys_errno ? strerrordesc_np(t->sys_errno) : NULL;
 
+    if (!text && t->tls && *transport_tls_error_text(t))
+        return transport_tls_error_text(t);
     return text ? text : error_text(t->error);
 }

@@ -102,11 +102,12 @@ struct transport {
     unsigned closed_told : 1;   /* on_peer_closed was called */
     unsigned error_told : 1;    /* on_error was called */
     unsigned
-        write_failed : 1;    /* the kernel refused output: the error is told after the last data */
-    unsigned offer : 1;      /* resumed: offer `in` again */
-    unsigned offering : 1;   /* on_data is looking at `in`, which must not be freed */
-    unsigned in_on_data : 1; /* on_data is on the stack */
-    unsigned tls_fresh : 1;  /* transport_start_tls: `in` turns from plaintext to ciphertext */
+        write_failed : 1;     /* the kernel refused output: the error is told after the last data */
+    unsigned flush_whole : 1; /* within a flush that may pass the output limit */
+    unsigned offer : 1;       /* resumed: offer `in` again */
+    unsigned offering : 1;    /* on_data is looking at `in`, which must not be freed */
+    unsigned in_on_data : 1;  /* on_data is on the stack */
+    unsigned tls_fresh : 1;   /* transport_start_tls: `in` turns from plaintext to ciphertext */
 };
 
 enum {
@@ -122,8 +123,9 @@ void transport_init_accepted(struct transport *t, struct loop *loop, int fd,
                              struct tls_session *tls, size_t in_limit_bytes,
                              const struct transport_ops *ops);
 
-/* Starts TLS on a transport that has been plain so far (after a PROXY header). Bytes that on_data
- * leaves unconsumed belong to the handshake. */
+/* Starts TLS on a transport that has been plain so far (after a PROXY header), usually from within
+ * on_data. Bytes that on_data leaves unconsumed belong to the handshake. `tls` is owned from here.
+ */
 void transport_start_tls(struct transport *t, struct tls_session *tls);
 
 /* Opens a socket and begins to connect; on_connected or on_error follows, never from within (also
@@ -169,7 +171,8 @@ void transport_shutdown_write(struct transport *t);
 bool transport_flushed(const struct transport *t);
 
 /* A live check for an idle connection before a request that cannot be repeated goes onto it: one
- * recv(MSG_PEEK). False when the peer closed it or sent something unasked. */
+ * recv(MSG_PEEK). False when the peer closed it or sent something unasked; session tickets that
+ * came late are taken in. */
 bool transport_alive(struct transport *t);
 
 /*
@@ -177,6 +180,10 @@ bool transport_alive(struct transport *t);
  * Closes the descriptor, unless `keep_fd`, when the caller (evhttp) closes it. Idempotent.
  */
 void transport_fini(struct transport *t, bool keep_fd);
+
+/* After on_eof: false when a TLS peer ended without close_notify, so that the stream may have been
+ * cut by anybody. Matters for bodies that only the end delimits. */
+bool transport_eof_is_clean(const struct transport *t);
 
 /* "Connection refused", "certificate verify failed: ..."; valid until transport_fini. */
 const char *transport_error_text(const struct transport *t);

@@ -52,4 +52,25 @@ void transport_disarm_write(struct transport *t);
 /* Sends FIN once it is wanted and nothing waits before it. */
 void transport_finish_shutdown(struct transport *t);
 
+/* transport_tls.c */
+void transport_tls_attach(struct transport *t, struct tls_session *tls);
+/* Goes on with the handshake, or decrypts and delivers what was received. */
+void transport_tls_pump(struct transport *t);
+/* `n` bytes of ciphertext in the loop's read buffer. Nothing may be waiting. */
+void transport_tls_feed(struct transport *t, const char *data, size_t n);
+/* Whether something received was not decrypted or not delivered yet. */
+bool transport_tls_waiting(const struct transport *t);
+/* The FIN came: an error during the handshake. */
+void transport_tls_fin(struct transport *t);
+/* After transport_start_tls: what the owner left of the plain stream is ciphertext. */
+void transport_tls_adopt(struct transport *t);
+bool transport_tls_idle_ok(struct transport *t);
+/* The BIO's write end. */
+void transport_tls_output(struct transport *t, const char *data, size_t n);
+/* Encrypts and sends; part of transport_flush. */
+void transport_tls_flush(struct transport *t, const struct iovec *v, unsigned count);
+bool transport_tls_writable(const struct transport *t);
+void transport_tls_close(struct transport *t); /* has close_notify sent by the next flush */
+const char *transport_tls_error_text(const struct transport *t);
+
 #endif

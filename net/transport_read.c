@@ -42,6 +42,8 @@ static void offer_kept(struct transport *t)
         bytes_fini(&t->in);
     else if (used > 0)
         bytes_consume(&t->in, used);
+    if (t->tls_fresh && !t->finished)
+        transport_tls_adopt(t);
 }
 
 void transport_deliver(struct transport *t, const char *data, size_t n)
@@ -54,15 +56,15 @@ void transport_deliver(struct transport *t, const char *data, size_t n)
     size_t used = call_on_data(t, data, n);
     if (!t->finished && used < n)
         CHECK(bytes_append(&t->in, data + used, n - used) == 0);
+    if (t->tls_fresh && !t->finished)
+        transport_tls_adopt(t);
 }
 
 void transport_tell_end(struct transport *t)
 {
-    bool unread = t->in.size > 0 || !t->eof;
-
     if (t->finished || t->error || t->eof_told)
         return;
-    if (t->eof && !(t->paused && unread)) {
+    if (t->eof && !(t->paused && t->in.size > 0)) {
         t->eof_told = 1;
         t->ops->on_eof(t);
     } else if (t->paused && (t->eof || t->fin_seen) && !t->closed_told) {
@@ -78,11 +80,13 @@ void transport_tell_end(struct transport *t)
 static void receive_ended(struct transport *t, ssize_t n, int sys_errno)
 {
     t->readable = 0;
+    if (n == 0)
+        t->eof = 1;
     if (t->write_failed)
         transport_fail(t, EG_E_UPSTREAM_RESET, t->sys_errno);
-    else if (n == 0)
-        t->eof = 1;
-    else if (sys_errno != EAGAIN)
+    else if (n == 0 && t->tls)
+        transport_tls_fin(t);
+    else if (n < 0 && sys_errno != EAGAIN)
         transport_fail(t, EG_E_UPSTREAM_RESET, sys_errno);
 }
 
@@ -103,17 +107,24 @@ static void read_once(struct transport *t)
     t->bytes_in += (size_t)n;
     if ((size_t)n < want && !t->fin_seen && !t->write_failed)
         t->readable = 0;
-    transport_deliver(t, loop->read_buffer, (size_t)n);
+    if (t->tls)
+        transport_tls_feed(t, loop->read_buffer, (size_t)n);
+    else
+        transport_deliver(t, loop->read_buffer, (size_t)n);
 }
 
 static bool may_read(const struct transport *t)
 {
     return t->readable && !t->finished && !t->paused && !t->error && !t->connecting &&
-           transport_room(t) > 0;
+           transport_room(t) > 0 && !(t->tls && transport_tls_waiting(t));
 }
 
 void transport_read(struct transport *t)
 {
+    if (t->tls && !t->paused && transport_tls_waiting(t)) {
+        loop_flush(t->loop); /* the plaintext buffer is about to be reused */
+        transport_tls_pump(t);
+    }
     for (unsigned round = 0; may_read(t); round++) {
         if (round == TRANSPORT_READ_ROUNDS) {
             loop_soon(t->loop, &t->later);

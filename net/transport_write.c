@@ -89,7 +89,7 @@ void transport_queue(struct transport *t, const char *data, size_t n)
 
     if (t->error || t->write_failed)
         return;
-    if (congested && n + t->out.size > TRANSPORT_OUT_LIMIT) {
+    if (congested && !t->flush_whole && n + t->out.size > TRANSPORT_OUT_LIMIT) {
         transport_fail(t, EG_E_OVERLOAD, 0);
         return;
     }
@@ -132,8 +132,6 @@ static ssize_t send_vector(struct transport *t, struct iovec *v, unsigned count)
 
 static void queue_vector(struct transport *t, const struct iovec *v, unsigned count, size_t skip)
 {
-    bool room = t->out.size <= TRANSPORT_HIGH_WATER;
-
     for (unsigned i = 0; i < count; i++) {
         size_t n = v[i].iov_len;
 
@@ -141,15 +139,9 @@ static void queue_vector(struct transport *t, const struct iovec *v, unsigned co
             skip -= n;
             continue;
         }
-        /* One turn's output is accepted as a whole. */
-        if (room)
-            CHECK(bytes_append(&t->out, (const char *)v[i].iov_base + skip, n - skip) == 0);
-        else
-            transport_queue(t, (const char *)v[i].iov_base + skip, n - skip);
+        transport_queue(t, (const char *)v[i].iov_base + skip, n - skip);
         skip = 0;
     }
-    if (t->out.size > TRANSPORT_HIGH_WATER)
-        t->was_congested = 1;
 }
 
 void transport_send(struct transport *t, const struct iovec *v, unsigned count, size_t size)
@@ -188,7 +180,13 @@ void transport_flush(struct transport *t)
 
     if (!o)
         return;
-    transport_send(t, o->v, o->count, o->size);
+    /* Whoever was not congested when the turn began has its output accepted as a whole. */
+    t->flush_whole = t->out.size <= TRANSPORT_HIGH_WATER;
+    if (t->tls)
+        transport_tls_flush(t, o->v, o->count);
+    else
+        transport_send(t, o->v, o->count, o->size);
+    t->flush_whole = 0;
     transport_drop_output(t);
     transport_finish_shutdown(t);
 }
@@ -208,6 +206,8 @@ void transport_finish_shutdown(struct transport *t)
 void transport_write(struct transport *t, const char *data, size_t size)
 {
     if (size == 0 || t->error || t->finished || t->write_failed || t->shut_write)
+        return;
+    if (t->tls && !transport_tls_writable(t))
         return;
     transport_mark_dirty(t);
     struct transport_output *o = t->output;
@@ -297,7 +297,10 @@ void transport_on_write(evutil_socket_t fd, short what, void *arg)
         drain_out(t);
     } else if (finish_connect(t)) {
         drain_out(t);
-        t->ops->on_connected(t);
+        if (t->tls)
+            transport_tls_pump(t);
+        else
+            t->ops->on_connected(t);
     }
     if (!t->finished && t->was_congested && t->out.size < TRANSPORT_LOW_WATER && !t->error &&
         !t->write_failed) {

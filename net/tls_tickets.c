@@ -1,0 +1,110 @@
+/*
+ * Ticket keys: how a client that comes back to another worker, or to the same one after a reload,
+ * is recognised without a cache that workers would have to share.
+ *
+ * Generation g lives in slot g % 4. The newest generation encrypts, it and the one before decrypt.
+ * Readers take no lock: rotation writes the slot that has been out of use for two rotations, then
+ * publishes the generation. A reader would have to sleep through three rotations (hours) in the
+ * middle of one callback to see a slot change under it.
+ */
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "net/tls_internal.h"
+
+enum { TICKET_SLOTS = 4 };
+
+struct ticket_key {
+    unsigned char name[16];
+    unsigned char cipher[32];
+    unsigned char mac[32];
+};
+
+static struct ticket_key slots[TICKET_SLOTS];
+static _Atomic unsigned generation; /* of the newest key; 0: none yet */
+static pthread_mutex_t rotate_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t first_key = PTHREAD_ONCE_INIT;
+static EVP_CIPHER *ticket_cipher; /* fetched once: fetching takes OpenSSL's global locks */
+
+void tls_tickets_rotate(void)
+{
+    pthread_mutex_lock(&rotate_lock);
+    unsigned next = atomic_load_explicit(&generation, memory_order_relaxed) + 1;
+    struct ticket_key *key = &slots[next % TICKET_SLOTS];
+
+    CHECK(RAND_bytes(key->name, sizeof(key->name)) == 1);
+    CHECK(RAND_priv_bytes(key->cipher, sizeof(key->cipher)) == 1);
+    CHECK(RAND_priv_bytes(key->mac, sizeof(key->mac)) == 1);
+    atomic_store_explicit(&generation, next, memory_order_release);
+    pthread_mutex_unlock(&rotate_lock);
+}
+
+static void make_first_key(void)
+{
+    ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
+    CHECK(ticket_cipher != NULL);
+    if (atomic_load(&generation) == 0)
+        tls_tickets_rotate();
+}
+
+static bool set_mac_key(EVP_MAC_CTX *mac, struct ticket_key *key)
+{
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->mac, sizeof(key->mac)),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+
+    return EVP_MAC_CTX_set_params(mac, params) == 1;
+}
+
+static int encrypt_ticket(unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                          EVP_MAC_CTX *mac)
+{
+    unsigned now = atomic_load_explicit(&generation, memory_order_acquire);
+    struct ticket_key *key = &slots[now % TICKET_SLOTS];
+
+    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher)) != 1)
+        return -1;
+    memcpy(name, key->name, sizeof(key->name));
+    if (EVP_EncryptInit_ex2(cipher, ticket_cipher, key->cipher, iv, NULL) != 1 ||
+        !set_mac_key(mac, key))
+        return -1;
+    return 1;
+}
+
+/* 0: unknown key, a full handshake follows; 1: good; 2: good, and give the client a newer one. */
+static int decrypt_ticket(const unsigned char *name, const unsigned char *iv,
+                          EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    unsigned now = atomic_load_explicit(&generation, memory_order_acquire);
+
+    for (unsigned age = 0; age < 2 && age < now; age++) {
+        struct ticket_key *key = &slots[(now - age) % TICKET_SLOTS];
+
+        if (memcmp(name, key->name, sizeof(key->name)) != 0)
+            continue;
+        if (EVP_DecryptInit_ex2(cipher, ticket_cipher, key->cipher, iv, NULL) != 1 ||
+            !set_mac_key(mac, key))
+            return -1;
+        return age == 0 ? 1 : 2;
+    }
+    return 0;
+}
+
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int encrypt)
+{
+    return encrypt ? encrypt_ticket(name, iv, cipher, mac) : decrypt_ticket(name, iv, cipher, mac);
+}
+
+void tls_tickets_attach(SSL_CTX *ctx)
+{
+    pthread_once(&first_key, make_first_key);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
+}
