@@ -74,35 +74,45 @@ static double cost_of(const struct endpoint *e, int active, uint64_t now_us)
     return latency_us * (active + 1) / endpoint_weight(e);
 }
 
+struct offer {
+    struct endpoint *endpoint;
+    double cost;
+    int active;
+    struct stride_turn turn;
+};
+
+static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, uint64_t now_us)
+{
+    struct offer best = {.cost = INFINITY};
+
+    for (unsigned i = 0; i < c->count; i++) {
+        struct endpoint *e = candidates_at(c, i);
+        struct offer offer = {.endpoint = e, .active = endpoint_active(e)};
+
+        offer.cost = cost_of(e, offer.active, now_us);
+        if (offer.cost > best.cost)
+            continue;
+        offer.turn = stride_look(now, e);
+        if (offer.cost == best.cost && offer.turn.lead >= best.turn.lead)
+            continue;
+        if (candidates_have(c, e))
+            best = offer;
+    }
+    return best;
+}
+
 static struct endpoint *least_latency_choose(const struct balancer_candidates *c, void *state,
                                              const struct balancer_request *request)
 {
-    for (;;) {
+    for (;;) { /* its load changed under our eyes: then so may the answer */
         uint64_t now = stride_now(state);
-        struct endpoint *best = NULL;
-        struct stride_turn best_turn = {0};
-        double best_cost = INFINITY;
-        int best_active = 0;
+        struct offer best = cheapest(c, now, request->now_us);
 
-        for (unsigned i = 0; i < c->count; i++) {
-            struct endpoint *e = candidates_at(c, i);
-            struct stride_turn turn = stride_look(now, e);
-            int active = endpoint_active(e);
-            double cost = cost_of(e, active, request->now_us);
-            bool better = cost < best_cost || (cost == best_cost && turn.lead < best_turn.lead);
-
-            if (better && candidates_have(c, e)) {
-                best = e;
-                best_turn = turn;
-                best_cost = cost;
-                best_active = active;
-            }
-        }
-        if (best == NULL)
+        if (best.endpoint == NULL)
             return NULL;
-        if (endpoint_take_seen(best, best_active)) {
-            stride_take(state, now, best, &best_turn);
-            return best;
+        if (endpoint_take_seen(best.endpoint, best.active)) {
+            stride_take(state, now, best.endpoint, &best.turn);
+            return best.endpoint;
         }
     }
 }

@@ -50,7 +50,7 @@ static unsigned lineup_rebuild_part(struct lineup *lineup, struct lineup_part *p
 {
     uint64_t unit = 0, points = 0;
 
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count && unit != 1; i++)
         unit = greatest_common_divisor(unit, endpoint_weight(chosen[i]));
     for (unsigned i = 0; i < count; i++) {
         points += endpoint_weight(chosen[i]) / unit;
@@ -68,19 +68,22 @@ static unsigned lineup_rebuild_part(struct lineup *lineup, struct lineup_part *p
 void lineup_rebuild(struct lineup *lineup, struct endpoint *const *endpoints, unsigned size)
 {
     struct endpoint **chosen = xcalloc(size, sizeof(struct endpoint *));
+    unsigned char *preferences = xcalloc(size, sizeof(*preferences));
     unsigned first = 0;
 
+    /* Read once: an endpoint that changes its preference meanwhile must not be counted twice. */
+    for (unsigned i = 0; i < size; i++)
+        preferences[i] = (unsigned char)endpoint_preference(endpoints[i]);
     for (unsigned p = 0; p < PREFER_COUNT; p++) {
         unsigned count = 0;
 
-        /* first + count stays within the arrays even when an endpoint changes its preference
-         * between two rounds and would be counted twice. */
-        for (unsigned i = 0; i < size && first + count < size; i++) {
-            if (endpoint_preference(endpoints[i]) == p)
+        for (unsigned i = 0; i < size; i++) {
+            if (preferences[i] == p)
                 chosen[count++] = endpoints[i];
         }
         first = lineup_rebuild_part(lineup, &lineup->part[p], chosen, first, count);
     }
+    free(preferences);
     free(chosen);
 }
 
