@@ -12,34 +12,41 @@
 #include "base/check.h"
 #include "upstream/upstream_internal.h"
 
-/* Which name the backend must prove to be: the configured one, else the name it was found by. */
-static const char *server_name_of(const struct config_pool *config,
-                                  const struct config_backend *backend)
+/* Which name the backend must prove to be: the configured one, else the one it was found by, be
+ * that a name or a numeric address; a Unix socket has none. */
+static char *server_name_of(const struct config_pool *config, const struct config_backend *backend,
+                            const struct address *numeric)
 {
+    char text[ADDRESS_TEXT_BYTES];
+
     if (!config->tls)
         return NULL;
-    return config->tls->sni ? config->tls->sni : backend->host;
+    if (config->tls->sni)
+        return xstrdup(config->tls->sni);
+    if (backend->host)
+        return xstrdup(backend->host);
+    return numeric->sa.sa_family == AF_UNIX ? NULL : xstrdup(address_format_host(numeric, text));
 }
 
 /* Numeric and Unix addresses are parsed once, here; names wait for the resolver. */
 static int endpoint_init(struct upstream_endpoint *endpoint, const struct config_pool *config,
                          const struct config_backend *backend, char **ret_why)
 {
-    list_init(&endpoint->idle);
-    endpoint->server_name = server_name_of(config, backend);
-    if (backend->host)
-        return EG_OK;
+    struct address address = {.length = 0};
 
-    struct address address;
-    int code = address_parse(&address, slice_str(backend->address));
-    if (code != EG_OK) {
-        *ret_why = xasprintf("pool \"%s\": backend \"%s\": cannot use the address \"%s\": %s",
-                             config->name, backend->id, backend->address, error_text(code));
-        return EG_E_INTERNAL;
+    list_init(&endpoint->idle);
+    if (!backend->host) {
+        int code = address_parse(&address, slice_str(backend->address));
+        if (code != EG_OK) {
+            *ret_why = xasprintf("pool \"%s\": backend \"%s\": cannot use the address \"%s\": %s",
+                                 config->name, backend->id, backend->address, error_text(code));
+            return EG_E_INTERNAL;
+        }
+        endpoint->addresses = xmalloc(sizeof(address));
+        endpoint->addresses[0] = address;
+        endpoint->address_count = 1;
     }
-    endpoint->addresses = xmalloc(sizeof(address));
-    endpoint->addresses[0] = address;
-    endpoint->address_count = 1;
+    endpoint->server_name = server_name_of(config, backend, &address);
     return EG_OK;
 }
 
@@ -104,6 +111,7 @@ void upstream_cluster_free(struct upstream_cluster *cluster)
     for (unsigned i = 0; i < cluster->endpoint_count; i++) {
         tls_resume_slot_clear(&cluster->endpoints[i].resume_slot);
         free(cluster->endpoints[i].addresses);
+        free(cluster->endpoints[i].server_name);
     }
     tls_context_free(cluster->tls);
     free(cluster->endpoints);

@@ -38,7 +38,7 @@ struct upstream_endpoint {
     unsigned generation; /* raised when the addresses change */
     struct list idle;    /* connections in UPSTREAM_IDLE, the latest used first */
     unsigned idle_count;
-    const char *server_name; /* SNI and the name to verify; NULL: none */
+    char *server_name; /* sent as SNI (a name) and verified; heap, NULL: neither */
     struct tls_resume_slot resume_slot;
 };
 

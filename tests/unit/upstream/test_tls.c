@@ -27,15 +27,13 @@ static const char *answer;
 static bool cut; /* end the stream after the answer, without close_notify */
 static char cert_path[64], key_path[64];
 
-static void write_certificate(const char *name)
+static void write_certificate(const char *san)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = X509_new();
-    char san[64];
 
     snprintf(cert_path, sizeof(cert_path), "/tmp/evergate-test-%d.pem", (int)getpid());
     snprintf(key_path, sizeof(key_path), "/tmp/evergate-test-%d.key", (int)getpid());
-    snprintf(san, sizeof(san), "DNS:%s", name);
     X509_set_version(cert, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
     X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
@@ -102,7 +100,7 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
                                     tls_session_new_server(server), LOOP_READ_BYTES, &peer_ops));
 }
 
-static void setup(void)
+static void make_server(const char *san)
 {
     static const char *const alpn[] = {"http/1.1", NULL};
     struct tls_certificate certificate = {cert_path, key_path};
@@ -110,8 +108,14 @@ static void setup(void)
         .certificates = &certificate, .certificate_count = 1, .alpn = alpn};
     char *why = NULL;
 
-    write_certificate("backend.example");
+    write_certificate(san);
+    tls_context_free(server);
     cr_assert_eq(tls_context_new_server(&server, &params, &why), 0, "%s", why);
+}
+
+static void setup(void)
+{
+    make_server("DNS:backend.example");
     stage_init(&s);
     event_free(s.backends[0].accept);
     s.backends[0].accept =
@@ -180,6 +184,23 @@ Test(tls, another_name_is_refused)
     cr_assert_not(c.attempt.sent);
     cr_assert_gt(strlen(c.detail), 0);
     cr_assert_eq(stage_stats(&s).open, 0);
+}
+
+Test(tls, a_numeric_address_must_be_in_the_certificate)
+{
+    struct client c;
+
+    pool_tls.sni = NULL;
+    stage_open_cluster(&s);
+    run(&c);
+    cr_assert_eq(c.code, EG_E_UPSTREAM_TLS, "%s: %s", error_name(c.code), c.detail);
+    upstream_cluster_free(s.cluster);
+    balancer_pool_free(s.pool);
+
+    make_server("IP:127.0.0.1");
+    stage_open_cluster(&s);
+    run(&c);
+    cr_assert_eq(c.status, 200, "%s: %s", error_name(c.code), c.detail);
 }
 
 Test(tls, an_unknown_authority_is_refused_unless_verification_is_off)
