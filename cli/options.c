@@ -38,20 +38,34 @@ static void options_of(const struct cli_command *command, struct option options[
     *letters = '\0';
 }
 
-static char *unknown_option(const struct cli_command *command, const struct option *options,
-                            const char *given, int letter)
+/* `given` is the word as it stands on the command line, for a long option. */
+static char *unknown_long_option(const struct cli_command *command, const struct option *options,
+                                 const char *given)
 {
-    const char *names[OPTION_COUNT] = {NULL}, *nearest = NULL;
+    const char *names[OPTION_COUNT] = {NULL}, *nearest;
+    char *name = xstrndup(given + 2, strcspn(given + 2, "="));
+    char *text;
 
-    if (strncmp(given, "--", 2) != 0)
-        return xasprintf("%s: unknown option \"-%c\"", command->name, letter);
     for (size_t i = 0; options[i].name; i++)
         names[i] = options[i].name;
-    nearest = config_value_nearest(given + 2, names, OPTION_COUNT);
-    if (nearest)
-        return xasprintf("%s: unknown option \"%s\"; did you mean \"--%s\"?", command->name, given,
-                         nearest);
-    return xasprintf("%s: unknown option \"%s\"", command->name, given);
+    nearest = config_value_nearest(name, names, OPTION_COUNT);
+    text = nearest ? xasprintf("%s: unknown option \"--%s\"; did you mean \"--%s\"?", command->name,
+                               name, nearest)
+                   : xasprintf("%s: unknown option \"--%s\"", command->name, name);
+    free(name);
+    return text;
+}
+
+/* getopt tells a long option that it does not know by optopt 0, a short one by its letter, and an
+ * argument that --help cannot have by --help's letter. */
+static char *refused_option(const struct cli_command *command, const struct option *options,
+                            char **argv)
+{
+    if (optopt == 0)
+        return unknown_long_option(command, options, argv[optind - 1]);
+    if (optopt == 'h')
+        return xasprintf("%s: \"--help\" takes no argument", command->name);
+    return xasprintf("%s: unknown option \"-%c\"", command->name, optopt);
 }
 
 static char *parse_port(uint16_t *ret_port, const char *text)
@@ -92,7 +106,7 @@ static char *parse(struct cli_options *ret, const struct cli_command *command, i
         if (letter == ':')
             why = xasprintf("%s: \"%s\" needs an argument", command->name, argv[optind - 1]);
         else if (letter == '?')
-            why = unknown_option(command, options, argv[optind - (optopt == 0)], optopt);
+            why = refused_option(command, options, argv);
         else
             why = take_option(ret, letter, optarg);
     }
