@@ -85,6 +85,13 @@ struct candidates_share {
 };
 struct candidates_share candidates_at_point(const struct balancer_candidates *c, uint64_t point);
 
+/*
+ * How often an algorithm that compares all candidates looks at them before it takes the best one
+ * even though its numbers have changed meanwhile. In a pool of thousands a look takes so long that
+ * a worker among many could lose race after race; and what was the best a moment ago is still good.
+ */
+enum { CANDIDATES_LOOKS = 4 };
+
 enum balancer_preference endpoint_preference(const struct endpoint *endpoint);
 
 /*

@@ -44,7 +44,7 @@ static struct load least_loaded(const struct balancer_candidates *c, uint64_t no
 static struct endpoint *least_connections_choose(const struct balancer_candidates *c, void *state,
                                                  const struct balancer_request *request)
 {
-    for (;;) { /* the count changed under our eyes: then so may the answer */
+    for (unsigned look = 1;; look++) {
         uint64_t now = stride_now(state);
         struct load best = least_loaded(c, now);
 
@@ -55,6 +55,8 @@ static struct endpoint *least_connections_choose(const struct balancer_candidate
             stride_take(state, now, best.endpoint, &best.turn);
             return best.endpoint;
         }
+        if (look == CANDIDATES_LOOKS)
+            return endpoint_take(best.endpoint);
     }
 }
 

@@ -104,7 +104,7 @@ static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, 
 static struct endpoint *least_latency_choose(const struct balancer_candidates *c, void *state,
                                              const struct balancer_request *request)
 {
-    for (;;) { /* its load changed under our eyes: then so may the answer */
+    for (unsigned look = 1;; look++) {
         uint64_t now = stride_now(state);
         struct offer best = cheapest(c, now, request->now_us);
 
@@ -114,6 +114,8 @@ static struct endpoint *least_latency_choose(const struct balancer_candidates *c
             stride_take(state, now, best.endpoint, &best.turn);
             return best.endpoint;
         }
+        if (look == CANDIDATES_LOOKS)
+            return endpoint_take(best.endpoint);
     }
 }
 

@@ -8,25 +8,38 @@
  */
 #include "balancer/stride.h"
 
+struct place {
+    struct endpoint *endpoint;
+    struct stride_turn turn;
+};
+
+static struct place furthest_back(const struct balancer_candidates *c, uint64_t now)
+{
+    struct place best = {0};
+
+    for (unsigned i = 0; i < c->count; i++) {
+        struct endpoint *e = candidates_at(c, i);
+        struct stride_turn turn = stride_look(now, e);
+
+        if ((best.endpoint == NULL || turn.lead < best.turn.lead) && candidates_have(c, e))
+            best = (struct place){e, turn};
+    }
+    return best;
+}
+
 static struct endpoint *weighted_choose(const struct balancer_candidates *c, void *state,
                                         const struct balancer_request *request)
 {
-    for (;;) { /* lock-free: only another worker's success makes us go round */
+    for (unsigned look = 1;; look++) {
         uint64_t now = stride_now(state);
-        struct stride_turn best_turn = {0};
-        struct endpoint *best = NULL;
+        struct place best = furthest_back(c, now);
 
-        for (unsigned i = 0; i < c->count; i++) {
-            struct endpoint *e = candidates_at(c, i);
-            struct stride_turn turn = stride_look(now, e);
-
-            if ((best == NULL || turn.lead < best_turn.lead) && candidates_have(c, e)) {
-                best = e;
-                best_turn = turn;
-            }
+        if (best.endpoint == NULL || stride_take(state, now, best.endpoint, &best.turn))
+            return endpoint_take(best.endpoint);
+        if (look == CANDIDATES_LOOKS) {
+            stride_take_late(best.endpoint, &best.turn);
+            return endpoint_take(best.endpoint);
         }
-        if (best == NULL || stride_take(state, now, best, &best_turn))
-            return endpoint_take(best);
     }
 }
 

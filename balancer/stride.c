@@ -81,3 +81,8 @@ bool stride_take(struct stride_clock *clock, uint64_t now, struct endpoint *endp
     }
     return true;
 }
+
+void stride_take_late(struct endpoint *endpoint, const struct stride_turn *turn)
+{
+    atomic_fetch_add_explicit(&endpoint->turn, turn->stride, memory_order_relaxed);
+}

@@ -42,4 +42,8 @@ struct stride_turn stride_look(uint64_t now, struct endpoint *endpoint);
 bool stride_take(struct stride_clock *clock, uint64_t now, struct endpoint *endpoint,
                  const struct stride_turn *turn);
 
+/* Takes the turn after one that another worker took: a little early, but paid for like any other,
+ * so that shares stay exact. */
+void stride_take_late(struct endpoint *endpoint, const struct stride_turn *turn);
+
 #endif

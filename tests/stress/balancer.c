@@ -22,7 +22,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-enum { WORKERS = 4, SIZE = 4, PICKS = 30000, HELD = 64, HOLDS = 5000 };
+enum { WORKERS = 4, SIZE = 4, PICKS = 20000, HELD = 64, HOLDS = 5000 };
 
 static const unsigned weights[SIZE] = {4, 3, 2, 1};
 

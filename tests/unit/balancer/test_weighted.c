@@ -31,6 +31,22 @@ Test(weighted, weights_5_1_1_never_give_more_than_three_in_a_row)
     fixture_fini(&f);
 }
 
+Test(weighted, light_endpoints_come_in_between_and_not_after_each_other)
+{
+    static const unsigned weights[] = {5, 1, 1};
+    static const char expected[] = "aabaacaaabaaca";
+    struct fixture f;
+
+    fixture_init(&f, CONFIG_WEIGHTED, weights, 3);
+    for (unsigned i = 0; i < sizeof(expected) - 1; i++) {
+        struct endpoint *e = fixture_pick(&f, 0, NULL);
+
+        cr_expect_eq(e->index, (unsigned)(expected[i] - 'a'), "pick %u", i);
+        fixture_done(&f, e, 1);
+    }
+    fixture_fini(&f);
+}
+
 Test(weighted, two_equal_endpoints_alternate)
 {
     static const unsigned weights[] = {9, 9};
