@@ -64,24 +64,16 @@ static void reader_convert(struct reader *r, const config_setting_t *setting,
     reader_convert_scalar(r, setting, node);
 }
 
-/* libconfig's few sentences, each with what to do about it. */
+/* What the scanner lets through and libconfig still refuses: a key that stands twice, integers of
+ * two sizes in one array. */
 static void reader_report(const config_t *parsed, struct config_diag *diag)
 {
-    static const struct {
-        const char *says, *message;
-    } texts[] = {
-        {"duplicate setting name", "this key stands twice in its group; keep one of them"},
-        {"mismatched element type in array",
-         "the values between [ ] are of different types; write all of one type"},
-        {"syntax error", "syntax error; write KEY = VALUE; here, and look for a missing \"=\", "
-                         "\",\" or \";\" on this line and the one before"},
-    };
     const char *says = config_error_text(parsed);
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (says != NULL && strcmp(says, texts[i].says) == 0)
-            says = texts[i].message;
-    }
+    if (says != NULL && strcmp(says, "duplicate setting name") == 0)
+        says = "this key stands twice in its group; keep one of them";
+    else if (says != NULL && strcmp(says, "mismatched element type in array") == 0)
+        says = "the values between [ ] are of different types; write all of one type";
     config_diag_add(diag, (unsigned)config_error_line(parsed), "%s",
                     says != NULL ? says : "cannot be parsed; correct the syntax");
 }

@@ -151,13 +151,14 @@ static bool source_add_line(struct source_load *load, const struct source_file *
     char *at;
 
     source_add_origin(source, file->path, line);
+    load->scan.line = source_current_line(source);
     load->scan.shown_line = line;
     if (!in_comment && source_include_path(p, n, &include)) {
         source_append(source, "", 0);
         return source_include(load, file, include);
     }
     at = source_append(source, p, n);
-    return config_scan_line(&load->scan, at, n, source_current_line(source), load->diag);
+    return config_scan_line(&load->scan, at, n);
 }
 
 static bool source_add_text(struct source_load *load, const struct source_file *file,
@@ -179,7 +180,7 @@ static bool source_add_text(struct source_load *load, const struct source_file *
             return false;
         i += n + 1;
     }
-    return config_scan_file_end(&load->scan, load->diag);
+    return config_scan_file_end(&load->scan);
 }
 
 static void source_init(struct config_source *source, const char *name)
@@ -194,21 +195,22 @@ static void source_init(struct config_source *source, const char *name)
 
 bool config_source_load(struct config_source *source, const char *path, struct config_diag *diag)
 {
-    struct source_load load = {.source = source, .diag = diag, .includes_allowed = true};
+    struct source_load load = {
+        .source = source, .diag = diag, .scan.diag = diag, .includes_allowed = true};
 
     source_init(source, path);
-    return source_read_file(&load, NULL, source->name) && config_scan_end(&load.scan, diag);
+    return source_read_file(&load, NULL, source->name) && config_grammar_end(&load.scan);
 }
 
 bool config_source_set_text(struct config_source *source, const char *name, const char *text,
                             struct config_diag *diag)
 {
-    struct source_load load = {.source = source, .diag = diag};
+    struct source_load load = {.source = source, .diag = diag, .scan.diag = diag};
     struct source_file file = {0};
 
     source_init(source, name);
     file.path = source->name;
-    return source_add_text(&load, &file, text, strlen(text)) && config_scan_end(&load.scan, diag);
+    return source_add_text(&load, &file, text, strlen(text)) && config_grammar_end(&load.scan);
 }
 
 void config_source_fini(struct config_source *source)

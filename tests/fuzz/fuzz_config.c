@@ -1,0 +1,67 @@
+/* The configuration from text: whatever stands in it, it is either a snapshot or a list of
+ * mistakes, each with a message that can be printed on one line. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "config/config.h"
+
+static void check_errors(const struct config_errors *errors)
+{
+    CHECK(errors->count > 0);
+    for (size_t i = 0; i < errors->count; i++) {
+        const struct config_error *e = &errors->v[i];
+
+        CHECK(strcmp(e->file, "fuzz.conf") == 0);
+        CHECK(e->message[0] != '\0' && strpbrk(e->message, "\r\n\x1b") == NULL);
+        CHECK(i == 0 || e->line >= errors->v[i - 1].line || e->line == 0);
+    }
+}
+
+static void check_routes(const struct config *config)
+{
+    CHECK(config->listener_count > 0 && config->route_count > 0);
+    for (size_t i = 0; i < config->route_count; i++) {
+        const struct config_route *r = &config->routes[i];
+
+        CHECK(r->name != NULL && r->host != NULL && r->path != NULL && r->methods != NULL);
+        CHECK(r->action != CONFIG_ROUTE_POOL || (r->pool_count > 0 && r->pool_weight_total > 0));
+        for (size_t k = 0; k < r->pool_count; k++)
+            CHECK(r->pools[k].pool < config->pool_count);
+    }
+}
+
+static void check_pools(const struct config *config)
+{
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const struct config_pool *p = &config->pools[i];
+
+        CHECK(p->name != NULL && p->hash_name != NULL && p->backend_count > 0);
+        for (size_t k = 0; k < p->backend_count; k++)
+            CHECK(p->backends[k].id != NULL && p->backends[k].tags != NULL &&
+                  p->backends[k].address[0] != '\0');
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *text = xstrndup((const char *)data, size);
+    struct config *config = NULL;
+    struct config_errors errors;
+
+    if (config_load_text(&config, "fuzz.conf", text, &errors) == 0) {
+        CHECK(errors.count == 0);
+        check_routes(config);
+        check_pools(config);
+        config_unref(&config);
+    } else {
+        CHECK(config == NULL);
+        check_errors(&errors);
+    }
+    config_errors_free(&errors);
+    free(text);
+    return 0;
+}
