@@ -1,6 +1,6 @@
 /*
  * Escaping of JSON strings: see json.h. The access log calls this for every text of every request,
- * so ordinary ASCII is copied in a tight loop and everything else is decided out of line.
+ * so ordinary ASCII is looked at eight bytes at a time and copied in runs.
  */
 #include "base/json.h"
 
@@ -13,6 +13,43 @@ static const unsigned char plain[256] = {
     ['#' ... '['] = 1,
     [']' ... '~'] = 1,
 };
+
+static uint64_t repeat(unsigned char c)
+{
+    return c * 0x0101010101010101u;
+}
+
+/* The high bit of each byte of `word` that is zero (and perhaps of one above such a byte: it only
+ * matters whether there is any). */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - repeat(0x01)) & ~word & repeat(0x80);
+}
+
+/* Eight bytes at once: no control character, quote, backslash, DEL, nor anything beyond ASCII. */
+static bool all_plain(uint64_t word)
+{
+    uint64_t odd = ((word - repeat(0x20)) & ~word) | word;
+
+    odd |= zero_bytes(word ^ repeat('"')) | zero_bytes(word ^ repeat('\\'));
+    return ((odd | zero_bytes(word ^ repeat(0x7f))) & repeat(0x80)) == 0;
+}
+
+size_t json_plain_prefix(struct slice s)
+{
+    size_t i = 0;
+
+    for (; s.n - i >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t word;
+
+        memcpy(&word, s.p + i, sizeof(word));
+        if (!all_plain(word))
+            break;
+    }
+    while (i < s.n && plain[(unsigned char)s.p[i]])
+        i++;
+    return i;
+}
 
 /* The length of the well-formed UTF-8 sequence at p, or 0. Table 3-7 of the Unicode standard. */
 static size_t utf8_length(const unsigned char *p, size_t n)
@@ -91,22 +128,20 @@ static char *escape_one(char *out, const char *end, const unsigned char *p, size
 
 char *json_escape(char *out, const char *end, struct slice s)
 {
-    const unsigned char *p = (const unsigned char *)s.p;
-    size_t i = 0;
+    while (s.n > 0) {
+        size_t run = json_plain_prefix(s), used;
 
-    while (i < s.n) {
-        size_t used;
-
-        if (plain[p[i]]) {
-            if (out == end)
-                return NULL;
-            *out++ = (char)p[i++];
-            continue;
-        }
-        out = escape_one(out, end, p + i, s.n - i, &used);
+        if ((size_t)(end - out) < run)
+            return NULL;
+        memcpy(out, s.p, run);
+        out += run;
+        s = slice_from(s.p + run, s.n - run);
+        if (s.n == 0)
+            break;
+        out = escape_one(out, end, (const unsigned char *)s.p, s.n, &used);
         if (!out)
             return NULL;
-        i += used;
+        s = slice_from(s.p + used, s.n - used);
     }
     return out;
 }

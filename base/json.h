@@ -18,4 +18,8 @@ enum { JSON_ESCAPED_BYTES = 6 };
  */
 char *json_escape(char *out, const char *end, struct slice s);
 
+/* How many bytes at the start of `s` stand for themselves in JSON: printable ASCII without '"' and
+ * '\'. */
+size_t json_plain_prefix(struct slice s);
+
 #endif

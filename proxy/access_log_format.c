@@ -141,16 +141,21 @@ static void put_escaped(struct line_out *out, struct slice s, bool quoted)
 {
     static const char hex[] = "0123456789abcdef";
 
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        char escaped[4] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
+    while (s.n > 0) {
+        size_t run = json_plain_prefix(s);
+        const char *space = quoted || run == 0 ? NULL : memchr(s.p, ' ', run);
 
-        if (c > 0x20 && c < 0x7f && c != '"' && c != '\\')
-            put_bytes(out, s.p + i, 1);
-        else if (c == ' ' && quoted)
-            PUT(out, " ");
-        else
+        if (space)
+            run = (size_t)(space - s.p);
+        put_bytes(out, s.p, run);
+        s = slice_from(s.p + run, s.n - run);
+        if (s.n > 0) {
+            unsigned char c = (unsigned char)s.p[0];
+            char escaped[4] = {'\\', 'x', hex[c >> 4], hex[c & 15]};
+
             put_bytes(out, escaped, sizeof(escaped));
+            s = slice_from(s.p + 1, s.n - 1);
+        }
     }
 }
 

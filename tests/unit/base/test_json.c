@@ -65,3 +65,20 @@ Test(json, every_capacity_that_is_too_small_is_refused)
         cr_assert_null(json_escape(out, out + capacity, in), "%zu", capacity);
     cr_assert_not_null(json_escape(out, out + need, in));
 }
+
+Test(json, a_plain_prefix_ends_at_the_first_special_byte_wherever_it_stands)
+{
+    char text[20];
+
+    for (unsigned c = 0; c < 256; c++) {
+        bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+        for (size_t at = 0; at < sizeof(text); at++) {
+            memset(text, 'x', sizeof(text));
+            text[at] = (char)c;
+            cr_assert_eq(json_plain_prefix(slice_from(text, sizeof(text))),
+                         plain ? sizeof(text) : at, "byte %u at %zu", c, at);
+        }
+    }
+    cr_assert_eq(json_plain_prefix(slice_from(NULL, 0)), 0u);
+}
