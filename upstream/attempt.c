@@ -46,7 +46,7 @@ void upstream_attempt_start(struct upstream_attempt *a, struct upstream_cluster 
     upstream_connection_attach(c, a);
     upstream_connection_set_state(c, UPSTREAM_ACTIVE);
     upstream_request_begin(c);
-    upstream_connection_touch(c);
+    upstream_deadline_touch(c);
 }
 
 /* True when what the caller sends still goes somewhere: not after a failure, a complete answer or
@@ -64,7 +64,7 @@ void upstream_attempt_send_body(struct upstream_attempt *a, struct slice data)
         return;
     upstream_request_body(a->connection, data);
     if (a->connection->state == UPSTREAM_ACTIVE)
-        upstream_connection_touch(a->connection);
+        upstream_deadline_touch(a->connection);
 }
 
 void upstream_attempt_send_end(struct upstream_attempt *a, const struct http_fields *trailers)
@@ -73,7 +73,7 @@ void upstream_attempt_send_end(struct upstream_attempt *a, const struct http_fie
         return;
     upstream_request_end(a->connection, trailers);
     if (a->connection->state == UPSTREAM_ACTIVE)
-        upstream_connection_touch(a->connection);
+        upstream_deadline_touch(a->connection);
 }
 
 bool upstream_attempt_congested(const struct upstream_attempt *a)
@@ -109,7 +109,7 @@ void upstream_attempt_resume(struct upstream_attempt *a)
     if (c->state != UPSTREAM_ACTIVE)
         return;
     if (!c->response.ended)
-        upstream_connection_touch(c);
+        upstream_deadline_touch(c);
     transport_resume(&c->transport);
 }
 

@@ -19,7 +19,7 @@
  *
  * Failures, and who closes:
  *   - refused, unreachable, TLS: this file dials the next address, or fails the attempt;
- *   - connect, response and idle timeouts: on_timer here fails the attempt;
+ *   - the connect timeout fails the attempt here, response and idle timeouts do in deadline.c;
  *   - FIN or reset while leased: response.c and attempt.c decide between the answer's proper end,
  *     the silent repeat and failure;
  *   - an answer that is not HTTP: response.c fails the attempt;
@@ -253,64 +253,7 @@ static void connection_on_soon(struct loop_task *task)
         bytes_fini(&c->held);
 }
 
-/* ---- deadlines ---- */
-
-void upstream_connection_touch(struct upstream_connection *c)
-{
-    const struct config_pool *config = c->cluster->config;
-    uint64_t after_ms = 0;
-
-    if (c->response.phase == UPSTREAM_PHASE_HEAD)
-        after_ms = config->timeouts.response_ms;
-    else if (c->response.phase == UPSTREAM_PHASE_BODY)
-        after_ms = config->timeouts.idle_ms;
-    if (after_ms > 0)
-        loop_timer_set(c->cluster->loop, &c->timer, after_ms);
-    else
-        loop_timer_cancel(&c->timer);
-}
-
-/* The client sends its body only when the backend has said 100 (Continue). */
-static bool awaits_continue(const struct upstream_connection *c)
-{
-    return c->attempt->request->forward.pass_expect && !c->body_begun &&
-           c->response.phase == UPSTREAM_PHASE_HEAD && c->response.informational == 0;
-}
-
-/* Whose fault is it that nothing came? Not the backend's while the client is slow, be it in reading
- * (paused) or in sending (nothing of its body waits here), and not while the backend still takes
- * what waits for it. */
-static bool backend_is_excused(struct upstream_connection *c)
-{
-    uint64_t out = c->transport.bytes_out;
-    bool flushed = transport_flushed(&c->transport);
-
-    if (c->paused)
-        return true;
-    if (flushed && !c->attempt->request_done)
-        return !awaits_continue(c);
-    if (flushed && c->out_mark == 0)
-        return false;
-    bool progress = out != c->out_mark;
-    c->out_mark = out;
-    return progress;
-}
-
-static void active_on_timer(struct upstream_connection *c)
-{
-    /* Told completely: nothing is waited for. The deadline is left as it is at an answer's end,
-     * since the idle list's store moves it and a cancel would cost two list operations more. */
-    if (c->response.ended)
-        return;
-    if (backend_is_excused(c)) {
-        upstream_connection_touch(c);
-        return;
-    }
-    if (c->response.phase == UPSTREAM_PHASE_HEAD)
-        upstream_attempt_fail(c, EG_E_RESPONSE_TIMEOUT, "no answer within timeouts.response");
-    else
-        upstream_attempt_fail(c, EG_E_IDLE_TIMEOUT, "no more of the body within timeouts.idle");
-}
+/* ---- the timer ---- */
 
 static void connection_on_timer(struct loop_timer *timer)
 {
@@ -322,7 +265,7 @@ static void connection_on_timer(struct loop_timer *timer)
         upstream_attempt_fail(c, EG_E_CONNECT_TIMEOUT, "not connected within timeouts.connect");
         break;
     case UPSTREAM_ACTIVE:
-        active_on_timer(c);
+        upstream_deadline_passed(c);
         break;
     case UPSTREAM_IDLE:
         upstream_connection_set_state(c, UPSTREAM_CLOSED);
@@ -353,7 +296,7 @@ static void connection_on_connected(struct transport *t)
         transport_pause(t);
     upstream_request_begin(c);
     upstream_request_send_held(c);
-    upstream_connection_touch(c);
+    upstream_deadline_touch(c);
     tell_drained(c);
 }
 
@@ -431,7 +374,7 @@ static void connection_on_drained(struct transport *t)
     if (c->state != UPSTREAM_ACTIVE || c->response.phase == UPSTREAM_PHASE_OVER)
         return;
     if (!c->response.ended)
-        upstream_connection_touch(c);
+        upstream_deadline_touch(c);
     tell_drained(c);
 }
 

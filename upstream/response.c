@@ -68,7 +68,7 @@ static void tell_informational(struct upstream_connection *c, const struct http_
         return;
     }
     if (head->status == 100)
-        upstream_connection_touch(c);
+        upstream_deadline_touch(c);
     c->attempt->ops->on_informational(c->attempt, head);
 }
 
@@ -103,7 +103,7 @@ static void tell_head(struct upstream_connection *c, const struct http_response_
         http_body_init(&r->body, head->framing, head->content_length, 0, &limits);
     }
     a->answered = true;
-    upstream_connection_touch(c);
+    upstream_deadline_touch(c);
     upstream_attempt_account(c);
     a->ops->on_head(a, head);
 }
@@ -218,7 +218,7 @@ size_t upstream_response_feed(struct upstream_connection *c, const char *data, s
     case UPSTREAM_PHASE_HEAD:
         return used;
     case UPSTREAM_PHASE_BODY:
-        upstream_connection_touch(c);
+        upstream_deadline_touch(c);
         return used + take_body(c, data + used, size - used);
     case UPSTREAM_PHASE_TUNNEL:
         return used + take_raw(c, data + used, size - used);

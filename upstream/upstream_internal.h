@@ -3,6 +3,7 @@
  *
  *   attempt.c     the public API: lease, send, pause, release; failures and the silent repeat
  *   connection.c  one socket to one address: its states, its timer, who closes it
+ *   deadline.c    response and idle timeouts
  *   idle.c        the idle lists
  *   cluster.c     one worker's view of a pool: endpoints, addresses, TLS
  *   request.c     the request's bytes: head, chunk framing, what is held while connecting
@@ -126,10 +127,14 @@ void upstream_connection_set_state(struct upstream_connection *c, enum upstream_
 void upstream_connection_attach(struct upstream_connection *c, struct upstream_attempt *a);
 /* Takes `c` away from its attempt, which may then get another one. */
 void upstream_connection_detach(struct upstream_connection *c);
-/* Sets the deadline that the attempt's phase asks for, counted from now. */
-void upstream_connection_touch(struct upstream_connection *c);
 /* Reports through on_failed at the end of this turn: for failures inside calls of the caller's. */
 void upstream_connection_fail_soon(struct upstream_connection *c, int code, const char *detail);
+
+/* deadline.c */
+/* Sets the deadline that the attempt's phase asks for, counted from now. */
+void upstream_deadline_touch(struct upstream_connection *c);
+/* It has passed: fails the attempt, unless the silence is not the backend's fault. */
+void upstream_deadline_passed(struct upstream_connection *c);
 
 /* idle.c */
 /* The latest used idle connection, which the caller attaches to its attempt, or NULL. `check` asks

@@ -1,4 +1,4 @@
-/* Connecting, and every deadline. */
+/* Connecting: addresses, refusals, the connect timeout, Unix sockets. */
 #include "tests/unit/upstream/harness.h"
 
 #include <stdio.h>
@@ -159,93 +159,6 @@ Test(connection, a_connect_that_takes_too_long_fails)
     cr_assert_eq(stage_stats(&s).connect_failures, 1);
     while (filled > 0)
         close(fillers[--filled]);
-}
-
-Test(connection, a_backend_that_does_not_answer_times_out)
-{
-    s.config.timeouts.response_ms = 40;
-    stage_open_cluster(&s);
-    expect_failure(GET_TEXT, EG_E_RESPONSE_TIMEOUT);
-}
-
-Test(connection, a_backend_that_never_says_continue_times_out)
-{
-    s.config.timeouts.response_ms = 40;
-    stage_open_cluster(&s);
-    expect_failure(
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
-        EG_E_RESPONSE_TIMEOUT);
-}
-
-Test(connection, interim_answers_do_not_extend_the_response_timeout)
-{
-    struct client c;
-
-    s.config.timeouts.response_ms = 60;
-    stage_open_cluster(&s);
-    client_init(&c, &s, GET_TEXT);
-    client_go(&c);
-    struct fake_connection *peer = stage_request_at(&s, 0);
-    fake_send(peer, "HTTP/1.1 103 Early Hints\r\n\r\n");
-    RUN_UNTIL(&s.loop, client_done(&c));
-    cr_assert_eq(c.informational, 1);
-    cr_assert_eq(c.code, EG_E_RESPONSE_TIMEOUT);
-}
-
-Test(connection, a_client_that_sends_slowly_is_not_the_backends_fault)
-{
-    struct client c;
-    uint64_t start_us = clock_monotonic_us();
-
-    s.config.timeouts.response_ms = 30;
-    stage_open_cluster(&s);
-    client_init(&c, &s, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n");
-    client_start(&c);
-    client_send(&c, "sl");
-    RUN_UNTIL(&s.loop, clock_monotonic_us() > start_us + 150000);
-    cr_assert_not(client_done(&c));
-    client_send(&c, "ow");
-    client_end(&c);
-    RUN_UNTIL(&s.loop, client_done(&c));
-    cr_assert_eq(c.code, EG_E_RESPONSE_TIMEOUT);
-}
-
-Test(connection, a_body_that_stops_times_out)
-{
-    struct client c;
-
-    s.config.timeouts.idle_ms = 40;
-    stage_open_cluster(&s);
-    client_init(&c, &s, GET_TEXT);
-    client_go(&c);
-    fake_send(stage_request_at(&s, 0), "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
-    RUN_UNTIL(&s.loop, client_done(&c));
-    cr_assert_eq(c.code, EG_E_IDLE_TIMEOUT);
-    cr_assert(c.attempt.answered);
-    cr_assert_str_eq(c.body, "abc");
-}
-
-Test(connection, a_body_that_the_client_paused_does_not_time_out)
-{
-    struct client c;
-
-    s.config.timeouts.idle_ms = 30;
-    stage_open_cluster(&s);
-    client_init(&c, &s, GET_TEXT);
-    c.pause_on_data = true;
-    client_go(&c);
-    struct fake_connection *peer = stage_request_at(&s, 0);
-    fake_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
-    RUN_UNTIL(&s.loop, c.body_size == 3);
-    uint64_t start_us = clock_monotonic_us();
-    RUN_UNTIL(&s.loop, clock_monotonic_us() > start_us + 150000);
-    cr_assert_not(client_done(&c));
-    fake_send(peer, "def");
-    IN_TURN(&s.loop, upstream_attempt_resume(&c.attempt));
-    RUN_UNTIL(&s.loop, client_done(&c));
-    cr_assert_str_eq(c.body, "abcdef");
-    cr_assert(c.ended);
-    cr_assert_eq(stage_stats(&s).idle, 1);
 }
 
 Test(connection, an_attempt_that_is_released_while_connecting_closes)

@@ -1,5 +1,6 @@
 /* What the backend receives: heads, framing, what is held back, early answers. */
 #include "tests/unit/upstream/harness.h"
+#include "upstream/upstream_internal.h"
 
 static struct stage s;
 
@@ -127,6 +128,8 @@ Test(request, a_slow_backend_holds_the_client_back)
         run_turn(&s.loop);
         cr_assert_lt(given, TOTAL);
     }
+    cr_assert_leq(transport_pending_out(&c.attempt.connection->transport),
+                  TRANSPORT_HIGH_WATER + LOOP_READ_BYTES);
     unsigned drains = c.drains;
     run_turns(&s.loop, 50);
     cr_assert_eq(c.drains, drains);
