@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -87,27 +88,61 @@ size_t log_format(char out[LOG_LINE_BYTES], enum log_level level, bool json, uin
     return (size_t)(p - out);
 }
 
+/* A reader of our standard error that does not read must not hold up a worker that has something
+ * to say: the line is lost then, and counted. A line is not longer than PIPE_BUF, so a pipe that is
+ * writable at all takes it whole. */
+static bool can_write(void)
+{
+    struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, 0) != 0;
+}
+
+static void write_line(enum log_level level, struct slice message)
+{
+    char line[LOG_LINE_BYTES];
+    size_t size = log_format(line, level, atomic_load_explicit(&log_json, memory_order_relaxed),
+                             clock_wall_us(), message);
+
+    /* There is nowhere to report a failure of the log itself. */
+    (void)!write(STDERR_FILENO, line, size);
+}
+
+static void write_lost(unsigned long lost)
+{
+    char message[128];
+    int n = snprintf(message, sizeof(message),
+                     "%lu lines of this log were lost: standard error was blocked", lost);
+
+    write_line(LOG_LEVEL_WARN, slice_from(message, (size_t)n));
+}
+
 static void log_write(enum log_level level, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
 static void log_write(enum log_level level, const char *format, va_list args)
 {
-    char message[LOG_MESSAGE_BYTES], line[LOG_LINE_BYTES];
+    static _Atomic unsigned long lost;
+    char message[LOG_MESSAGE_BYTES];
     int saved = errno, n;
-    size_t size;
+    unsigned long before;
 
     if (level > atomic_load_explicit(&log_threshold, memory_order_relaxed))
         return;
+    if (!can_write()) {
+        atomic_fetch_add(&lost, 1);
+        errno = saved;
+        return;
+    }
+    before = atomic_exchange(&lost, 0);
+    if (before > 0)
+        write_lost(before);
     n = vsnprintf(message, sizeof(message), format, args);
     if (n < 0)
         n = 0;
     if ((size_t)n >= sizeof(message))
         n = sizeof(message) - 1;
-    size = log_format(line, level, atomic_load_explicit(&log_json, memory_order_relaxed),
-                      clock_wall_us(), slice_from(message, (size_t)n));
-    /* There is nowhere to report a failure of the log itself. */
-    if (write(STDERR_FILENO, line, size) < 0)
-        errno = saved;
+    write_line(level, slice_from(message, (size_t)n));
     errno = saved;
 }
 

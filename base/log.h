@@ -2,7 +2,8 @@
  * The operator's log: one line per fact on standard error.
  *
  * For rare events only; the access log is a different room (proxy/access_log.h). Thread-safe; a
- * line is one write(2), so lines of threads never mix.
+ * line is one write(2), so lines of threads never mix. Never blocks: while standard error takes
+ * nothing, lines are lost, counted, and the loss is logged when it does again.
  */
 #ifndef EVERGATE_BASE_LOG_H
 #define EVERGATE_BASE_LOG_H
@@ -37,7 +38,7 @@ void log_warn_limited(struct log_limiter *limiter, const char *format, ...)
  * *ret_suppressed lines were held back before it. */
 bool log_limiter_pass(struct log_limiter *limiter, uint64_t now_us, unsigned *ret_suppressed);
 
-enum { LOG_LINE_BYTES = 4096 };
+enum { LOG_LINE_BYTES = 4096 }; /* at most PIPE_BUF, so that a pipe takes a line whole or not */
 
 /* One line with its newline, as log_* write it, into `out`; returns its size. A message that is too
  * long is cut. Control characters are escaped: a message may quote what a stranger sent, and must

@@ -80,7 +80,8 @@ static int demo_with(struct demo_backends *backends, unsigned port)
     log_init(config->log.level, config->log.json);
     code = cli_serve(config, print_welcome);
     if (code != CLI_GOOD)
-        fprintf(stderr, "evergate demo: --port PORT serves on another port than %u\n", port);
+        fprintf(stderr, "evergate demo: if port %u is taken, give another one with --port PORT\n",
+                port);
     config_unref(&config);
     return code;
 }

@@ -36,11 +36,11 @@ void access_log_writer_notify(struct access_log *log, bool half_full)
 }
 
 /* Logged by the writer, so that a flood of drops costs the workers nothing. */
-static void tell_drops(struct access_log *log)
+static void tell_drops(struct access_log *log, bool last)
 {
     uint64_t dropped = access_log_dropped(log), now_us = clock_monotonic_us();
 
-    if (dropped == log->dropped_told || now_us - log->dropped_told_us < 1000000)
+    if (dropped == log->dropped_told || (!last && now_us - log->dropped_told_us < 1000000))
         return;
     log_warn("access log: %llu lines dropped since the last such message: its target is too slow "
              "or fails",
@@ -67,7 +67,7 @@ static bool wait_writable(struct access_log *log)
     for (;;) {
         if (poll(&p, 1, 100) > 0)
             return true;
-        tell_drops(log);
+        tell_drops(log, false);
         if (out_of_time(log))
             return false;
     }
@@ -174,7 +174,7 @@ void *access_log_writer_main(void *arg)
         /* Read before the rings: what was put before the stop is then certainly seen. */
         bool stop = atomic_load(&log->stop), any = drain_rings(log);
 
-        tell_drops(log);
+        tell_drops(log, stop);
         reopen_if_asked(log);
         if (stop)
             return NULL;

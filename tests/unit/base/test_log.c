@@ -1,5 +1,7 @@
 #include <criterion/criterion.h>
 
+#include <unistd.h>
+
 #include "base/log.h"
 
 /* 2026-11-21T10:26:00.123Z */
@@ -66,4 +68,36 @@ Test(log, a_limiter_passes_once_a_second_and_counts_the_rest)
     cr_assert_eq(suppressed, 2);
     cr_assert(log_limiter_pass(&limiter, 9000000, &suppressed));
     cr_assert_eq(suppressed, 0);
+}
+
+static void fill_pipe(int fd)
+{
+    static char filler[65536];
+
+    /* More than this a pipe of the default size does not take. */
+    cr_assert_eq(write(fd, filler, sizeof(filler)), (ssize_t)sizeof(filler));
+}
+
+Test(log, a_reader_that_does_not_read_loses_lines_and_blocks_nobody, .timeout = 10)
+{
+    static char drained[65536];
+    char text[512];
+    int fds[2];
+    ssize_t n;
+
+    cr_assert_eq(pipe(fds), 0);
+    fill_pipe(fds[1]);
+    cr_assert_geq(dup2(fds[1], STDERR_FILENO), 0);
+    log_warn("lost %d", 1);
+    log_warn("lost %d", 2);
+    for (size_t got = 0; got < sizeof(drained); got += (size_t)n) {
+        n = read(fds[0], drained, sizeof(drained) - got);
+        cr_assert_gt(n, 0);
+    }
+    log_warn("heard");
+    n = read(fds[0], text, sizeof(text) - 1);
+    cr_assert_gt(n, 0);
+    text[n] = '\0';
+    cr_assert_not_null(strstr(text, "warn evergate: 2 lines of this log were lost"));
+    cr_assert_not_null(strstr(text, "warn evergate: heard\n"));
 }
