@@ -6,13 +6,17 @@
  *
  * The latency jumps up at once to a slower sample, and comes down with a time constant of 10 s, by
  * faster samples or by age alone: an endpoint that was slow once is asked again later. Endpoints
- * without a sample are asked first, one request at a time. A failure counts as a slow
- * answer, however fast it came: else an endpoint that refuses everything at once would look
- * best and draw all traffic. Equal costs are settled by turns (stride.h). O(n).
+ * without a sample are asked first, one request at a time. A failure counts as a slow answer,
+ * however fast it came: else an endpoint that refuses everything at once would look best and draw
+ * all traffic. Equal costs are settled by turns (stride.h). O(n).
+ *
+ * Age must not start a stampede. An endpoint that comes back after an hour has aged to a cost of
+ * nothing, and would get every request until its first answer. So who is chosen at an advanced age
+ * is rejuvenated: until its answer comes, or age has told again, its old latency counts.
  *
  * Learning is not a transaction. Average and time of the last sample are two atomics: a worker that
- * loses the compare-and-swap on the average tries again, and between the two stores
- * another may see an average with the time before, and age it by a few microseconds too much.
+ * loses the compare-and-swap on the average tries again, and between the two stores another may see
+ * the new average with the old time, and age it by the distance of two samples too much.
  */
 #include <math.h>
 
@@ -43,12 +47,18 @@ static double latency_unpack(uint64_t fixed)
     return (double)fixed / (1 << FRACTION_BITS);
 }
 
-/* Workers read their clocks at different moments: a sample may come from "the future". */
-static double age_us(const struct endpoint *e, uint64_t now_us)
+/* Workers read their clocks at different moments: a time may lie "in the future". */
+static double age_us(const _Atomic uint64_t *stamp_us, uint64_t now_us)
 {
-    uint64_t stamp = atomic_load_explicit(&e->latency_stamp_us, memory_order_relaxed);
+    uint64_t stamp = atomic_load_explicit(stamp_us, memory_order_relaxed);
 
     return now_us > stamp ? (double)(now_us - stamp) : 0;
+}
+
+/* Since the last sample, or since age was last given credit for. */
+static double doubt_us(const struct endpoint *e, uint64_t now_us)
+{
+    return fmin(age_us(&e->latency_stamp_us, now_us), age_us(&e->latency_asked_us, now_us));
 }
 
 static double latency_aged(const struct endpoint *e, uint64_t now_us)
@@ -57,7 +67,7 @@ static double latency_aged(const struct endpoint *e, uint64_t now_us)
 
     if (ewma == 0)
         return 0;
-    return latency_unpack(ewma) * (double)expf((float)(-age_us(e, now_us) / TIME_CONSTANT_US));
+    return latency_unpack(ewma) * (double)expf((float)(-doubt_us(e, now_us) / TIME_CONSTANT_US));
 }
 
 uint64_t endpoint_latency_us(const struct endpoint *endpoint, uint64_t now_us)
@@ -104,19 +114,25 @@ static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, 
 static struct endpoint *least_latency_choose(const struct balancer_candidates *c, void *state,
                                              const struct balancer_request *request)
 {
-    for (unsigned look = 1;; look++) {
-        uint64_t now = stride_now(state);
-        struct offer best = cheapest(c, now, request->now_us);
+    struct offer best = {0};
+    bool taken = false;
 
+    for (unsigned look = 0; look < CANDIDATES_LOOKS && !taken; look++) {
+        uint64_t now = stride_now(state);
+
+        best = cheapest(c, now, request->now_us);
         if (best.endpoint == NULL)
             return NULL;
-        if (endpoint_take_seen(best.endpoint, best.active)) {
+        taken = endpoint_take_seen(best.endpoint, best.active);
+        if (taken)
             stride_take(state, now, best.endpoint, &best.turn);
-            return best.endpoint;
-        }
-        if (look == CANDIDATES_LOOKS)
-            return endpoint_take(best.endpoint);
     }
+    if (!taken)
+        endpoint_take(best.endpoint);
+    if (doubt_us(best.endpoint, request->now_us) > TIME_CONSTANT_US)
+        atomic_store_explicit(&best.endpoint->latency_asked_us, request->now_us,
+                              memory_order_relaxed);
+    return best.endpoint;
 }
 
 static double learn(double average_us, double sample_us, double age)
@@ -146,7 +162,8 @@ static void least_latency_done(void *state, struct endpoint *e, enum balancer_ou
 
         if (outcome == BALANCER_FAILURE)
             sample_us = fmax(sample_us, failure_us(average_us));
-        after = latency_pack(learn(average_us, fmin(sample_us, LONGEST_US), age_us(e, now_us)));
+        after = latency_pack(
+            learn(average_us, fmin(sample_us, LONGEST_US), age_us(&e->latency_stamp_us, now_us)));
     } while (!atomic_compare_exchange_weak_explicit(&e->latency_ewma, &before, after,
                                                     memory_order_relaxed, memory_order_relaxed));
     atomic_store_explicit(&e->latency_stamp_us, now_us, memory_order_relaxed);

@@ -67,6 +67,7 @@ struct endpoint {
     _Atomic uint64_t turn;                      /* virtual time of its next turn: see stride.h */
     _Alignas(64) _Atomic uint64_t latency_ewma; /* fixed point: read endpoint_latency_us */
     _Atomic uint64_t latency_stamp_us;          /* of the last sample */
+    _Atomic uint64_t latency_asked_us;          /* when its aged latency last won it a request */
 };
 
 struct balancer_pool;

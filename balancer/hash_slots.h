@@ -10,8 +10,8 @@
  *     shares vary by about sqrt(n / 65536), 1.2 % for ten, 4 % for a hundred;
  *   - without an endpoint, its slots go to whoever was second there, and no others change hands;
  *   - a new endpoint takes just its share, from everybody; so does a raised weight;
- *   - order and number of the backends in the file do not matter, and every evergate with the
- *     same backends agrees.
+ *   - the order of the backends in the file does not matter, and every evergate with the same
+ *     backends agrees.
  *
  * The table depends on ids and weights only. An endpoint that may not be used now keeps its slots,
  * and its keys look further: each key has a sequence of slots of its own, so that a lost endpoint's
@@ -46,8 +46,7 @@ struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t h
                                  bool (*fits)(const struct balancer_candidates *c,
                                               const struct endpoint *endpoint));
 
-/* A request without a key (no such header or cookie) goes anywhere, not always to the same place.
- */
+/* A request without a key goes anywhere, not always to the same place. */
 static inline uint64_t hash_slots_key(const struct balancer_request *request)
 {
     return request->hash != 0 ? request->hash : balancer_mix(request->random);

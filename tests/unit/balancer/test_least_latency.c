@@ -89,6 +89,36 @@ Test(least_latency, one_slow_answer_counts_at_once_and_is_forgiven_with_age)
     fixture_fini(&f);
 }
 
+Test(least_latency, an_endpoint_that_comes_back_after_an_hour_is_not_stampeded)
+{
+    struct fixture f;
+    unsigned counts[2] = {0};
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 2);
+    sample(&f, 0, BALANCER_SUCCESS, 1000);
+    f.now_us += 3600000000;
+    sample(&f, 1, BALANCER_SUCCESS, 1000);
+    for (unsigned i = 0; i < 100; i++) /* none of them is answered meanwhile */
+        counts[fixture_pick(&f, 0, NULL)->index]++;
+    cr_expect(counts[0] >= 49 && counts[0] <= 51, "%u", counts[0]);
+    fixture_fini(&f);
+}
+
+Test(least_latency, one_fast_answer_after_a_long_time_outweighs_the_old_slow_one)
+{
+    struct fixture f;
+    struct endpoint *e;
+
+    fixture_init_equal(&f, CONFIG_LEAST_LATENCY, 1);
+    sample(&f, 0, BALANCER_SUCCESS, 10000000);
+    f.now_us += 120000000;
+    e = fixture_pick(&f, 0, NULL);
+    cr_expect_eq(endpoint_latency_us(e, f.now_us), 10000000, "until it is answered");
+    fixture_done(&f, e, 1000);
+    cr_expect_leq(endpoint_latency_us(e, f.now_us), 1100);
+    fixture_fini(&f);
+}
+
 Test(least_latency, comes_down_by_faster_samples_with_a_time_constant_of_ten_seconds)
 {
     struct fixture f;
