@@ -52,7 +52,10 @@ bool access_log_ring_put(struct access_log_ring *ring, struct slice line)
     }
     memcpy(ring->bytes + at, line.p, first);
     memcpy(ring->bytes, line.p + first, line.n - first);
-    atomic_store_explicit(&ring->written, written + line.n, memory_order_release);
+    /* Sequentially consistent, and so is the load in peek: the worker then asks whether the writer
+     * sleeps, and the writer, having said that it does, looks once more for lines. One of the two
+     * must see the other. */
+    atomic_store(&ring->written, written + line.n);
     return true;
 }
 
@@ -71,7 +74,7 @@ bool access_log_ring_half_full(struct access_log_ring *ring)
 
 struct access_log_pieces access_log_ring_peek(const struct access_log_ring *ring)
 {
-    uint64_t written = atomic_load_explicit(&ring->written, memory_order_acquire);
+    uint64_t written = atomic_load(&ring->written);
     uint64_t read = atomic_load_explicit(&ring->read, memory_order_relaxed);
     size_t size = (size_t)(written - read);
     size_t at = (size_t)read & (ring->capacity - 1);

@@ -24,11 +24,8 @@ void access_log_writer_wake(struct access_log *log)
 
 void access_log_writer_notify(struct access_log *log, bool half_full)
 {
-    enum access_log_writer_state state;
+    enum access_log_writer_state state = atomic_load(&log->state);
 
-    /* Pairs with the fence in wait_for_lines: either we see that it sleeps, or it sees our line. */
-    atomic_thread_fence(memory_order_seq_cst);
-    state = atomic_load_explicit(&log->state, memory_order_relaxed);
     if (state == WRITER_BUSY || (state == WRITER_NAPPING && !half_full))
         return;
     if (atomic_compare_exchange_strong(&log->state, &state, WRITER_BUSY))
@@ -141,12 +138,11 @@ static void wait_woken(struct access_log *log, enum access_log_writer_state stat
     struct pollfd p = {.fd = log->wake_fd, .events = POLLIN};
     eventfd_t count;
 
-    atomic_store_explicit(&log->state, state, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst);
+    atomic_store(&log->state, state);
     if (state == WRITER_NAPPING || rings_empty(log))
         if (poll(&p, 1, timeout_ms) > 0)
             (void)!eventfd_read(log->wake_fd, &count);
-    atomic_store_explicit(&log->state, WRITER_BUSY, memory_order_relaxed);
+    atomic_store(&log->state, WRITER_BUSY);
 }
 
 static void reopen_if_asked(struct access_log *log)
