@@ -9,8 +9,8 @@
  * body, and reports the answer through callbacks. It knows nothing of retries; the exchange above
  * decides what a failure means.
  *
- *   exchange ─► upstream_attempt_start ─► idle connection? ─► head, body ─► on_head, on_data,
- * on_end └─► connect (+ TLS) ─┘            └─► on_failed(code)
+ *   attempt_start ─► idle connection? ─► head, body ─► on_head, on_data, on_end
+ *               └─► connect (+ TLS)  ─┘           └─► on_failed(code)
  *
  * Happy path: start; send_body*; send_end; on_informational*; on_head; on_data*; on_end. The
  * connection goes back to the idle list when both directions ended cleanly and both sides want
