@@ -111,7 +111,7 @@ void config_diag_finish(struct config_diag *diag, const struct config_source *so
 
     qsort(diag->entries, diag->count, sizeof(*diag->entries), diag_compare);
     if (diag->suppressed > 0)
-        diag_append(diag, 0,
+        diag_append(diag, diag->entries[diag->count - 1].line,
                     diag_keep(diag, xasprintf("%zu more mistakes; correct the ones above first",
                                               diag->suppressed)));
     v = arena_zalloc(diag->arena, diag->count * sizeof(*v));

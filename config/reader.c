@@ -89,6 +89,7 @@ const struct config_node *config_reader_parse(const struct config_source *source
     if (config_read_string(&parsed, source->text) == CONFIG_TRUE) {
         root = arena_zalloc(arena, sizeof(*root));
         reader_convert(&r, config_root_setting(&parsed), root);
+        root->line = 1; /* where what the file lacks is reported */
     } else {
         reader_report(&parsed, diag);
     }

@@ -145,7 +145,7 @@ static void check_service(struct schema_walk *walk, const struct config_node *ro
     if (!is_absent_or_empty(root, "routes"))
         return;
     if (is_absent_or_empty(root, "pools"))
-        config_diag_add(walk->diag, pools != NULL ? pools->line : 0,
+        config_diag_add(walk->diag, config_node_line(root, "pools"),
                         "there is nothing to serve; write pools = ( { name = \"app\"; backends = ( "
                         "{ address = \"10.0.0.1:8080\"; } ); } )");
     else if (walk->config->pool_count == 1)

@@ -7,33 +7,40 @@
 
 /* ---- pool, pools ---- */
 
+static void route_report_pool(struct schema_walk *walk, const struct config_node *node)
+{
+    const struct config *config = walk->config;
+    const char **names = xcalloc(config->pool_count + 1, sizeof(*names)), *nearest;
+
+    for (size_t i = 0; i < config->pool_count; i++)
+        names[i] = config->pools[i].name;
+    nearest = config_value_nearest(node->string, names, config->pool_count);
+    free(names);
+    if (nearest != NULL)
+        config_diag_add(walk->diag, node->line, "there is no pool \"%s\"; did you mean \"%s\"?",
+                        node->string, nearest);
+    else
+        config_diag_add(walk->diag, node->line,
+                        "there is no pool \"%s\"; write the name of one in pools", node->string);
+}
+
 /* Pools stand above routes in the top table, so they are all read by now. */
 static void route_find_pool(struct schema_walk *walk, const struct config_node *node,
                             unsigned *ret_index)
 {
-    const struct config *config = walk->config;
     const char *name = config_schema_string(walk, node, "a pool's name", "\"NAME\"");
-    const char **names, *nearest;
 
     if (name == NULL)
         return;
-    names = xcalloc(config->pool_count + 1, sizeof(*names));
-    for (size_t i = 0; i < config->pool_count; i++) {
-        names[i] = config->pools[i].name;
-        if (names[i] != NULL && strcmp(names[i], name) == 0) {
+    for (size_t i = 0; i < walk->config->pool_count; i++) {
+        const char *candidate = walk->config->pools[i].name;
+
+        if (candidate != NULL && strcmp(candidate, name) == 0) {
             *ret_index = (unsigned)i;
-            free(names);
             return;
         }
     }
-    nearest = config_value_nearest(name, names, config->pool_count);
-    if (nearest != NULL)
-        config_diag_add(walk->diag, node->line, "there is no pool \"%s\"; did you mean \"%s\"?",
-                        name, nearest);
-    else
-        config_diag_add(walk->diag, node->line,
-                        "there is no pool \"%s\"; write the name of one in pools", name);
-    free(names);
+    route_report_pool(walk, node);
 }
 
 void config_route_read_pool(struct schema_walk *walk, const struct config_node *node, void *out)

@@ -223,7 +223,7 @@ void config_source_fini(struct config_source *source)
 struct config_origin config_source_origin(const struct config_source *source, unsigned line)
 {
     if (line == 0 || line > source->line_count)
-        return (struct config_origin){source->name, 0};
+        return (struct config_origin){source->name, line > 0}; /* an empty file's line 1 */
     return source->origins[line - 1];
 }
 

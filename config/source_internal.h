@@ -49,7 +49,7 @@ bool config_source_set_text(struct config_source *source, const char *name, cons
                             struct config_diag *diag);
 void config_source_fini(struct config_source *source);
 
-/* `line` 0, or one past the end, is the outermost file as a whole. */
+/* `line` 0 is the outermost file as a whole. */
 struct config_origin config_source_origin(const struct config_source *source, unsigned line);
 
 /* `path` as seen from the file that holds `line`: absolute paths stay, others are relative to that

@@ -361,9 +361,9 @@ Test(mistakes, in_routes_are_found)
 Test(mistakes, in_the_whole_are_found)
 {
     static const struct mistake table[] = {
-        {POOL, 0, "\"listeners\" is missing; write listeners = ( { bind = \"0.0.0.0:8080\"; } )"},
+        {POOL, 1, "\"listeners\" is missing; write listeners = ( { bind = \"0.0.0.0:8080\"; } )"},
         {POOL "listeners = ( );\n", 2, "listeners is empty; write ( { bind ="},
-        {LISTENER, 0, "there is nothing to serve; write pools = ( {"},
+        {LISTENER, 1, "there is nothing to serve; write pools = ( {"},
         {LISTENER "pools = ( );\n", 2, "there is nothing to serve"},
         {LISTENER "pools = ( { name = \"a\"; } );\n", 2, "\"backends\" is missing"},
         {LISTENER "pools = ( { name = \"a\"; backends = ( ); } );\n", 2, "backends is empty"},

@@ -135,6 +135,7 @@ Test(source, an_empty_file_lacks_listeners_and_pools)
     struct config_errors errors = support_refuse("");
 
     cr_expect_eq(errors.count, 2);
+    cr_expect_eq(errors.v[0].line, 1);
     config_errors_free(&errors);
 }
 
