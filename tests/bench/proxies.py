@@ -159,7 +159,7 @@ class Nginx(Server):
     proxy_set_header Via "1.1 nginx";
     proxy_set_header X-Request-Id $request_id;
     proxy_set_header traceparent "00-$request_id-00f067aa0ba902b7-01";
-    add_header Via "1.1 nginx"; add_header X-Request-Id $request_id;"""
+    add_header Via "1.1 nginx";"""
 
     def __init__(self, directory, core, backend, certificate, options):
         super().__init__(directory, core)
@@ -200,8 +200,7 @@ class Haproxy(Server):
   http-request set-header Via "1.1 haproxy"
   http-request set-header X-Request-Id %[unique-id]
   http-request set-header traceparent 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
-  http-response set-header Via "1.1 haproxy"
-  http-response set-header X-Request-Id %[unique-id]"""
+  http-response set-header Via "1.1 haproxy""""
 
     def __init__(self, directory, core, backend, certificate, options):
         super().__init__(directory, core)
@@ -255,7 +254,7 @@ listeners = (
                                  key = "{self.certificate["key"]}"; }} ); }}; }} );
 pools = ( {{ name = "pool"; keepalive = {{ idle = 64; }};
   backends = ( {{ id = "a"; address = "127.0.0.1:{self.backend.port}"; }} ); }} );
-admin = {{ bind = ""; }};
+admin = {{ bind = "unix:{self.directory}/admin.sock"; }};
 log = {{ access = "{log}"; }};
 """
 
