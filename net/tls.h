@@ -58,10 +58,12 @@ struct tls_session *tls_session_new_server(struct tls_context *context);
 /*
  * A client-side session. `server_name` is sent as SNI and verified (NULL: neither). `resume_slot`
  * is a place of the caller's (per worker and endpoint) where the latest ticket is kept and taken
- * from; it is freed with tls_resume_slot_clear and must outlive the session.
+ * from; it starts zeroed, is freed with tls_resume_slot_clear and must outlive the session. Use it
+ * with one context only, since a resumed session is not verified again.
  */
 struct tls_resume_slot {
     void *session;
+    char *server_name; /* it was verified for this name and resumes no other */
 };
 struct tls_session *tls_session_new_client(struct tls_context *context, const char *server_name,
                                            struct tls_resume_slot *resume_slot);

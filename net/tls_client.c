@@ -14,13 +14,16 @@ static int on_new_session(SSL *ssl, SSL_SESSION *ticket)
         return 0;
     tls_resume_slot_clear(session->resume_slot);
     session->resume_slot->session = ticket;
+    session->resume_slot->server_name = xstrdup(session->server_name);
     return 1;
 }
 
 void tls_resume_slot_clear(struct tls_resume_slot *slot)
 {
     SSL_SESSION_free(slot->session);
+    free(slot->server_name);
     slot->session = NULL;
+    slot->server_name = NULL;
 }
 
 static int set_verification(SSL_CTX *ctx, const struct tls_client_params *params, char **ret_why)

@@ -34,6 +34,7 @@ struct tls_session {
     struct bytes
         pending; /* ciphertext that a paused owner keeps us from decrypting; before `feed` */
     struct tls_resume_slot *resume_slot;
+    char *server_name; /* client: what was asked for, "" for none; NULL on servers */
     char error_text[256];
 };
 

@@ -123,6 +123,21 @@ static void set_server_name(struct tls_session *s, const char *name, bool verify
     CHECK(SSL_set1_host(s->ssl, name) == 1);
 }
 
+/* A copy, since OpenSSL takes a TLS 1.3 session out of use after one connection: so that a burst of
+ * connections to one backend resumes as well. Single use is for the privacy of people. */
+static void resume(struct tls_session *s)
+{
+    struct tls_resume_slot *slot = s->resume_slot;
+
+    if (!slot || !slot->session || strcmp(slot->server_name, s->server_name) != 0)
+        return;
+    SSL_SESSION *copy = SSL_SESSION_dup(slot->session);
+    if (copy)
+        SSL_set_session(s->ssl, copy);
+    SSL_SESSION_free(copy);
+    ERR_clear_error();
+}
+
 struct tls_session *tls_session_new_client(struct tls_context *context, const char *server_name,
                                            struct tls_resume_slot *resume_slot)
 {
@@ -131,9 +146,9 @@ struct tls_session *tls_session_new_client(struct tls_context *context, const ch
     SSL_set_connect_state(s->ssl);
     if (server_name)
         set_server_name(s, server_name, context->verify);
+    s->server_name = xstrdup(server_name ? server_name : "");
     s->resume_slot = resume_slot;
-    if (resume_slot && resume_slot->session)
-        SSL_set_session(s->ssl, resume_slot->session);
+    resume(s);
     return s;
 }
 
@@ -147,6 +162,7 @@ void tls_session_free(struct tls_session *session)
         SSL_set_shutdown(session->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(session->ssl);
     bytes_fini(&session->pending);
+    free(session->server_name);
     free(session);
 }
 

@@ -78,8 +78,9 @@ static int encrypt_ticket(unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX
     return 1;
 }
 
-/* 0: unknown key, a full handshake follows; 1: good; 2: good, and give the client a newer one. */
-static int decrypt_ticket(const unsigned char *name, const unsigned char *iv,
+/* 0: unknown key, a full handshake follows; 1: good; 2: good, and give the client a new one.
+ * TLS 1.3 clients use a ticket once (RFC 8446 appendix C.4), so they always need a new one. */
+static int decrypt_ticket(SSL *ssl, const unsigned char *name, const unsigned char *iv,
                           EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
     unsigned now = atomic_load_explicit(&generation, memory_order_acquire);
@@ -92,7 +93,7 @@ static int decrypt_ticket(const unsigned char *name, const unsigned char *iv,
         if (EVP_DecryptInit_ex2(cipher, ticket_cipher, key->cipher, iv, NULL) != 1 ||
             !set_mac_key(mac, key))
             return -1;
-        return age == 0 ? 1 : 2;
+        return age == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
     }
     return 0;
 }
@@ -100,7 +101,8 @@ static int decrypt_ticket(const unsigned char *name, const unsigned char *iv,
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int encrypt)
 {
-    return encrypt ? encrypt_ticket(name, iv, cipher, mac) : decrypt_ticket(name, iv, cipher, mac);
+    return encrypt ? encrypt_ticket(name, iv, cipher, mac)
+                   : decrypt_ticket(ssl, name, iv, cipher, mac);
 }
 
 void tls_tickets_attach(SSL_CTX *ctx)
