@@ -200,7 +200,8 @@ class Haproxy(Server):
   http-request set-header Via "1.1 haproxy"
   http-request set-header X-Request-Id %[unique-id]
   http-request set-header traceparent 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01
-  http-response set-header Via "1.1 haproxy""""
+  http-response set-header Via "1.1 haproxy"
+"""
 
     def __init__(self, directory, core, backend, certificate, options):
         super().__init__(directory, core)
