@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/nearest.h"
 #include "config/route_internal.h"
 
 /* ---- pool, pools ---- */
@@ -14,7 +15,7 @@ static void route_report_pool(struct schema_walk *walk, const struct config_node
 
     for (size_t i = 0; i < config->pool_count; i++)
         names[i] = config->pools[i].name;
-    nearest = config_value_nearest(node->string, names, config->pool_count);
+    nearest = nearest_word(node->string, names, config->pool_count);
     free(names);
     if (nearest != NULL)
         config_diag_add(walk->diag, node->line, "there is no pool \"%s\"; did you mean \"%s\"?",

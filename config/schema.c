@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/nearest.h"
 #include "config/values_internal.h"
 
 enum { SCHEMA_MAX_HINTS = 64, SCHEMA_MAX_ELEMENTS = 65535 };
@@ -197,18 +198,25 @@ static char *schema_list_keys(const struct schema_section *section)
     return list;
 }
 
-static void schema_report_unknown(struct schema_walk *walk, const struct schema_section *section,
-                                  const struct config_node *node)
+/* The known key that an unknown one was probably meant to be, or NULL. */
+static const char *schema_nearest_key(const struct schema_section *section, const char *name)
 {
-    const char *names[SCHEMA_MAX_HINTS], *nearest;
+    const char *names[SCHEMA_MAX_HINTS];
     size_t count = 0;
-    char *list;
 
     CHECK(section->key_count <= SCHEMA_MAX_HINTS);
     for (; count < section->key_count; count++)
         names[count] = section->keys[count].name;
     count += config_not_built_names(section, names + count, SCHEMA_MAX_HINTS - count);
-    nearest = config_value_nearest(node->name, names, count);
+    return nearest_word(name, names, count);
+}
+
+static void schema_report_unknown(struct schema_walk *walk, const struct schema_section *section,
+                                  const struct config_node *node)
+{
+    const char *nearest = schema_nearest_key(section, node->name);
+    char *list;
+
     if (nearest != NULL) {
         config_diag_add(walk->diag, node->line, "unknown key \"%s\"; did you mean \"%s\"?",
                         node->name, nearest);
@@ -233,6 +241,22 @@ static void schema_check_names(struct schema_walk *walk, const struct schema_sec
     }
 }
 
+/* A required key that is there under a name with a slip in it: that was reported already. */
+static bool schema_is_misspelt(const struct schema_section *section,
+                               const struct config_node *group, const struct schema_key *key)
+{
+    for (size_t i = 0; i < group->count; i++) {
+        const char *name = group->children[i].name, *nearest;
+
+        if (schema_has_key(section, name))
+            continue;
+        nearest = schema_nearest_key(section, name);
+        if (nearest != NULL && strcmp(nearest, key->name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void schema_read_keys(struct schema_walk *walk, const struct schema_section *section,
                              const struct config_node *group, void *out)
 {
@@ -243,7 +267,7 @@ static void schema_read_keys(struct schema_walk *walk, const struct schema_secti
 
         if (node != NULL)
             schema_read_key(walk, key, node, out);
-        else if (key->required)
+        else if (key->required && !schema_is_misspelt(section, group, key))
             config_diag_add(walk->diag, group->line, "\"%s\" is missing; write %s = %s", key->name,
                             key->name, key->example);
     }

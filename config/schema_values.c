@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/nearest.h"
 #include "config/schema_internal.h"
 #include "config/values_internal.h"
 
@@ -201,7 +202,7 @@ static void value_read_choice(struct schema_walk *walk, const struct schema_key 
             return;
         }
     }
-    nearest = config_value_nearest(text, key->choices, value_choice_count(key->choices));
+    nearest = nearest_word(text, key->choices, value_choice_count(key->choices));
     list = value_list_choices(key->choices);
     if (nearest != NULL)
         config_diag_add(walk->diag, node->line,

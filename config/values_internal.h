@@ -32,10 +32,6 @@ enum { CONFIG_VALUE_TEXT_BYTES = 32 };
 const char *config_value_format_duration(uint64_t ms, char *out);
 const char *config_value_format_size(uint64_t bytes, char *out);
 
-/* The word of words[0..count) nearest to `word` by edit distance, when it is near enough to be what
- * was meant; else NULL. NULL entries are skipped. */
-const char *config_value_nearest(const char *word, const char *const *words, size_t count);
-
 enum config_address_kind {
     CONFIG_ADDRESS_ANY, /* ":80" */
     CONFIG_ADDRESS_IPV4,

@@ -90,6 +90,9 @@ Test(mistakes, in_names_of_keys_get_a_hint)
     static const struct mistake table[] = {
         {BASE "worker = 2;\n", 3, "unknown key \"worker\"; did you mean \"workers\"?"},
         {BASE "drain_timout = \"1s\";\n", 3, "did you mean \"drain_timeout\"?"},
+        {POOL "listners = ( { bind = \":80\"; } );\n", 2,
+         "unknown key \"listners\"; did you mean \"listeners\"?"},
+        {BACKEND("adress = \"a:80\";"), 3, "did you mean \"address\"?"},
         {BASE "xyzzy = 2;\n", 3, "unknown key \"xyzzy\"; the keys here are workers, drain_timeout"},
         {IN_LISTENER("timeout = { };"), 3,
          "listener \"edge\": unknown key \"timeout\"; did you mean \"timeouts\"?"},

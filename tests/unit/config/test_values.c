@@ -4,6 +4,8 @@
 
 #include "config/values_internal.h"
 
+#include "base/nearest.h"
+
 Test(values, durations_are_read_with_every_unit)
 {
     static const struct {
@@ -101,7 +103,7 @@ Test(values, near_words_are_those_that_were_meant)
     };
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        const char *nearest = config_value_nearest(table[i].word, words, 6);
+        const char *nearest = nearest_word(table[i].word, words, 6);
 
         if (table[i].nearest == NULL)
             cr_expect_null(nearest, "%s", table[i].word);
