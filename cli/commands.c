@@ -1,8 +1,8 @@
 /* The table of commands: what `evergate` can do, and what it will be able to. */
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cli/cli_internal.h"
-#include "config/values_internal.h"
 
 #define CONFIG_HELP "  -c, --config FILE   the configuration file (required)\n"
 #define COMMON_HELP "  -h, --help          this text\n"
@@ -72,5 +72,5 @@ const char *cli_command_nearest(const char *name)
 
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         names[i] = cli_commands[i].name;
-    return config_value_nearest(name, names, COMMAND_COUNT);
+    return nearest_word(name, names, COMMAND_COUNT);
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/nearest.h"
 #include "base/slice.h"
 #include "cli/cli_internal.h"
-#include "config/values_internal.h"
 
 /* Beside each option, which commands take it; 0: all. */
 static const struct option all_options[] = {
@@ -48,7 +48,7 @@ static char *unknown_long_option(const struct cli_command *command, const struct
 
     for (size_t i = 0; options[i].name; i++)
         names[i] = options[i].name;
-    nearest = config_value_nearest(name, names, OPTION_COUNT);
+    nearest = nearest_word(name, names, OPTION_COUNT);
     text = nearest ? xasprintf("%s: unknown option \"--%s\"; did you mean \"--%s\"?", command->name,
                                name, nearest)
                    : xasprintf("%s: unknown option \"--%s\"", command->name, name);

@@ -1,10 +1,8 @@
-/* Durations, sizes, near words and addresses, as users write them. */
+/* Durations, sizes and addresses, as users write them. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
 #include "config/values_internal.h"
-
-#include "base/nearest.h"
 
 Test(values, durations_are_read_with_every_unit)
 {
@@ -83,33 +81,6 @@ Test(values, are_written_as_short_as_they_can_be)
     cr_expect_str_eq(config_value_format_size(32768, out), "32k");
     cr_expect_str_eq(config_value_format_size(1000, out), "1000b");
     cr_expect_str_eq(config_value_format_size(INT64_MAX, out), "9223372036854775807b");
-}
-
-Test(values, near_words_are_those_that_were_meant)
-{
-    static const char *const words[] = {"timeouts", "tls", NULL, "header", "name", "warn"};
-    static const struct {
-        const char *word, *nearest;
-    } table[] = {
-        {"timeout", "timeouts"},
-        {"timeuots", "timeouts"},
-        {"TLS", "tls"},
-        {"haeder", "header"},
-        {"nmae", "name"},
-        {"warning", "warn"},
-        {"xyzzy", NULL},
-        {"", NULL},
-        {"a_word_of_more_than_sixty_four_letters_is_never_near_to_any_of_ours", NULL},
-    };
-
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        const char *nearest = nearest_word(table[i].word, words, 6);
-
-        if (table[i].nearest == NULL)
-            cr_expect_null(nearest, "%s", table[i].word);
-        else
-            cr_expect_str_eq(nearest, table[i].nearest, "%s", table[i].word);
-    }
 }
 
 static struct config_address parse(const char *text)
