@@ -46,6 +46,8 @@ static struct slice exchange_hash_key(const struct exchange *x)
     struct slice key = slice_from("", 0);
     const struct http_field *field;
 
+    if (config->algorithm == CONFIG_IP_HASH)
+        return x->client_host;
     switch (config->hash_key) {
     case CONFIG_HASH_URI:
         key = x->head.path;
@@ -85,7 +87,8 @@ static struct endpoint *exchange_pick(struct exchange *x, int *ret_error)
 
 static void exchange_describe_request(struct exchange *x)
 {
-    bool wants_tunnel = x->head.upgrade.n > 0 || x->head.method_id == HTTP_METHOD_CONNECT;
+    bool upgrade = x->head.upgrade.n > 0;
+    bool wants_tunnel = upgrade || x->head.method_id == HTTP_METHOD_CONNECT;
 
     x->upstream_request = (struct upstream_request){
         .forward =
@@ -97,7 +100,7 @@ static void exchange_describe_request(struct exchange *x)
                 .request_id = x->request_id,
                 .traceparent = x->traceparent,
                 .edits = &x->route->request_headers,
-                .upgrade = x->head.upgrade.n > 0,
+                .upgrade = upgrade,
                 .pass_expect = x->head.expect_continue,
             },
         .method_id = x->head.method_id,
@@ -199,6 +202,7 @@ static void on_head(struct upstream_attempt *a, const struct http_response_head 
     x->tunnel = exchange_opens_tunnel(x, head->status);
     x->sink->head(x->front, head, &x->route->response_headers);
     if (x->tunnel && !x->finished) {
+        x->body_done = false; /* the client's direction is open again, until its FIN */
         exchange_tunnel_touch(x);
         x->sink->tunnel(x->front);
     }

@@ -79,13 +79,23 @@ static bool is_switch(const struct upstream_attempt *a, const struct http_respon
     return head->status == 101;
 }
 
+/* RFC 9110 section 7.8: a server switches only to a protocol that the client offered. */
+static bool switch_was_offered(const struct upstream_attempt *a,
+                               const struct http_response_head *head)
+{
+    const struct http_field *chosen = http_fields_get(&head->fields, HTTP_FIELD_UPGRADE);
+
+    return chosen && http_fields_list_has(&a->request->forward.head->fields, HTTP_FIELD_UPGRADE,
+                                          chosen->value);
+}
+
 /* 101 may come only to a request that asked for it and was sent completely (RFC 9110 section 7.8);
  * there is none in HTTP/1.0. */
 static bool switch_allowed(const struct upstream_attempt *a, const struct http_response_head *head)
 {
     if (!a->request->tunnel || !a->request_done)
         return false;
-    return head->status != 101 || head->minor_version == 1;
+    return head->status != 101 || (head->minor_version == 1 && switch_was_offered(a, head));
 }
 
 static void tell_head(struct upstream_connection *c, const struct http_response_head *head)
