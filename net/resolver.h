@@ -3,10 +3,19 @@
  * domains, A and AAAA, TTLs).
  *
  * A watch keeps a name resolved: again after its TTL clamped to 1-60 s, after 1 s growing to 30 s
- * on failure. The last good answer is kept for ever; a failure is only reported.
+ * on failure. The last good answer is kept for ever; a failure is only reported. Answers from
+ * /etc/hosts are read again every 5 s.
+ *
+ * Answers are put in an order that does not depend on the server's rotation: IPv4 first, then by
+ * value. Unspecified, multicast and broadcast addresses are dropped. Servers come from
+ * /etc/resolv.conf, or from the environment variable EVERGATE_DNS_SERVERS ("127.0.0.1:5353,..."),
+ * which is meant for tests.
  */
 #ifndef EVERGATE_NET_RESOLVER_H
 #define EVERGATE_NET_RESOLVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "net/address.h"
 #include "net/loop.h"
@@ -24,6 +33,15 @@ typedef void (*resolver_cb)(void *arg, const struct address *addresses, size_t c
 int resolver_new(struct resolver **ret_resolver, struct loop *loop) WARN_UNUSED;
 void resolver_free(struct resolver *resolver); /* ends every watch without a callback */
 
+/* "127.0.0.1:5353,[::1]:53" instead of the servers of resolv.conf. EG_E_INTERNAL when malformed. */
+int resolver_set_servers(struct resolver *resolver, const char *csv) WARN_UNUSED;
+
+/* How long an answer holds. Pure. */
+uint64_t resolver_answer_delay_ms(int ttl_s, bool from_hosts_file);
+uint64_t resolver_failure_delay_ms(unsigned failures); /* 1: the first */
+
+/* Resolves at the end of this turn; `cb` is never called from within. `host` is copied. A watch may
+ * be stopped in its own callback. */
 struct resolver_watch *resolver_watch_start(struct resolver *resolver, const char *host,
                                             uint16_t port, resolver_cb cb, void *arg);
 void resolver_watch_stop(struct resolver_watch **watch);
