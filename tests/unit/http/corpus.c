@@ -10,7 +10,10 @@
 
 static void bytes_append(struct corpus_case *c, const char *p, size_t n)
 {
-    c->bytes = xrealloc(c->bytes, c->size + n + 1);
+    if (c->size + n >= c->capacity) {
+        c->capacity = 2 * (c->size + n) + 64;
+        c->bytes = xrealloc(c->bytes, c->capacity);
+    }
     if (n > 0)
         memcpy(c->bytes + c->size, p, n);
     c->size += n;

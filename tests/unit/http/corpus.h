@@ -7,7 +7,7 @@
 struct corpus_case {
     char *name, *verdict, *why, *upstream, *method; /* NULL where the case has no such line */
     char *bytes;
-    size_t size;
+    size_t size, capacity;
 };
 
 struct corpus {
