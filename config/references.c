@@ -68,27 +68,33 @@ static size_t bind_add(struct bind_place *places, size_t count, const char *text
     return count + 1;
 }
 
-static size_t bind_collect(const struct config *config, const struct config_node *root,
+static unsigned member_line(const struct config_node *node, const char *key)
+{
+    return node != NULL && node->type == CONFIG_NODE_GROUP ? config_node_line(node, key) : 0;
+}
+
+static size_t bind_collect(struct schema_walk *walk, const struct config_node *root,
                            struct bind_place *places)
 {
+    const struct config *config = walk->config;
     const struct config_node *list = config_node_find(root, "listeners");
     const struct config_node *admin = config_node_find(root, "admin");
     size_t count = 0;
 
     for (size_t i = 0; i < config->listener_count; i++)
         count = bind_add(places, count, config->listeners[i].bind,
-                         list->children[i].type == CONFIG_NODE_GROUP
-                             ? config_node_line(&list->children[i], "bind")
-                             : 0);
-    return bind_add(
-        places, count, config->admin.bind,
-        admin != NULL && admin->type == CONFIG_NODE_GROUP ? config_node_line(admin, "bind") : 0);
+                         member_line(&list->children[i], "bind"));
+    count = bind_add(places, count, config->admin.bind, member_line(admin, "bind"));
+    if (config->admin.socket == NULL)
+        return count;
+    return bind_add(places, count, config_schema_format(walk, "unix:%s", config->admin.socket),
+                    member_line(admin, "socket"));
 }
 
 static void check_binds(struct schema_walk *walk, const struct config_node *root)
 {
-    struct bind_place *places = xcalloc(walk->config->listener_count + 1, sizeof(*places));
-    size_t count = bind_collect(walk->config, root, places);
+    struct bind_place *places = xcalloc(walk->config->listener_count + 2, sizeof(*places));
+    size_t count = bind_collect(walk, root, places);
 
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < i; j++) {

@@ -3,7 +3,9 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/alloc.h"
 #include "support.h"
 
 static bool is_slice(struct slice s, const char *text)
@@ -222,6 +224,28 @@ Test(config, regular_expressions_are_compiled)
     cr_expect_eq(regexec(&r->path_regex, "/v12/aba", 0, NULL, 0), 0);
     cr_expect_eq(regexec(&r->path_regex, "/vx/aba", 0, NULL, 0), REG_NOMATCH);
     config_unref(&c);
+}
+
+Test(config, ordinary_regular_expressions_are_not_taken_for_expensive_ones)
+{
+    static const char *const good[] = {
+        "^/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        "^/(user|team)/[^/]+/(posts|files)(/.*)?$",
+        "^/a[])(]b[^]]{3}[{]",
+        "\\\\.php$",
+        "(a{40}){40}",
+        "\\\\(\\\\{",
+    };
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char *text = xasprintf(LISTENER POOL "routes = ( { path = \"%s\"; path_match = "
+                                             "\"regex\"; pool = \"app\"; } );\n",
+                               good[i]);
+        struct config *c = support_load(text);
+
+        config_unref(&c);
+        free(text);
+    }
 }
 
 Test(config, every_key_of_a_pool_is_read)

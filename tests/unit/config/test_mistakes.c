@@ -238,6 +238,8 @@ Test(mistakes, in_addresses_are_explained)
          "is taken by"},
         {POOL "listeners = ( { bind = \"127.0.0.1:9900\"; } );\n", 2,
          "\"127.0.0.1:9900\" is taken by \"127.0.0.1:9900\" of admin"},
+        {POOL "listeners = ( { bind = \"unix:/a\"; } );\nadmin = { socket = \"/a\"; };\n", 3,
+         "\"unix:/a\" is taken by \"unix:/a\""},
         {LISTENER POOL "admin = { bind = \":8080\"; };\n", 3, "bind: \":8080\" is taken by"},
     };
 
@@ -309,7 +311,12 @@ Test(mistakes, in_routes_are_found)
         {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"(a)\\\\1\";"), 3,
          "has a back-reference"},
         {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"(a{200}){200}\";"), 3,
-         "repeats more than 1000 times"},
+         "repeats too much; write smaller numbers"},
+        {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"((a{20}){20}){20}\";"), 3,
+         "repeats too much"},
+        {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"(((((((((((((((((((((((((((((((("
+               "((((((((((((((((((((((((((((\";"),
+         3, "has more than 50 groups"},
         {ROUTE("pool = \"app\"; host = \"http://a\";"), 3, "host: \"http://a\" is not a host"},
         {ROUTE("pool = \"app\"; host = \"a:80\";"), 3, "without scheme and port"},
         {ROUTE("pool = \"app\"; host = \"a.*.com\";"), 3, "is not a host"},
