@@ -75,6 +75,20 @@ int http_field_lines_parse(struct http_fields *f, const char *p, const char *end
     return EG_OK;
 }
 
+bool http_name_listed(struct slice name, const char *list)
+{
+    while (*list) {
+        size_t n = strcspn(list, " ");
+        bool any_rest = list[n - 1] == '*';
+        size_t compared = any_rest && name.n >= n - 1 ? n - 1 : name.n;
+
+        if (slice_ieq(slice_from(name.p, compared), slice_from(list, any_rest ? n - 1 : n)))
+            return true;
+        list += n + (list[n] == ' ');
+    }
+    return false;
+}
+
 int http_version_parse(struct slice version, unsigned *ret_minor)
 {
     const char *p = version.p;

@@ -18,6 +18,9 @@ int http_section_scan(const char *p, size_t n, size_t *position) WARN_UNUSED;
 int http_field_lines_parse(struct http_fields *f, const char *p, const char *end,
                            const struct http_limits *limits) WARN_UNUSED;
 
+/* Is `name` in a list like "cookie set-cookie if-*"? Case-insensitive; * stands for any rest. */
+bool http_name_listed(struct slice name, const char *list);
+
 /* "HTTP/1.0" or "HTTP/1.1", nothing else. */
 int http_version_parse(struct slice version, unsigned *ret_minor) WARN_UNUSED;
 

@@ -32,21 +32,10 @@ void head_put_list(struct head_writer *w, const struct http_fields *f, enum http
  */
 static bool is_end_to_end(struct slice name)
 {
-    static const struct slice names[] = {
-        {"authorization", 13}, {"cache-control", 13}, {"set-cookie", 10}, {"location", 8},
-        {"range", 5},          {"vary", 4},           {"x-real-ip", 9},   {"origin", 6},
-    };
-    static const struct slice prefixes[] = {{"content-", 8}, {"if-", 3}, {"x-forwarded-", 12}};
-
     if (http_field_id_of(name) != HTTP_FIELD_OTHER)
         return true; /* each has a rule of its own */
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_ieq(name, names[i]))
-            return true;
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-        if (name.n >= prefixes[i].n && slice_ieq(slice_from(name.p, prefixes[i].n), prefixes[i]))
-            return true;
-    return false;
+    return http_name_listed(name, "authorization cache-control set-cookie location range vary "
+                                  "origin x-real-ip x-forwarded-* content-* if-*");
 }
 
 static bool is_plain_option(struct slice option)

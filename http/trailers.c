@@ -18,57 +18,12 @@ static void text_append(struct http_trailers *t, const char *p, size_t n)
 
 /* RFC 9110 section 6.5.1: fields for framing, routing, request modifiers, authentication, control
  * of the response, or how the content is read have no business in a trailer. */
-static bool is_forbidden(struct slice name)
-{
-    static const char *const names[] = {
-        "host",
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "upgrade",
-        "expect",
-        "forwarded",
-        "via",
-        "max-forwards",
-        "authorization",
-        "cookie",
-        "set-cookie",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "range",
-        "www-authenticate",
-        "http2-settings",
-        "cache-control",
-        "pragma",
-        "age",
-        "date",
-        "expires",
-        "location",
-        "retry-after",
-        "vary",
-        "warning",
-        "x-request-id",
-        "traceparent",
-        "tracestate",
-        "x-forwarded-for",
-        "x-real-ip",
-        "x-forwarded-proto",
-        "x-forwarded-host",
-        "authentication-info",
-        "proxy-authentication-info",
-    };
-    static const struct slice prefixes[] = {{"content-", 8}, {"if-", 3}};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_ieq(name, slice_str(names[i])))
-            return true;
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-        if (name.n >= prefixes[i].n && slice_ieq(slice_from(name.p, prefixes[i].n), prefixes[i]))
-            return true;
-    return false;
-}
+static const char forbidden[] =
+    "host connection keep-alive proxy-connection te trailer upgrade http2-settings expect "
+    "forwarded via x-forwarded-* x-real-ip x-request-id traceparent tracestate max-forwards "
+    "authorization www-authenticate authentication-info proxy-* cookie set-cookie "
+    "if-* range cache-control pragma age date expires location retry-after vary warning "
+    "content-*";
 
 static void forbidden_drop(struct http_fields *f)
 {
@@ -76,7 +31,7 @@ static void forbidden_drop(struct http_fields *f)
 
     f->present = 0;
     for (unsigned i = 0; i < f->count; i++) {
-        if (is_forbidden(f->v[i].name))
+        if (http_name_listed(f->v[i].name, forbidden))
             continue;
         f->v[kept] = f->v[i];
         f->present |= (uint64_t)1 << f->v[kept++].id;

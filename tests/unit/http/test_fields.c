@@ -1,3 +1,4 @@
+#include "http/head_internal.h"
 #include "http_fixture.h"
 
 static struct request_fixture request;
@@ -135,4 +136,17 @@ Test(fields, a_field_value_has_no_controls_and_no_white_space_around_it)
     cr_expect_not(http_is_field_value(SLICE_LIT("a\r\nb")));
     cr_expect_not(http_is_field_value(SLICE_LIT("a\0b")));
     cr_expect_not(http_is_field_value(SLICE_LIT("a\x7f")));
+}
+
+Test(fields, a_list_of_names_knows_prefixes)
+{
+    static const char list[] = "cookie if-* x-*";
+
+    cr_expect(http_name_listed(SLICE_LIT("Cookie"), list));
+    cr_expect(http_name_listed(SLICE_LIT("If-Match"), list));
+    cr_expect(http_name_listed(SLICE_LIT("x-"), list));
+    cr_expect_not(http_name_listed(SLICE_LIT("cookies"), list));
+    cr_expect_not(http_name_listed(SLICE_LIT("cook"), list));
+    cr_expect_not(http_name_listed(SLICE_LIT("if"), list));
+    cr_expect_not(http_name_listed(SLICE_LIT(""), list));
 }
