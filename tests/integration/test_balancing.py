@@ -105,14 +105,12 @@ def test_least_connections_avoids_the_busy_endpoint(stage):
     proxy = stage.proxy(busy, quick, workers=4,
                         pool_settings={"algorithm": "least_connections"})
     holders = []
-    while busy.count < 4:
-        holder = stage.client(proxy)
-        holder.send(head(path="/hold"))
-        wait_until(lambda: busy.count + quick.count > len(holders), "it is being served")
-        holders.append(holder)
-        assert len(holders) < 200
-    counts = spread(stage, proxy, 40)
-    assert counts == {"quick": 40}
+    while busy.count == 0:
+        holders.append(stage.client(proxy))
+        holders[-1].send(head(path="/hold"))
+        wait_until(lambda: busy.count + quick.count == len(holders), "it is being served")
+        assert len(holders) < 100
+    assert spread(stage, proxy, 40) == {"quick": 40}
     release.set()
     for holder in holders:
         assert holder.read_response().status == 200

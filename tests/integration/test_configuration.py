@@ -143,8 +143,9 @@ def test_environment_references_are_expanded(stage):
 
 
 def test_an_environment_reference_to_nothing_is_a_mistake(tmp_path):
-    line, message = the_mistake(tmp_path, good_but("127.0.0.1:80", "${NOWHERE_TO_BE_FOUND}:80"))
-    assert line == 2 and "NOWHERE_TO_BE_FOUND" in message
+    code, mistakes = check(tmp_path, good_but("127.0.0.1:80", "${NOWHERE_TO_BE_FOUND}:80"))
+    assert code == 1
+    assert mistakes[0][0] == 2 and "NOWHERE_TO_BE_FOUND" in mistakes[0][1]
 
 
 def test_included_files_are_read_and_their_mistakes_are_theirs(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from lib import libconfig
 from lib.corpus import read_corpus
-from lib.expected_forwarding import HOP_BY_HOP, take_chunks
+from lib.expected_forwarding import HOP_BY_HOP, named_in_connection, take_chunks
 from lib.raw_client import RawClient, head
 from lib.stage import Stage
 from lib.wire import ConnectionEnded, Message
@@ -79,8 +79,7 @@ def final_of(data):
 def compare(case, answered):
     want, rest = final_of(case.data)
     assert answered is not None and answered.status == want.status
-    named = {token.strip().lower() for value in want.all("connection") for token in value.split(",")}
-    dropped = HOP_BY_HOP | named
+    dropped = HOP_BY_HOP | named_in_connection(want)
     fields = [(n, v) for n, v in want.fields if n.lower() not in dropped]
     given = [(n, v) for n, v in answered.fields if n.lower() not in HOP_BY_HOP]
     for field in fields:

@@ -104,7 +104,7 @@ def test_a_chunked_upload_is_forwarded_without_its_extensions(stage):
     backend = stage.backend(lambda peer: peer.send(answer(peer.read_request().body)))
     client = stage.client(stage.proxy(backend))
     answered = client.request(head("POST", headers=CHUNKED)
-                              + b'5;name=value\r\nhello\r\n6 ; q="x;y"\r\n world\r\n0;last\r\n\r\n')
+                              + b'5;name=value\r\nhello\r\n6; q="x;y"\r\n world\r\n0;last\r\n\r\n')
     assert answered.body == b"hello world"
     for extension in (b"name", b"value", b'"x;y"', b"last"):
         assert extension not in backend.received()

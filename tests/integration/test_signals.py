@@ -50,7 +50,7 @@ def test_a_signal_ends_an_idle_instance_with_exit_code_0(stage, number):
 
 def test_work_in_flight_finishes_and_the_client_is_told_to_leave(stage):
     held = Held(stage)
-    proxy = stage.proxy(held.backend)
+    proxy = stage.proxy(held.backend, drain_timeout="1h")
     client = hold(stage, proxy, held)
     proxy.send_signal(signal.SIGTERM)
     wait_until(refuses_connections(proxy), "new connections are refused")
@@ -68,10 +68,23 @@ def test_idle_keep_alive_connections_are_closed_by_a_drain(stage):
     clients = [stage.client(proxy) for _ in range(10)]
     for client in clients:
         assert client.get().status == 200
-    untouched = stage.client(proxy)
     proxy.send_signal(signal.SIGTERM)
-    for client in [*clients, untouched]:
+    for client in clients:
         client.expect_close()
+    assert proxy.wait_exit() == 0
+
+
+def test_a_connection_accepted_before_the_drain_still_gets_its_first_answer(stage):
+    """Its request may be on the way already: closing now would lose it."""
+    proxy = stage.proxy(stage.recorder())
+    before = proxy.descriptor_count()
+    client = stage.client(proxy)
+    wait_until(lambda: proxy.descriptor_count() > before, "it is accepted")
+    proxy.send_signal(signal.SIGTERM)
+    wait_until(refuses_connections(proxy), "the drain has begun")
+    answered = client.get()
+    assert (answered.status, answered.get("connection")) == (200, "close")
+    client.expect_close()
     assert proxy.wait_exit() == 0
 
 
@@ -88,7 +101,7 @@ def test_an_upload_and_a_download_in_flight_finish_during_a_drain(stage):
             peer.send(b"d" * 50)
 
     backend = stage.backend(script)
-    proxy = stage.proxy(backend)
+    proxy = stage.proxy(backend, drain_timeout="1h")  # only work that is done can end it
     upload, download = stage.client(proxy), stage.client(proxy)
     upload.send(head("POST", headers=[("Content-Length", "100")]) + b"u" * 50)
     download.send(head())

@@ -13,6 +13,10 @@ HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding
               "trailer", "proxy-authorization", "proxy-authenticate", "content-length", "expect",
               "http2-settings"}
 
+#: Meant for all recipients: naming one of them in Connection must not remove it.
+END_TO_END = {"host", "authorization", "cookie", "set-cookie", "content-type", "content-encoding",
+              "cache-control", "date", "location"}
+
 ADDED = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via",
          "x-request-id", "traceparent"}
 
@@ -76,8 +80,11 @@ def expect(message, body):
         target = absolute.group(2)
         if not target.startswith("/"):
             target = "*" if method == "OPTIONS" and not target else "/" + target
-    named = {token.strip().lower() for value in message.all("connection")
-             for token in value.split(",")} - {"host", "close", "keep-alive"}
-    dropped = HOP_BY_HOP | ADDED | {"host"} | named
+    dropped = HOP_BY_HOP | ADDED | {"host"} | named_in_connection(message)
     fields = [(n, v) for n, v in message.fields if n.lower() not in dropped]
     return Expected(f"{method} {target} HTTP/1.1", host, fields, body)
+
+
+def named_in_connection(message):
+    return {token.strip().lower() for value in message.all("connection")
+            for token in value.split(",")} - END_TO_END
