@@ -81,6 +81,17 @@ static void put_framing(struct head_writer *w, const struct http_forward_request
         head_put_lit(w, "Expect: 100-continue\r\n");
 }
 
+/* W3C Trace Context section 3.3: tracestate belongs to the traceparent it came with. */
+static bool is_orphaned_tracestate(const struct http_forward_request *f, struct slice name)
+{
+    const struct http_field *theirs;
+
+    if (name.n != 10 || !slice_ieq(name, SLICE_LIT("tracestate")))
+        return false;
+    theirs = http_fields_get(&f->head->fields, HTTP_FIELD_TRACEPARENT);
+    return !theirs || !slice_eq(theirs->value, f->traceparent);
+}
+
 static void put_client_fields(struct head_writer *w, const struct http_forward_request *f)
 {
     const struct http_fields *fields = &f->head->fields;
@@ -95,6 +106,8 @@ static void put_client_fields(struct head_writer *w, const struct http_forward_r
         if (hops.count > 0 && head_hops_name(&hops, field->name))
             continue;
         if (f->edits && head_edits_replace(f->edits, field->name))
+            continue;
+        if (field->id == HTTP_FIELD_OTHER && is_orphaned_tracestate(f, field->name))
             continue;
         head_put_field(w, field->name, field->value);
     }

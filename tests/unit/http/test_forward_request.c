@@ -103,6 +103,15 @@ Test(forward_request, forwarding_fields_are_appended_to_or_replaced)
     cr_expect(!holds("old") && !holds("evil") && !holds("ftp"));
 }
 
+Test(forward_request, tracestate_passes_with_its_traceparent_only)
+{
+    prepare(HEAD "traceparent: tp\r\nTracestate: a=b\r\n\r\n");
+    f.traceparent = SLICE_LIT("tp");
+    cr_expect(holds("\r\nTracestate: a=b\r\n") && holds("\r\ntraceparent: tp\r\n"));
+    f.traceparent = SLICE_LIT("started by us");
+    cr_expect_not(holds("a=b"));
+}
+
 Test(forward_request, a_client_on_a_unix_socket_has_an_obfuscated_name)
 {
     prepare(HEAD "\r\n");
