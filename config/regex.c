@@ -14,7 +14,8 @@ enum { REGEX_MAX_BYTES = 1024, REGEX_MAX_COST = 2000, REGEX_MAX_GROUPS = 50 };
 
 /*
  * How many states the compiled form will have, roughly: a plain atom counts one, "{n,m}" multiplies
- * what stands before it by its larger number, a group counts what is in it.
+ * what stands before it by its larger number, a group counts what is in it. "x+" is kept as "xx*":
+ * a row of pluses, or pluses in nested groups, would double each time.
  */
 struct regex_cost {
     unsigned long closed[REGEX_MAX_GROUPS + 1]; /* per open group: all but its latest atom */
@@ -33,10 +34,15 @@ static void cost_atom(struct regex_cost *c, unsigned long atom)
     c->last = cost_clamp(atom);
 }
 
-/* The largest number up to "}", at least 1. Returns the last byte that belongs to it. */
+static void cost_multiply(struct regex_cost *c, unsigned long by)
+{
+    c->last = cost_clamp(c->last * by);
+}
+
+/* The largest number up to "}". Returns the last byte that belongs to it. */
 static const char *cost_repeat(struct regex_cost *c, const char *p)
 {
-    unsigned long most = 1, value = 0;
+    unsigned long most = 0, value = 0;
 
     for (; p[1] != '\0' && *p != '}'; p++) {
         bool digit = *p >= '0' && *p <= '9';
@@ -44,7 +50,7 @@ static const char *cost_repeat(struct regex_cost *c, const char *p)
         value = digit ? cost_clamp(value * 10 + (unsigned long)(*p - '0')) : 0;
         most = value > most ? value : most;
     }
-    c->last = cost_clamp(c->last * most);
+    cost_multiply(c, most + 1);
     return p;
 }
 
@@ -93,6 +99,8 @@ static const char *regex_problem(const char *pattern)
             cost_group_end(&c);
         else if (*p == '{')
             p = cost_repeat(&c, p + 1);
+        else if (*p == '+')
+            cost_multiply(&c, 2);
         else if (*p == '[')
             p = cost_bracket(&c, p);
         else if (*p != '(')

@@ -312,6 +312,8 @@ Test(mistakes, in_routes_are_found)
          "has a back-reference"},
         {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"(a{200}){200}\";"), 3,
          "repeats too much; write smaller numbers"},
+        {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"a++++++++++++++++++++++++++++\";"),
+         3, "repeats too much"},
         {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"((a{20}){20}){20}\";"), 3,
          "repeats too much"},
         {ROUTE("pool = \"app\"; path_match = \"regex\"; path = \"(((((((((((((((((((((((((((((((("
