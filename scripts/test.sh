@@ -51,7 +51,8 @@ run_ctest() {
 # run_integration STAGE BINARY
 run_integration() {
     heading "$1: integration tests"
-    EVERGATE=$PWD/$2 "${without_aslr[@]}" tests/integration/run.sh \
+    JOBS=${JOBS:-$((jobs * 2))} EVERGATE=$PWD/$2 "${without_aslr[@]}" timeout -k 10 1500 \
+        tests/integration/run.sh \
         --junitxml="$PWD/$results/$1-integration.xml" </dev/null || true
 }
 
