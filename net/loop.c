@@ -123,12 +123,17 @@ void loop_reap(struct loop *loop, struct loop_task *task)
         loop_want_round(loop);
 }
 
-void loop_flush(struct loop *loop)
+void loop_flush_references(struct loop *loop)
 {
     while (!list_empty(&loop->dirty)) {
         struct loop_task *flush = task_pop(&loop->dirty);
         flush->run(flush);
     }
+}
+
+void loop_flush(struct loop *loop)
+{
+    loop_flush_references(loop);
     loop->scratch_used = 0;
 }
 

@@ -100,6 +100,9 @@ void loop_leave(struct loop *loop);
 /* Flushes dirty transports now, since the read buffer or the scratch is about to be reused. */
 void loop_flush(struct loop *loop);
 
+/* The same without giving the scratch free: an owner on the stack may be writing there. */
+void loop_flush_references(struct loop *loop);
+
 /*
  * `size_bytes` of memory that stays valid until the turn's flush: the place to write heads to that
  * are then given to transport_write by reference. NULL when it does not fit even after a flush

@@ -28,6 +28,7 @@ static void transport_init(struct transport *t, struct loop *loop, int fd, struc
     bytes_init(&t->in, in_limit_bytes);
     bytes_init(&t->out, SIZE_MAX); /* transport_queue knows its limit */
     loop_task_init(&t->later, transport_on_later);
+    loop_timer_init(&t->quiet, transport_on_quiet);
     transport_tls_attach(t, tls);
     event_assign(&t->read_event, loop->base, fd, EV_READ | EV_CLOSED | EV_PERSIST | EV_ET,
                  transport_on_read, t);
@@ -131,12 +132,13 @@ void transport_fini(struct transport *t, bool keep_fd)
     t->finished = 1;
     /* References of this turn may point into what is freed here. */
     if (t->in.size > 0 && !t->offering) {
-        loop_flush(t->loop);
+        loop_flush_references(t->loop);
         bytes_fini(&t->in);
     }
     transport_drop_output(t);
     bytes_fini(&t->out);
     loop_task_cancel(&t->later);
+    loop_timer_cancel(&t->quiet);
     tls_session_free(t->tls);
     t->tls = NULL;
     if (t->fd < 0)

@@ -83,6 +83,7 @@ struct transport {
     struct bytes out;         /* bytes (ciphertext with TLS) that the kernel has not taken */
     struct transport_output *output;
     struct tls_session *tls;
+    struct loop_timer quiet;      /* a look after the last bytes, see TRANSPORT_QUIET_MS */
     struct loop_task later;       /* to be done at the turn's end: read on, report an error */
     uint64_t bytes_in, bytes_out; /* on the wire */
     int error;                    /* 0 or the code given to on_error */

@@ -10,6 +10,13 @@
 enum {
     TRANSPORT_IOVECS = 32,
     TRANSPORT_READ_ROUNDS = 4, /* then other connections have their turn */
+    /*
+     * A reset that arrives together with bytes cannot be told from bytes alone: libevent reports
+     * EPOLLERR as EV_READ, recv returns the bytes, and no second edge follows. So this long after
+     * the last short recv there is one more. Moving the timer is a store, so that busy connections
+     * pay nothing for it and idle ones one recv.
+     */
+    TRANSPORT_QUIET_MS = 1000,
 };
 
 /* References collected in this turn. Leased from loop->spare by the first transport_write of a turn
@@ -28,6 +35,7 @@ void transport_fail(struct transport *t, int code, int sys_errno);
 /* transport_read.c */
 void transport_on_read(evutil_socket_t fd, short what, void *arg);
 void transport_on_later(struct loop_task *task);
+void transport_on_quiet(struct loop_timer *timer);
 void transport_read(struct transport *t);
 /* Offers `n` bytes of plaintext, behind what the owner left before. n <= transport_room(t). */
 void transport_deliver(struct transport *t, const char *data, size_t n);
@@ -69,7 +77,7 @@ bool transport_tls_idle_ok(struct transport *t);
 void transport_tls_output(struct transport *t, const char *data, size_t n);
 /* Encrypts and sends; part of transport_flush. */
 void transport_tls_flush(struct transport *t, const struct iovec *v, unsigned count);
-bool transport_tls_writable(const struct transport *t);
+bool transport_tls_writable(const struct transport *t); /* the handshake is over */
 void transport_tls_close(struct transport *t); /* has close_notify sent by the next flush */
 const char *transport_tls_error_text(const struct transport *t);
 

@@ -105,23 +105,31 @@ static void read_once(struct transport *t)
         return;
     }
     t->bytes_in += (size_t)n;
-    if ((size_t)n < want && !t->fin_seen && !t->write_failed)
+    if ((size_t)n < want && !t->fin_seen && !t->write_failed) {
         t->readable = 0;
+        loop_timer_set(loop, &t->quiet, TRANSPORT_QUIET_MS);
+    }
     if (t->tls)
         transport_tls_feed(t, loop->read_buffer, (size_t)n);
     else
         transport_deliver(t, loop->read_buffer, (size_t)n);
 }
 
+/* A handshake goes on while paused: it is plaintext that the owner does not want. */
+static bool is_held(const struct transport *t)
+{
+    return t->paused && !(t->tls && !transport_tls_writable(t));
+}
+
 static bool may_read(const struct transport *t)
 {
-    return t->readable && !t->finished && !t->paused && !t->error && !t->connecting &&
+    return t->readable && !t->finished && !is_held(t) && !t->error && !t->connecting &&
            transport_room(t) > 0 && !(t->tls && transport_tls_waiting(t));
 }
 
 void transport_read(struct transport *t)
 {
-    if (t->tls && !t->paused && transport_tls_waiting(t)) {
+    if (t->tls && !is_held(t) && transport_tls_waiting(t)) {
         loop_flush(t->loop); /* the plaintext buffer is about to be reused */
         transport_tls_pump(t);
     }
@@ -135,8 +143,8 @@ void transport_read(struct transport *t)
     transport_tell_end(t);
 }
 
-/* Nothing is read now, but the end must be noticed. libevent reports a reset as EV_READ without
- * EV_CLOSED. */
+/* Nothing is read now, but the end must be noticed: a FIN while paused, a reset also behind a FIN.
+ * libevent reports a reset as EV_READ without EV_CLOSED. */
 static void look_for_end(struct transport *t)
 {
     char byte;
@@ -144,14 +152,27 @@ static void look_for_end(struct transport *t)
     socklen_t length = sizeof(err);
 
     if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &err, &length) == 0 && err != 0) {
-        t->write_failed = 1;
         t->sys_errno = err; /* asking cleared it in the kernel */
-        if (t->accepted)
+        if (t->accepted || t->eof_told)
             transport_fail(t, EG_E_UPSTREAM_RESET, err);
+        else if (!t->eof)
+            t->write_failed = 1; /* told behind the bytes that are still to be read */
     } else if (t->fin_seen && !t->eof && !t->tls && recv(t->fd, &byte, 1, MSG_PEEK) == 0) {
         receive_ended(t, 0, 0);
     }
     transport_tell_end(t);
+}
+
+static void look_or_read(struct transport *t)
+{
+    if (t->error)
+        return;
+    if (!t->eof)
+        t->readable = 1;
+    if (t->eof || is_held(t))
+        look_for_end(t);
+    else
+        transport_read(t);
 }
 
 void transport_on_read(evutil_socket_t fd, short what, void *arg)
@@ -160,16 +181,15 @@ void transport_on_read(evutil_socket_t fd, short what, void *arg)
     struct loop *loop = t->loop;
 
     loop_enter(loop);
-    t->readable = 1;
     if (what & EV_CLOSED)
         t->fin_seen = 1;
-    if (t->error)
-        t->readable = 0;
-    else if (t->paused || t->eof) /* behind a FIN a reset may follow */
-        look_for_end(t);
-    else
-        transport_read(t);
+    look_or_read(t);
     loop_leave(loop);
+}
+
+void transport_on_quiet(struct loop_timer *timer)
+{
+    look_or_read(container_of(timer, struct transport, quiet));
 }
 
 /* ---- the turn's end ----------------------------------------------------------------------- */
@@ -190,7 +210,7 @@ void transport_on_later(struct loop_task *task)
         report_error(t);
         return;
     }
-    if (t->paused) {
+    if (is_held(t)) {
         /* A send failed. An accepted transport has no use for what is still unread. */
         if (t->write_failed && t->accepted)
             transport_fail(t, EG_E_UPSTREAM_RESET, t->sys_errno);

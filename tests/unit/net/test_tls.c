@@ -239,6 +239,22 @@ Test(tls, pause_keeps_undecrypted_records_and_their_order)
     cr_expect(transport_eof_is_clean(&server.t));
 }
 
+Test(tls, the_handshake_goes_on_while_paused)
+{
+    serve((struct tls_server_params){0});
+    call_verifying();
+    link_up("a.test");
+    transport_pause(&server.t);
+    cr_assert(fixture_run_until(&loop, both_connected, NULL));
+    loop_enter(&loop);
+    transport_write(&client.t, "later", 5);
+    loop_leave(&loop);
+    fixture_settle(&loop);
+    cr_expect_eq(server.datas, 0);
+    transport_resume(&server.t);
+    cr_assert(fixture_run_until(&loop, server_has, &(size_t){5}));
+}
+
 Test(tls, an_owner_may_leave_bytes_of_a_record)
 {
     serve((struct tls_server_params){0});

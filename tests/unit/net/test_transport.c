@@ -320,6 +320,38 @@ Test(transport, a_reset_is_reported_to_an_accepted_transport_that_is_paused)
     peer_fini(&p);
 }
 
+/* libevent tells of both with one EV_READ, and the bytes hide the reset. */
+Test(transport, a_reset_that_came_together_with_bytes_is_reported)
+{
+    struct peer p;
+    int fds[2];
+
+    tcp_pair(fds);
+    peer_init(&p);
+    transport_init_accepted(&p.t, &loop, fds[0], NULL, IN_LIMIT, &peer_ops);
+    cr_assert_eq(write(fds[1], "last words", 10), 10);
+    reset_by_linger(fds[1]);
+    wait_count(&p.errors, 1);
+    cr_expect_str_eq(p.received, "last words");
+    cr_expect_eq(p.error, EG_E_UPSTREAM_RESET);
+    peer_fini(&p);
+}
+
+Test(transport, a_reset_after_a_half_close_is_reported)
+{
+    struct peer p;
+    int fds[2];
+
+    tcp_pair(fds);
+    peer_init(&p);
+    transport_init_accepted(&p.t, &loop, fds[0], NULL, IN_LIMIT, &peer_ops);
+    cr_assert_eq(shutdown(fds[1], SHUT_WR), 0);
+    wait_count(&p.eofs, 1);
+    reset_by_linger(fds[1]);
+    wait_count(&p.errors, 1);
+    peer_fini(&p);
+}
+
 /* A backend that answers early and closes with our request unread resets us behind its answer. */
 Test(transport, an_answer_before_a_reset_is_read_first)
 {
