@@ -34,7 +34,7 @@ lint: ## clang-format and clang-tidy, as a gate
 	@scripts/install-deps.sh lint
 	@scripts/lint.sh
 
-package: build ## .deb and .tar.gz in build/
+package: build ## .deb and .tar.gz in build/packages/
 	@cd build && cpack
 
 clean: ## removes build/

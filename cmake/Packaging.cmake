@@ -1,9 +1,13 @@
-# Install rules and packages (.deb and .tar.gz through CPack).
+# Install rules, and packages through CPack: a .deb and a .tar.gz.
 install(TARGETS evergate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN "*.svg" EXCLUDE)
 
 set(CPACK_GENERATOR "DEB;TGZ")
-set(CPACK_PACKAGE_CONTACT "evergate maintainers")
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_PACKAGE_CONTACT "evergate maintainers <evergate@localhost>")
+set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
 set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION web)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 include(CPack)
