@@ -8,8 +8,10 @@
  * All strings are NUL-terminated, owned by the snapshot and never NULL unless said so. Durations
  * are milliseconds, sizes are bytes, 0 means "no limit" where a limit may be off.
  *
- *   FILE ─► reader (libconfig, @include, ${ENV}) ─► schema tables (types, units, ranges, unknown
- * keys) ─► sections (listener, route, pool, ...) ─► cross-references ─► struct config
+ *   FILE ─► source (@include) ─► scanner, libconfig, ${ENV} ─► nodes
+ *                                                                │
+ *            struct config ◄─ references ◄─ sections' checks ◄─ schema tables
+ *                                           (types, units, ranges, unknown keys)
  */
 #ifndef EVERGATE_CONFIG_CONFIG_H
 #define EVERGATE_CONFIG_CONFIG_H
@@ -77,8 +79,7 @@ struct config_route {
     size_t pool_count;
     unsigned pool_weight_total;
     struct {
-        const char *to; /* may hold ${...}-free literal; "$path" at its end stands for the request's
-                           path and query */
+        const char *to; /* a "$path" at its end stands for the request's path and query */
         int status;
     } redirect;
     struct {

@@ -309,6 +309,18 @@ Test(config, tls_to_backends_is_verified_by_default)
     config_unref(&c);
 }
 
+Test(config, hosts_and_paths_of_every_form_are_accepted)
+{
+    struct config *c = support_load(
+        LISTENER POOL
+        "routes = ( { host = \"[::1]\"; path = \"*\"; path_match = \"exact\"; methods = "
+        "[ \"OPTIONS\" ]; pool = \"app\"; }, { pool = \"app\"; } );\n");
+
+    cr_expect_str_eq(c->routes[0].host, "[::1]");
+    cr_expect_str_eq(c->routes[0].path, "*");
+    config_unref(&c);
+}
+
 Test(config, every_algorithm_has_the_name_it_is_written_with)
 {
     for (int i = 0; i < CONFIG_ALGORITHM_COUNT; i++) {
