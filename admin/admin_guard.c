@@ -60,7 +60,7 @@ bool admin_guard_token(const char *token, const char *authorization)
     struct slice given = slice_str(authorization), want = slice_str(token);
     unsigned char difference;
 
-    if (given.n < scheme.n || !slice_ieq(slice_from(given.p, scheme.n), scheme))
+    if (want.n == 0 || given.n < scheme.n || !slice_ieq(slice_from(given.p, scheme.n), scheme))
         return false;
     given = slice_trim(slice_from(given.p + scheme.n, given.n - scheme.n));
     /* The time depends on the length of what was sent only, not on how much of it is right. */

@@ -182,7 +182,7 @@ static struct evhttp *serve(struct loop *loop, uint16_t *port,
 {
     struct evhttp *http = evhttp_new(loop->base);
     struct evhttp_bound_socket *bound;
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t length = sizeof(address);
 
     if (!http)

@@ -56,8 +56,7 @@ static int init_workers(struct server *server, char **ret_why)
     for (unsigned i = 0; i < server->worker_count && rc == EG_OK; i++) {
         for (size_t l = 0; l < listeners; l++)
             fds[l] = listen_take(&server->listen[l], i);
-        rc = worker_init(&server->workers[i], server, i, server->config, server->pools, fds,
-                         server->listener_connections, server->access_log, ret_why);
+        rc = worker_init(&server->workers[i], server, i, fds, ret_why);
         if (rc == EG_OK)
             server->initialised_workers++;
     }

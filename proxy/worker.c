@@ -94,31 +94,31 @@ static void close_all(const int *fds, size_t count)
         close(fds[i]);
 }
 
-int worker_init(struct worker *worker, struct server *server, unsigned index, struct config *config,
-                struct balancer_pool **pools, const int *listen_fds,
-                _Atomic unsigned *listener_connections, struct access_log *access_log,
+int worker_init(struct worker *worker, struct server *server, unsigned index, const int *listen_fds,
                 char **ret_why)
 {
+    size_t listeners = server->config->listener_count;
     int rc;
 
     worker->server = server;
     worker->index = index;
-    worker->access_log = access_log ? access_log_ring(access_log, index) : NULL;
+    worker->access_log = server->access_log ? access_log_ring(server->access_log, index) : NULL;
     list_init(&worker->connections);
     random_seed(worker);
     rc = loop_init(&worker->loop);
     if (rc != EG_OK) {
-        close_all(listen_fds, config->listener_count);
+        close_all(listen_fds, listeners);
         *ret_why = xasprintf("worker %u: cannot set up its event loop", index);
         return rc;
     }
-    rc = worker_view_new(&worker->view, worker, config, pools, listener_connections, ret_why);
+    rc = worker_view_new(&worker->view, worker, server->config, server->pools,
+                         server->listener_connections, ret_why);
     if (rc != EG_OK) {
-        close_all(listen_fds, config->listener_count);
+        close_all(listen_fds, listeners);
         loop_fini(&worker->loop);
         return rc;
     }
-    rc = listen_all(worker, listen_fds, config->listener_count, ret_why);
+    rc = listen_all(worker, listen_fds, listeners, ret_why);
     if (rc != EG_OK)
         worker_fini(worker);
     return rc;

@@ -89,11 +89,10 @@ void worker_view_unref(struct worker_view *view);
 uint64_t worker_random(struct worker *worker);   /* fast, not for secrets */
 struct slice worker_date(struct worker *worker); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
-/* Sets up the loop and the view (TLS contexts, clusters, accept sockets in `listen_fds`, one per
- * listener, owned from here). 0 or an error with a sentence in *ret_why (heap). */
-int worker_init(struct worker *worker, struct server *server, unsigned index, struct config *config,
-                struct balancer_pool **pools, const int *listen_fds,
-                _Atomic unsigned *listener_connections, struct access_log *access_log,
+/* Sets up the loop and, from the server's configuration, pools and access log, the view: TLS
+ * contexts, clusters, accept sockets (`listen_fds`, one per listener, owned from here). 0 or an
+ * error with a sentence in *ret_why (heap); then the worker needs no worker_fini. */
+int worker_init(struct worker *worker, struct server *server, unsigned index, const int *listen_fds,
                 char **ret_why) WARN_UNUSED;
 void worker_fini(struct worker *worker);
 
