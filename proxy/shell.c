@@ -182,6 +182,7 @@ void shell_stop_accepting(struct shell_nursery *nursery)
 {
     if (nursery->bound == NULL)
         return;
+    shell_nursery_unregister(nursery); /* other workers read what is in the list */
     evhttp_del_accept_socket(nursery->http, nursery->bound);
     nursery->bound = NULL;
     nursery->accept = NULL;
