@@ -3,9 +3,9 @@
  * is recognised without a cache that workers would have to share.
  *
  * Generation g lives in slot g % 4. The newest generation encrypts, it and the one before decrypt.
- * Readers take no lock: rotation writes the slot that has been out of use for two rotations, then
- * publishes the generation. A reader would have to sleep through three rotations (hours) in the
- * middle of one callback to see a slot change under it.
+ * Readers take no lock: they copy a key, whose words are atomic, and copy again if a rotation may
+ * have begun to write that slot meanwhile (which takes three rotations, hours apart, within one
+ * copy).
  */
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -25,7 +25,10 @@ struct ticket_key {
     unsigned char mac[32];
 };
 
-static struct ticket_key slots[TICKET_SLOTS];
+enum { TICKET_WORDS = sizeof(struct ticket_key) / sizeof(uint64_t) };
+_Static_assert(sizeof(struct ticket_key) % sizeof(uint64_t) == 0, "copied in words");
+
+static _Atomic uint64_t slots[TICKET_SLOTS][TICKET_WORDS];
 static _Atomic unsigned generation; /* of the newest key; 0: none yet */
 static pthread_mutex_t rotate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t first_key = PTHREAD_ONCE_INIT;
@@ -33,15 +36,43 @@ static EVP_CIPHER *ticket_cipher; /* fetched once: fetching takes OpenSSL's glob
 
 void tls_tickets_rotate(void)
 {
+    struct ticket_key key;
+    uint64_t words[TICKET_WORDS];
+
+    CHECK(RAND_bytes(key.name, sizeof(key.name)) == 1);
+    CHECK(RAND_priv_bytes(key.cipher, sizeof(key.cipher)) == 1);
+    CHECK(RAND_priv_bytes(key.mac, sizeof(key.mac)) == 1);
+    memcpy(words, &key, sizeof(words));
+
     pthread_mutex_lock(&rotate_lock);
     unsigned next = atomic_load_explicit(&generation, memory_order_relaxed) + 1;
-    struct ticket_key *key = &slots[next % TICKET_SLOTS];
-
-    CHECK(RAND_bytes(key->name, sizeof(key->name)) == 1);
-    CHECK(RAND_priv_bytes(key->cipher, sizeof(key->cipher)) == 1);
-    CHECK(RAND_priv_bytes(key->mac, sizeof(key->mac)) == 1);
+    for (unsigned i = 0; i < TICKET_WORDS; i++)
+        atomic_store_explicit(&slots[next % TICKET_SLOTS][i], words[i], memory_order_release);
     atomic_store_explicit(&generation, next, memory_order_release);
     pthread_mutex_unlock(&rotate_lock);
+    OPENSSL_cleanse(&key, sizeof(key));
+    OPENSSL_cleanse(words, sizeof(words));
+}
+
+/* The key of the generation `age` before the newest. False when there is none. */
+static bool read_key(unsigned age, struct ticket_key *ret_key)
+{
+    uint64_t words[TICKET_WORDS];
+    unsigned newest, after;
+
+    do {
+        newest = atomic_load_explicit(&generation, memory_order_acquire);
+        if (age >= newest)
+            return false;
+        for (unsigned i = 0; i < TICKET_WORDS; i++)
+            words[i] = atomic_load_explicit(&slots[(newest - age) % TICKET_SLOTS][i],
+                                            memory_order_acquire);
+        after = atomic_load_explicit(&generation, memory_order_acquire);
+        /* Generation newest - age + 4 writes this slot before it is published. */
+    } while (after - newest + age >= TICKET_SLOTS - 1);
+    memcpy(ret_key, words, sizeof(words));
+    OPENSSL_cleanse(words, sizeof(words));
+    return true;
 }
 
 static void make_first_key(void)
@@ -66,16 +97,17 @@ static bool set_mac_key(EVP_MAC_CTX *mac, struct ticket_key *key)
 static int encrypt_ticket(unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                           EVP_MAC_CTX *mac)
 {
-    unsigned now = atomic_load_explicit(&generation, memory_order_acquire);
-    struct ticket_key *key = &slots[now % TICKET_SLOTS];
+    struct ticket_key key;
+    int result = -1;
 
-    if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher)) != 1)
+    if (!read_key(0, &key) || RAND_bytes(iv, EVP_CIPHER_get_iv_length(ticket_cipher)) != 1)
         return -1;
-    memcpy(name, key->name, sizeof(key->name));
-    if (EVP_EncryptInit_ex2(cipher, ticket_cipher, key->cipher, iv, NULL) != 1 ||
-        !set_mac_key(mac, key))
-        return -1;
-    return 1;
+    memcpy(name, key.name, sizeof(key.name));
+    if (EVP_EncryptInit_ex2(cipher, ticket_cipher, key.cipher, iv, NULL) == 1 &&
+        set_mac_key(mac, &key))
+        result = 1;
+    OPENSSL_cleanse(&key, sizeof(key));
+    return result;
 }
 
 /* 0: unknown key, a full handshake follows; 1: good; 2: good, and give the client a new one.
@@ -83,19 +115,19 @@ static int encrypt_ticket(unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX
 static int decrypt_ticket(SSL *ssl, const unsigned char *name, const unsigned char *iv,
                           EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
-    unsigned now = atomic_load_explicit(&generation, memory_order_acquire);
+    struct ticket_key key;
+    int result = 0;
 
-    for (unsigned age = 0; age < 2 && age < now; age++) {
-        struct ticket_key *key = &slots[(now - age) % TICKET_SLOTS];
-
-        if (memcmp(name, key->name, sizeof(key->name)) != 0)
+    for (unsigned age = 0; age < 2 && result == 0 && read_key(age, &key); age++) {
+        if (memcmp(name, key.name, sizeof(key.name)) != 0)
             continue;
-        if (EVP_DecryptInit_ex2(cipher, ticket_cipher, key->cipher, iv, NULL) != 1 ||
-            !set_mac_key(mac, key))
-            return -1;
-        return age == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
+        result = age == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
+        if (EVP_DecryptInit_ex2(cipher, ticket_cipher, key.cipher, iv, NULL) != 1 ||
+            !set_mac_key(mac, &key))
+            result = -1;
     }
-    return 0;
+    OPENSSL_cleanse(&key, sizeof(key));
+    return result;
 }
 
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
