@@ -5,12 +5,12 @@
 
 build: ## the release build: build/evergate
 	@scripts/install-deps.sh build
-	@cmake --preset release --log-level=WARNING
+	@cmake --preset release >/dev/null
 	@cmake --build --preset release
 
 run: ## build, then a proxy with three backends to try (ARGS="--port 8081")
 	@scripts/install-deps.sh run
-	@cmake --preset release --log-level=WARNING
+	@cmake --preset release >/dev/null
 	@cmake --build --preset release
 	@exec build/evergate demo $(ARGS)
 

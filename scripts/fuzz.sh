@@ -12,7 +12,7 @@ seconds=${FUZZ_SECONDS:-60}
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 
-cmake --preset fuzz --log-level=WARNING
+cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 
 names=("$@")

@@ -15,7 +15,7 @@ echo "clang-format: ${#files[@]} files"
 clang-format --dry-run -Werror "${files[@]}"
 
 # clang-tidy reads how each file is compiled from the debug build's list.
-cmake --preset debug --log-level=WARNING >/dev/null
+cmake --preset debug >/dev/null
 mapfile -t sources < <(git ls-files --cached --others --exclude-standard '*.c' ':!tests/fuzz')
 echo "clang-tidy: ${#sources[@]} files"
 printf '%s\0' "${sources[@]}" |

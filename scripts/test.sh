@@ -37,7 +37,7 @@ heading() {
 # build PRESET: a build that fails ends everything, but still with the summary's line.
 build() {
     heading "build $1"
-    cmake --preset "$1" --log-level=WARNING && cmake --build --preset "$1" -- -j"$jobs" --quiet
+    cmake --preset "$1" >/dev/null && cmake --build --preset "$1" -- -j"$jobs" --quiet
 }
 
 # run_ctest STAGE DIRECTORY LABELS
