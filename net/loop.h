@@ -10,8 +10,11 @@
  *     scratch memory; loop_leave hands each to the kernel with one sendmsg (a "turn" ends);
  *   - one coarse timer wheel instead of a libevent timer per connection.
  *
- *   libevent callback ─► loop_enter ─► recv ─► owner's on_data ─► ... transport_write ... ─►
- * loop_leave flush, run soon, reap ─┘
+ * A turn:
+ *
+ *   libevent ─► loop_enter ─► recv ─► on_data ─► transport_write ... ─► loop_leave
+ *                                                                           │
+ *               libevent ◄─ reap the dead ◄─ flush ◄─ run soon tasks ◄─ flush (sendmsg)
  *
  * Every libevent callback of evergate begins with loop_enter and ends with loop_leave; they nest
  * (evhttp calls us back from within), and only the outermost leave acts.
