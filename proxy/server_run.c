@@ -46,8 +46,8 @@ static void begin_serving(struct server *server)
         return;
     }
     log_listeners(server);
-    log_info("serving \"%s\" with %u workers, %zu pools", server->config->file,
-             server->worker_count, server->config->pool_count);
+    log_info("serving \"%s\": workers %u, routes %zu, pools %zu", server->config->file,
+             server->worker_count, server->config->route_count, server->config->pool_count);
 }
 
 void server_names_answered(struct server *server)
@@ -60,9 +60,9 @@ static void on_resolve_timer(struct loop_timer *timer)
 {
     struct server *server = container_of(timer, struct server, resolve_timer);
 
-    log_warn("%u names of backends have no answer after %.0f s: serving without them until they "
+    log_warn("names of backends without an answer after %g s: %u; serving without them until they "
              "resolve",
-             server_names_waiting(server), seconds_of_ms(SERVER_RESOLVE_WAIT_MS));
+             seconds_of_ms(SERVER_RESOLVE_WAIT_MS), server_names_waiting(server));
     begin_serving(server);
 }
 
