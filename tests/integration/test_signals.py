@@ -101,7 +101,8 @@ def test_an_upload_and_a_download_in_flight_finish_during_a_drain(stage):
             peer.send(b"d" * 50)
 
     backend = stage.backend(script)
-    proxy = stage.proxy(backend, drain_timeout="1h")  # only work that is done can end it
+    # Only that the work is done can end it.
+    proxy = stage.proxy(backend, drain_timeout="1h", listener={"timeouts": {"idle": "1h"}})
     upload, download = stage.client(proxy), stage.client(proxy)
     upload.send(head("POST", headers=[("Content-Length", "100")]) + b"u" * 50)
     download.send(head())

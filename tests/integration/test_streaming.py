@@ -157,6 +157,35 @@ def test_a_download_to_a_slow_client_holds_under_one_megabyte(stage, sanitizer):
     assert_bounded_growth(proxy, before, sanitizer)
 
 
+def test_many_held_back_streams_each_hold_under_one_megabyte(stage, sanitizer):
+    streams = 16
+    sent = [0] * streams
+
+    def script(peer):
+        peer.sock.settimeout(BACKGROUND_S)
+        while True:
+            request = peer.read_request()
+            if not request.target.startswith("/big/"):
+                peer.send(answer(b"x" * 200_000))
+                continue
+            peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {STREAM_BYTES}\r\n\r\n".encode())
+            for piece in random_pieces(STREAM_BYTES, seed=12):
+                peer.send(piece)
+                sent[int(request.target[5:])] += len(piece)
+
+    proxy = stage.proxy(stage.backend(script, remember=False))
+    before = warmed_up(stage, proxy)
+    for number in range(streams):
+        client = stage.client(proxy, receive_buffer=SMALL_WINDOW, remember=False)
+        client.send(head(path=f"/big/{number}"))
+        assert client.read_head().status == 200
+    wait_until(lambda: all(sent), "every stream has begun")
+    wait_until_stuck(lambda: sum(sent), "every backend is held back")
+    if not sanitizer:
+        growth = proxy.memory_kb("VmHWM") - before
+        assert growth < 1024 * streams, f"grew by {growth} kB"
+
+
 def test_random_chunk_borders_both_ways_keep_the_content(stage):
     def script(peer):
         request = peer.read_head()
@@ -274,6 +303,18 @@ def test_a_client_that_leaves_before_the_answer_cancels_the_backends_work(stage)
     client.reset()
     assert peer.closed.wait(60)
     assert proxy.wait_access_lines(1)[0]["status"] == 499
+
+
+def test_a_client_that_resets_right_behind_its_request_cancels_it(stage):
+    """Request and RST arrive together: the end must be seen although there was data before it."""
+    backend = stage.backend(lambda peer: (peer.read_request(), peer.wait_gone()))
+    proxy = stage.proxy(backend)
+    for _ in range(20):
+        client = stage.client(proxy)
+        client.send(head())
+        client.reset()
+    assert {line["status"] for line in proxy.wait_access_lines(20)} == {499}
+    assert all(peer.closed.wait(60) for peer in backend.peers)
 
 
 def test_a_client_that_leaves_during_a_download_cancels_it(stage):

@@ -81,9 +81,18 @@ def test_a_client_certificate_is_shown_where_one_is_configured(stage, certificat
 
 
 def test_a_plain_backend_behind_a_tls_pool_is_a_502(stage, certificates):
-    backend = stage.recorder()
-    proxy = stage.proxy(backend, pool_settings={"tls": {"verify": False}})
+    def script(peer):
+        peer.read_some()  # a ClientHello, which a plain server takes for a bad request
+        peer.send(answer(b"what?", "400 Bad Request"))
+
+    proxy = stage.proxy(stage.backend(script), pool_settings={"tls": {"verify": False}})
     assert stage.get(proxy).status == 502
+
+
+def test_a_backend_that_never_shakes_hands_is_a_504(stage):
+    proxy = stage.proxy(stage.backend(lambda peer: peer.wait_gone()), pool_settings={
+        "tls": {"verify": False}, "timeouts": {"connect": "300ms"}})
+    assert stage.get(proxy).status == 504
 
 
 def test_connections_over_tls_are_reused(stage, certificates):
