@@ -255,6 +255,30 @@ Test(tls, the_handshake_goes_on_while_paused)
     cr_assert(fixture_run_until(&loop, server_has, &(size_t){5}));
 }
 
+Test(tls, decryption_stops_at_the_limit_of_unconsumed_bytes)
+{
+    static char block[100000];
+    size_t all = sizeof(block) - 1;
+
+    for (size_t i = 0; i < all; i++)
+        block[i] = (char)('a' + i % 23);
+    serve((struct tls_server_params){0});
+    call_verifying();
+    handshake("a.test");
+    server.consume_prefix = 1; /* takes one byte, then none */
+    loop_enter(&loop);
+    transport_write(&client.t, block, all);
+    loop_leave(&loop);
+    fixture_settle(&loop);
+    cr_expect_eq(server.received_size, 1);
+    cr_expect_eq(server.t.in.size, IN_LIMIT);
+    cr_expect(transport_alive(&client.t));
+    server.consume_prefix = 0;
+    transport_resume(&server.t);
+    cr_assert(fixture_run_until(&loop, server_has, &all));
+    cr_expect_arr_eq(server.received, block, all);
+}
+
 Test(tls, an_owner_may_leave_bytes_of_a_record)
 {
     serve((struct tls_server_params){0});

@@ -152,6 +152,35 @@ Test(transport, bytes_one_at_a_time_are_kept_until_the_owner_takes_them)
     close(raw);
 }
 
+/* What is written by reference out of the kept bytes leaves before they move or go. */
+Test(transport, references_into_kept_bytes_are_sent_in_time)
+{
+    struct peer in, out;
+    int source = peer_with_raw(&loop, &in, IN_LIMIT);
+    int sink = peer_with_raw(&loop, &out, IN_LIMIT);
+    char buffer[64] = "";
+
+    in.echo_to = &out;
+    in.consume_at_most = 3;
+    cr_assert_eq(write(source, "abcdefgh", 8), 8);
+    fixture_settle(&loop);
+    cr_assert_eq(write(source, "ijk", 3), 3);
+    fixture_settle(&loop);
+    cr_expect_eq(read(sink, buffer, sizeof(buffer)), 6);
+    cr_expect_str_eq(buffer, "abcdef");
+
+    loop_enter(&loop);
+    transport_write(&out.t, bytes_data(&in.t.in), in.t.in.size);
+    transport_fini(&in.t, false); /* frees what was referred to */
+    loop_leave(&loop);
+    cr_expect_eq(read(sink, buffer, sizeof(buffer)), 5);
+    cr_expect_arr_eq(buffer, "ghijk", 5);
+    peer_fini(&in);
+    peer_fini(&out);
+    close(source);
+    close(sink);
+}
+
 Test(transport, pause_and_resume_keep_the_order)
 {
     struct peer p;

@@ -136,6 +136,54 @@ Test(wheel, next_is_the_earliest_occupied_slot)
     cr_expect_leq(next, now_ms + 300 + WHEEL_TICK_MS);
 }
 
+/* Many timers, moved at random, against what the contract promises of each. */
+static struct {
+    struct loop_timer timer;
+    uint64_t deadline_ms;
+} model[TIMERS];
+
+static void on_model_timer(struct loop_timer *timer)
+{
+    size_t i = (size_t)((char *)timer - (char *)model) / sizeof(model[0]);
+
+    cr_assert_neq(model[i].deadline_ms, 0, "it was armed");
+    cr_assert_geq(now_ms, model[i].deadline_ms);
+    model[i].deadline_ms = 0;
+    fired++;
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+Test(wheel, keeps_its_promise_to_many_timers_that_move_at_random)
+{
+    uint32_t random = 1;
+
+    for (unsigned i = 0; i < TIMERS; i++)
+        timer_init(&model[i].timer, on_model_timer);
+    for (unsigned step = 0; step < 20000; step++) {
+        unsigned i = next_random(&random) % TIMERS;
+
+        if (next_random(&random) % 4 == 0) {
+            list_remove(&model[i].timer.node);
+            model[i].timer.deadline_ms = model[i].timer.slot_ms = model[i].deadline_ms = 0;
+        } else {
+            model[i].deadline_ms = now_ms + 1 + next_random(&random) % 30000;
+            wheel_set(&wheel, &model[i].timer, model[i].deadline_ms, now_ms);
+        }
+        advance_to(now_ms + next_random(&random) % 30);
+        if (step % 64 != 0)
+            continue;
+        for (unsigned k = 0; k < TIMERS; k++)
+            cr_assert(model[k].deadline_ms == 0 ||
+                      model[k].deadline_ms + 2 * WHEEL_TICK_MS > now_ms);
+    }
+    cr_expect_gt(fired, 1000);
+}
+
 static struct loop_timer victim, setter;
 
 static void on_cancelling(struct loop_timer *timer)
