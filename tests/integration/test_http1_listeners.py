@@ -152,3 +152,11 @@ def test_connections_spread_over_the_workers(stage):
     threads = pathlib.Path(f"/proc/{proxy.process.pid}/task")
     wait_until(lambda: len(list(threads.iterdir())) >= libconfig.DEFAULT_WORKERS, "workers run")
     assert len({request.peer_index for request in backend.requests}) >= libconfig.DEFAULT_WORKERS
+
+
+def test_an_ipv6_wildcard_listener_stands_beside_an_ipv4_one(stage):
+    """Each family has a listener of its own, as people write it who come from nginx."""
+    backend = stage.recorder()
+    proxy = stage.proxy(backend, listeners=[
+        {"name": "four", "bind": "0.0.0.0:0"}, {"name": "six", "bind": "[::]:0"}])
+    assert proxy.port("six") != proxy.port("four")
