@@ -26,8 +26,9 @@ struct address {
 enum { ADDRESS_TEXT_BYTES = 128 };
 
 /*
- * Numeric "1.2.3.4:80", "[::1]:80", "unix:/path", or ":80" (every IPv4 and IPv6 address, through
- * "[::]" with IPV6_V6ONLY off). EG_E_RESOLVE when the host is a name, EG_E_INTERNAL when malformed.
+ * Numeric "1.2.3.4:80", "[::1]:80", "unix:/path", or ":80" (every IPv4 and IPv6 address, as "[::]";
+ * the listener turns IPV6_V6ONLY off). EG_E_RESOLVE when the host is a name, EG_E_INTERNAL when
+ * malformed.
  */
 int address_parse(struct address *ret_address, struct slice text) WARN_UNUSED;
 

@@ -14,15 +14,11 @@ static int open_socket(const struct address *address)
     return socket(address->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-static bool is_any6(const struct address *address)
+/* -1 with errno. IPv6 sockets take IPv4 too with `both_families`: said either way, since the
+ * kernel's default differs by machine. */
+static int bind_tcp(const struct address *address, bool share, bool both_families)
 {
-    return IN6_IS_ADDR_UNSPECIFIED(&address->in6.sin6_addr);
-}
-
-/* -1 with errno. */
-static int bind_tcp(const struct address *address, bool share)
-{
-    int on = 1, v6only = 1, fd = open_socket(address);
+    int on = 1, v6only = !both_families, fd = open_socket(address);
 
     if (fd < 0)
         return -1;
@@ -31,13 +27,9 @@ static int bind_tcp(const struct address *address, bool share)
         goto fail;
     if (share && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
         goto fail;
-    if (address->sa.sa_family == AF_INET6) {
-        /* "[::]" means every address of either family; the kernel's default differs by machine. */
-        if (is_any6(address))
-            v6only = 0;
-        if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0)
-            goto fail;
-    }
+    if (address->sa.sa_family == AF_INET6 &&
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, sizeof(v6only)) < 0)
+        goto fail;
     if (bind(fd, &address->sa, address->length) < 0)
         goto fail;
     return fd;
@@ -51,25 +43,25 @@ fail:
 
 /* SO_REUSEPORT would let us share a port with any other process of the same user, silently, and
  * half of the connections would go there. A bind without it tells whether the port is free. */
-static int probe_free(const struct address *address)
+static int probe_free(const struct address *address, bool both_families)
 {
     int fd;
 
     if (address_port(address) == 0)
         return 0;
-    fd = bind_tcp(address, false);
+    fd = bind_tcp(address, false, both_families);
     if (fd < 0)
         return -1;
     close(fd);
     return 0;
 }
 
-static int open_tcp(struct listen_set *set)
+static int open_tcp(struct listen_set *set, bool both_families)
 {
-    if (probe_free(&set->address) < 0)
+    if (probe_free(&set->address, both_families) < 0)
         return -1;
     for (unsigned i = 0; i < set->count; i++) {
-        set->fds[i] = bind_tcp(&set->address, true);
+        set->fds[i] = bind_tcp(&set->address, true, both_families);
         if (set->fds[i] < 0)
             return -1;
         /* With port 0 the first socket's port is everybody's. */
@@ -169,7 +161,7 @@ int listen_open(struct listen_set *ret_set, const char *bind, unsigned count, ch
     set.fds = xmalloc(count * sizeof(*set.fds));
     for (unsigned i = 0; i < count; i++)
         set.fds[i] = -1;
-    rc = set.address.sa.sa_family == AF_UNIX ? open_unix(&set) : open_tcp(&set);
+    rc = set.address.sa.sa_family == AF_UNIX ? open_unix(&set) : open_tcp(&set, bind[0] == ':');
     if (rc < 0) {
         error = errno;
         *ret_why = xasprintf("cannot listen on %s: %s", bind, reason_of(error));

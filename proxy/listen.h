@@ -22,7 +22,9 @@ struct listen_set {
     ino_t unix_inode;
 };
 
-/* `bind` is numeric or "unix:...". 0, or EG_E_INTERNAL with a sentence in *ret_why (heap). */
+/* `bind` is numeric or "unix:...". ":80" is every address of both families, "[::]:80" every one of
+ * IPv6 (so that it can stand beside "0.0.0.0:80"). 0, or EG_E_INTERNAL with a sentence in *ret_why
+ * (heap). */
 int listen_open(struct listen_set *ret_set, const char *bind, unsigned count,
                 char **ret_why) WARN_UNUSED;
 

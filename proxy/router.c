@@ -52,14 +52,8 @@ static bool path_has_prefix(struct slice path, struct slice prefix)
     return prefix.n == 1 || path.n == prefix.n || path.p[prefix.n] == '/';
 }
 
-static bool path_matches_regex(const regex_t *regex, struct slice path)
-{
-    regmatch_t range = {0, (regoff_t)path.n};
-
-    return regexec(regex, path.p, 1, &range, REG_STARTEND) == 0;
-}
-
-static bool route_matches_path(const struct config_route *route, struct slice path)
+static bool route_matches_path(const struct config_route *route, struct slice path,
+                               struct arena *arena)
 {
     struct slice want = slice_str(route->path);
 
@@ -74,7 +68,8 @@ static bool route_matches_path(const struct config_route *route, struct slice pa
     case CONFIG_PATH_EXACT:
         return slice_eq(path, want);
     case CONFIG_PATH_REGEX:
-        return path_matches_regex(&route->path_regex, path);
+        /* regexec wants a string that ends in NUL; only these routes pay for the copy. */
+        return regexec(&route->path_regex, arena_dup(arena, path).p, 0, NULL, 0) == 0;
     }
     return false;
 }
@@ -106,7 +101,7 @@ static bool route_allows_method(const struct config_route *route,
 }
 
 struct router_result router_match(const struct config *config, const struct http_request_head *head,
-                                  struct slice path)
+                                  struct slice path, struct arena *arena)
 {
     struct slice host = host_of_authority(head->authority);
     struct router_result result = {0};
@@ -114,7 +109,7 @@ struct router_result router_match(const struct config *config, const struct http
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
 
-        if (!route_matches_host(route, host) || !route_matches_path(route, path) ||
+        if (!route_matches_host(route, host) || !route_matches_path(route, path, arena) ||
             !route_matches_headers(route, &head->fields))
             continue;
         if (route_allows_method(route, head)) {

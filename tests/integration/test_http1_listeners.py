@@ -154,9 +154,16 @@ def test_connections_spread_over_the_workers(stage):
     assert len({request.peer_index for request in backend.requests}) >= libconfig.DEFAULT_WORKERS
 
 
-def test_an_ipv6_wildcard_listener_stands_beside_an_ipv4_one(stage):
-    """Each family has a listener of its own, as people write it who come from nginx."""
+def test_an_ipv6_wildcard_listener_leaves_ipv4_to_another(stage):
+    """Each family may have a listener of its own, as people write it who come from nginx."""
     backend = stage.recorder()
-    proxy = stage.proxy(backend, listeners=[
-        {"name": "four", "bind": "0.0.0.0:0"}, {"name": "six", "bind": "[::]:0"}])
-    assert proxy.port("six") != proxy.port("four")
+    six = stage.proxy(backend, listener={"bind": "[::]:0"})
+    four = stage.proxy(backend, listener={"bind": f"0.0.0.0:{six.port()}"})
+    assert stage.client(f"[::1]:{six.port()}").get().status == 200
+    assert stage.client(f"127.0.0.1:{four.port()}").get().status == 200
+
+
+def test_a_bare_port_listens_for_both_families(stage):
+    proxy = stage.proxy(stage.recorder(), listener={"bind": ":0"})
+    for host in ("127.0.0.1", "[::1]"):
+        assert stage.client(f"{host}:{proxy.port()}").get().status == 200

@@ -59,7 +59,7 @@ static const char *route_of(const char *method, const char *host, const char *pa
 {
     struct http_request_head head = request(method, host, path);
     struct slice normal = route_path_normalise(head.path, &arena);
-    struct router_result result = router_match(config, &head, normal);
+    struct router_result result = router_match(config, &head, normal, &arena);
 
     return result.route != NULL ? result.route->name : "none";
 }
@@ -102,23 +102,23 @@ Test(router, first_match_wins_and_headers_take_part)
     struct http_field field = {SLICE_LIT("X-Canary"), SLICE_LIT("1"), HTTP_FIELD_OTHER};
     struct http_request_head head = request("GET", "h", "/c");
 
-    cr_expect_str_eq(router_match(config, &head, head.path).route->name, "stable");
+    cr_expect_str_eq(router_match(config, &head, head.path, &arena).route->name, "stable");
     head.fields = (struct http_fields){.v = &field, .count = 1, .capacity = 1};
-    cr_expect_str_eq(router_match(config, &head, head.path).route->name, "canary");
+    cr_expect_str_eq(router_match(config, &head, head.path, &arena).route->name, "canary");
     field.value = SLICE_LIT("2");
-    cr_expect_str_eq(router_match(config, &head, head.path).route->name, "stable");
+    cr_expect_str_eq(router_match(config, &head, head.path, &arena).route->name, "stable");
 }
 
 Test(router, another_method_is_told_apart_from_no_route)
 {
     struct http_request_head head = request("POST", "h", "/get");
-    struct router_result result = router_match(config, &head, head.path);
+    struct router_result result = router_match(config, &head, head.path, &arena);
 
     cr_expect_null(result.route);
     cr_assert_not_null(result.method_mismatch);
     cr_expect_str_eq(result.method_mismatch->name, "get-only");
     head = request("POST", "h", "/nowhere");
-    result = router_match(config, &head, head.path);
+    result = router_match(config, &head, head.path, &arena);
     cr_expect_null(result.route);
     cr_expect_null(result.method_mismatch);
 }
@@ -163,7 +163,7 @@ Test(router, a_rewrite_replaces_the_prefix_and_keeps_the_query)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct http_request_head head = request("GET", "h", cases[i].path);
         struct slice normal = route_path_normalise(head.path, &arena);
-        struct router_result result = router_match(config, &head, normal);
+        struct router_result result = router_match(config, &head, normal, &arena);
         struct slice sent;
 
         cr_assert_not_null(result.route, "%s", cases[i].path);
@@ -177,7 +177,7 @@ Test(router, a_path_that_is_not_rewritten_is_sent_as_it_came)
 {
     struct http_request_head head = request("GET", "h", "/c/%61/../b?x=%20");
     struct slice normal = route_path_normalise(head.path, &arena);
-    struct router_result result = router_match(config, &head, normal);
+    struct router_result result = router_match(config, &head, normal, &arena);
 
     cr_expect(slice_eq(router_rewrite(result.route, &head, normal, &arena), head.path));
 }
@@ -185,7 +185,7 @@ Test(router, a_path_that_is_not_rewritten_is_sent_as_it_came)
 Test(router, weighted_pools_get_their_share)
 {
     struct http_request_head head = request("GET", "h", "/split");
-    const struct config_route *route = router_match(config, &head, head.path).route;
+    const struct config_route *route = router_match(config, &head, head.path, &arena).route;
     unsigned second = 0;
 
     for (unsigned random = 0; random < 1000; random++)
