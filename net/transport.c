@@ -115,6 +115,8 @@ bool transport_alive(struct transport *t)
 
     if (t->finished || t->error || t->eof || t->fin_seen || t->write_failed || t->in.size > 0)
         return false;
+    if (t->tls && transport_tls_waiting(t))
+        return false;
     ssize_t n = recv(t->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (n > 0)
         return t->tls && transport_tls_idle_ok(t);

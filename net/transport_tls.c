@@ -188,7 +188,7 @@ bool transport_tls_idle_ok(struct transport *t)
     char cipher[4096], plain;
     ssize_t n;
 
-    if (!tls->established || tls->failed || transport_tls_waiting(t))
+    if (!tls->established || tls->failed)
         return false;
     while ((n = recv(t->fd, cipher, sizeof(cipher), MSG_DONTWAIT)) > 0) {
         t->bytes_in += (uint64_t)n;

@@ -47,6 +47,10 @@ static void on_connected(struct transport *t)
     struct peer *p = container_of(t, struct peer, t);
 
     p->connected++;
+    if (p->greeting)
+        transport_write(t, p->greeting, strlen(p->greeting));
+    if (p->pause_in_connected)
+        transport_pause(t);
     if (p->fini_in_connected)
         end(p);
 }

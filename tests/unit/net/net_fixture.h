@@ -27,6 +27,8 @@ struct peer {
     size_t out_peak;       /* of echo_to */
     size_t consume_prefix; /* stop at this many bytes received, then start_tls below */
     struct tls_session *start_tls;
+    const char *greeting; /* written in on_connected */
+    bool pause_in_connected;
     bool pause_in_data, fini_in_connected, fini_in_data, fini_in_eof, fini_in_error,
         fini_in_drained;
 };

@@ -255,6 +255,41 @@ Test(tls, the_handshake_goes_on_while_paused)
     cr_assert(fixture_run_until(&loop, server_has, &(size_t){5}));
 }
 
+Test(tls, data_that_came_with_the_handshake_waits_for_a_paused_owner)
+{
+    serve((struct tls_server_params){0});
+    call_verifying();
+    link_up("a.test");
+    client.greeting = "hello"; /* in one segment with the client's Finished */
+    server.pause_in_connected = true;
+    cr_assert(fixture_run_until(&loop, both_connected, NULL));
+    fixture_settle(&loop);
+    cr_expect_eq(server.datas, 0);
+    cr_expect(!transport_alive(&server.t));
+    transport_resume(&server.t);
+    cr_assert(fixture_run_until(&loop, server_has, &(size_t){5}));
+    cr_expect_str_eq(server.received, "hello");
+}
+
+Test(tls, megabytes_are_echoed_by_reference)
+{
+    const size_t n = 4 * 1024 * 1024;
+    char *big = xmalloc(n);
+
+    for (size_t i = 0; i < n; i++)
+        big[i] = (char)(i * 31 % 241);
+    serve((struct tls_server_params){0});
+    call_verifying();
+    handshake("a.test");
+    server.echo_to = &server;
+    loop_enter(&loop);
+    transport_write(&client.t, big, n);
+    loop_leave(&loop);
+    cr_assert(fixture_run_until(&loop, client_has, (void *)&n));
+    cr_expect_eq(memcmp(client.received, big, n), 0);
+    free(big);
+}
+
 Test(tls, decryption_stops_at_the_limit_of_unconsumed_bytes)
 {
     static char block[100000];
@@ -414,6 +449,46 @@ Test(tls, sessions_are_resumed_also_by_another_context_and_after_one_rotation)
     tls_tickets_rotate();
     handshake("a.test");
     cr_expect_not(tls_session_resumed(client.t.tls), "the key is gone");
+}
+
+Test(tls, a_reset_does_not_spoil_the_ticket)
+{
+    const struct linger hard = {.l_onoff = 1, .l_linger = 0};
+
+    serve((struct tls_server_params){0});
+    call_verifying();
+    handshake("a.test");
+    wait_for_ticket();
+    setsockopt(server.t.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    int fd = server.t.fd;
+    transport_fini(&server.t, true);
+    fixture_settle(&loop);
+    close(fd);
+    fixture_settle(&loop);
+    handshake("a.test");
+    cr_expect(tls_session_resumed(client.t.tls));
+
+    fixture_settle(&loop); /* cut without a word from either side */
+    transport_shutdown_write(&server.t);
+    client.t.error = EG_E_UPSTREAM_RESET;
+    transport_fini(&client.t, false);
+    handshake("a.test");
+    cr_expect(tls_session_resumed(client.t.tls));
+}
+
+Test(tls, optional_verification_gives_no_ticket_for_required_verification)
+{
+    const char *ca_path = test_ca_path(ca, "ca.pem");
+
+    serve((struct tls_server_params){.verify_client = TLS_VERIFY_OPTIONAL,
+                                     .client_ca_path = ca_path});
+    call_verifying();
+    handshake("a.test");
+    wait_for_ticket();
+    serve(
+        (struct tls_server_params){.verify_client = TLS_VERIFY_REQUIRE, .client_ca_path = ca_path});
+    link_up("a.test");
+    cr_assert(fixture_run_until(&loop, server_failed, NULL));
 }
 
 Test(tls, tickets_do_not_carry_over_to_stricter_listeners)

@@ -169,12 +169,22 @@ Test(transport, references_into_kept_bytes_are_sent_in_time)
     cr_expect_eq(read(sink, buffer, sizeof(buffer)), 6);
     cr_expect_str_eq(buffer, "abcdef");
 
+    in.consume_at_most = 0; /* all that was kept goes at once, and its memory with it */
+    transport_resume(&in.t);
+    fixture_settle(&loop);
+    cr_expect_eq(read(sink, buffer, sizeof(buffer)), 5);
+    cr_expect_arr_eq(buffer, "ghijk", 5);
+    in.consume_at_most = 1;
+    cr_assert_eq(write(source, "lmnopq", 6), 6);
+    fixture_settle(&loop);
+    cr_expect_eq(read(sink, buffer, sizeof(buffer)), 1);
+
     loop_enter(&loop);
     transport_write(&out.t, bytes_data(&in.t.in), in.t.in.size);
     transport_fini(&in.t, false); /* frees what was referred to */
     loop_leave(&loop);
     cr_expect_eq(read(sink, buffer, sizeof(buffer)), 5);
-    cr_expect_arr_eq(buffer, "ghijk", 5);
+    cr_expect_arr_eq(buffer, "mnopq", 5);
     peer_fini(&in);
     peer_fini(&out);
     close(source);
@@ -244,6 +254,22 @@ Test(transport, half_closed_peers_still_get_their_answer)
     peer_fini(&b);
 }
 
+Test(transport, a_fin_that_came_with_bytes_is_seen_at_once)
+{
+    struct peer p;
+    int fds[2];
+
+    tcp_pair(fds);
+    peer_init(&p);
+    transport_init_accepted(&p.t, &loop, fds[0], NULL, IN_LIMIT, &peer_ops);
+    cr_assert_eq(write(fds[1], "all", 3), 3);
+    close(fds[1]);
+    event_base_loop(loop.base, EVLOOP_ONCE);
+    cr_expect_eq(p.received_size, 3);
+    cr_expect_eq(p.eofs, 1, "not by the late look");
+    peer_fini(&p);
+}
+
 Test(transport, shutdown_waits_for_output_that_the_kernel_has_not_taken)
 {
     struct peer p;
@@ -289,6 +315,25 @@ Test(transport, eof_waits_for_resume_but_is_announced)
     wait_count(&p.eofs, 1);
     cr_expect_str_eq(p.received, "pipelined");
     cr_expect_eq(p.closeds, 1);
+    peer_fini(&p);
+}
+
+Test(transport, eof_waits_for_kept_bytes_too)
+{
+    struct peer p;
+    int raw = peer_with_raw(&loop, &p, IN_LIMIT);
+
+    p.pause_in_data = true;
+    p.consume_at_most = 3;
+    cr_assert_eq(write(raw, "abcde", 5), 5);
+    wait_size(&p.received_size, 3);
+    close(raw);
+    wait_count(&p.closeds, 1);
+    cr_expect_eq(p.eofs, 0);
+    p.pause_in_data = false;
+    transport_resume(&p.t);
+    wait_count(&p.eofs, 1);
+    cr_expect_str_eq(p.received, "abcde");
     peer_fini(&p);
 }
 
