@@ -19,6 +19,7 @@ jobs=$(nproc)
 rm -rf $results
 mkdir -p $results
 
+export PATH=$PATH:/usr/sbin # nginx; Debian leaves it out for ordinary users
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export TSAN_OPTIONS=halt_on_error=0:exitcode=66:second_deadlock_stack=1:suppressions=$PWD/scripts/tsan.supp
