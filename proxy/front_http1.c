@@ -79,6 +79,14 @@ static void front_probe_client(struct front *f)
     loop_timer_set(&f->worker->loop, &f->timer, f->probe_interval_ms);
 }
 
+/* Still taking its answer: the write timer is the one to lose patience. */
+static void front_await_reader(struct front *f)
+{
+    if (f->write_timer.deadline_ms == 0)
+        front_watch_output(f);
+    front_set_state(f, f->state);
+}
+
 static void front_on_timer(struct loop_timer *timer)
 {
     struct front *f = container_of(timer, struct front, timer);
@@ -97,12 +105,19 @@ static void front_on_timer(struct loop_timer *timer)
         break;
     case FRONT_PROXY_HEADER:
     case FRONT_HANDSHAKE:
-    case FRONT_IDLE:
-    case FRONT_DISCARD:
-    case FRONT_LINGER:
     case FRONT_TUNNEL:
     case FRONT_CLOSED:
         front_close(f);
+        break;
+    case FRONT_DISCARD:
+        front_close_when_flushed(f);
+        break;
+    case FRONT_IDLE:
+    case FRONT_LINGER:
+        if (transport_flushed(&f->transport))
+            front_close(f);
+        else
+            front_await_reader(f);
         break;
     }
 }
@@ -174,12 +189,16 @@ void front_close(struct front *f)
     loop_reap(&f->worker->loop, &f->after_turn);
 }
 
-/* An abortive close (TCP RST): for an answer whose end would otherwise look like its proper one. */
+/*
+ * An abortive close: for an answer whose end would otherwise look like its proper one. Dissolving
+ * the association sends the RST at once (connect(2)); with SO_LINGER the FIN of evhttp's own
+ * shutdown would come before it, and so would close_notify. A Unix socket knows no reset.
+ */
 static void front_reset(struct front *f)
 {
-    struct linger abort_now = {.l_onoff = 1, .l_linger = 0};
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
-    setsockopt(f->transport.fd, SOL_SOCKET, SO_LINGER, &abort_now, sizeof(abort_now));
+    (void)connect(f->transport.fd, &nobody, sizeof(nobody));
     front_close(f);
 }
 
@@ -201,6 +220,7 @@ static void front_on_flushed(struct loop_task *task)
     }
     /* Closing with unread bytes in the socket would reset the connection and could destroy the
      * answer before the client has read it (RFC 9112 section 9.6). */
+    transport_shutdown_write(&f->transport);
     front_watch_output(f);
     transport_resume(&f->transport);
 }
@@ -211,9 +231,15 @@ void front_close_gracefully(struct front *f)
         return;
     front_set_state(f, FRONT_LINGER);
     f->discarded_bytes = 0;
-    if (!f->reset)
-        transport_shutdown_write(&f->transport);
     loop_soon(&f->worker->loop, &f->after_turn);
+}
+
+void front_close_when_flushed(struct front *f)
+{
+    if (transport_flushed(&f->transport))
+        front_close(f);
+    else
+        front_close_gracefully(f);
 }
 
 /* ---- The beginning ---- */
@@ -224,8 +250,13 @@ static bool front_over_limit(struct front *f)
     unsigned before;
 
     before = atomic_fetch_add_explicit(f->listener->connections, 1, memory_order_relaxed);
-    f->counted = true;
-    return limit > 0 && before >= limit;
+    if (limit == 0 || before < limit) {
+        f->counted = true;
+        return false;
+    }
+    /* Not counted while it lingers: else those turned away would keep the places of others. */
+    atomic_fetch_sub_explicit(f->listener->connections, 1, memory_order_relaxed);
+    return true;
 }
 
 static void front_begin(struct front *f)

@@ -94,6 +94,8 @@ void front_close(struct front *f);
 /* FIN after what was written; closes once it left, or lingers when the client may still be sending.
  */
 void front_close_gracefully(struct front *f);
+/* The same where the client can owe nothing: at once, unless it has not taken its last answer. */
+void front_close_when_flushed(struct front *f);
 void front_watch_output(struct front *f);
 void front_set_client(struct front *f, const struct address *client);
 

@@ -127,6 +127,16 @@ static void front_begin_exchange(struct front *f, struct exchange_request *reque
     exchange_start(f->exchange);
 }
 
+/* Scratch memory begins at any byte. */
+static struct http_field *front_scratch_fields(struct loop *loop, unsigned count)
+{
+    const uintptr_t mask = _Alignof(struct http_field) - 1;
+    char *scratch = loop_scratch(loop, count * sizeof(struct http_field) + mask);
+
+    CHECK(scratch != NULL); /* limits.headers is bounded accordingly */
+    return (struct http_field *)(((uintptr_t)scratch + mask) & ~mask);
+}
+
 /* Copies the head into the exchange's memory and parses it there. The field array is tried out in
  * scratch memory, since its size is only known afterwards. */
 static int front_parse_head(struct front *f, struct exchange_request *request, const char *p,
@@ -134,27 +144,25 @@ static int front_parse_head(struct front *f, struct exchange_request *request, c
 {
     const struct http_limits *limits = &f->listener->config->limits.head;
     struct loop *loop = &f->worker->loop;
-    size_t scratch_bytes = limits->fields * sizeof(struct http_field);
+    struct http_field *tried = front_scratch_fields(loop, limits->fields), *kept;
     struct http_request_head *head = &request->head;
     char *copy = arena_alloc(&request->arena, size);
-    struct http_field *kept;
     int rc;
 
     memcpy(copy, p, size);
-    head->fields.v = (struct http_field *)loop_scratch(loop, scratch_bytes);
+    head->fields.v = tried;
     head->fields.capacity = limits->fields;
     rc = http_request_head_parse(head, copy, size, limits);
     if (rc == EG_OK)
         rc = http_request_second_opinion(head, copy, size);
     if (rc == EG_OK) {
         kept = arena_alloc(&request->arena, head->fields.count * sizeof(*kept));
-        memcpy(kept, head->fields.v, head->fields.count * sizeof(*kept));
-        loop_scratch_shrink(loop, (const char *)head->fields.v);
+        memcpy(kept, tried, head->fields.count * sizeof(*kept));
         head->fields.v = kept;
     } else {
-        loop_scratch_shrink(loop, (const char *)head->fields.v);
         *head = (struct http_request_head){0};
     }
+    loop_scratch_shrink(loop, (const char *)tried);
     return rc;
 }
 
@@ -195,7 +203,7 @@ static size_t front_take_head(struct front *f, const char *p, size_t n)
         return front_accept_head(f, p, size);
     if (rc == EG_E_AGAIN) {
         if (f->client_eof)
-            front_close(f); /* the rest will never come */
+            front_close_when_flushed(f); /* the rest will never come */
         else if (f->state == FRONT_IDLE)
             front_set_state(f, FRONT_HEAD);
         return 0;
@@ -259,18 +267,26 @@ static size_t front_take_body(struct front *f, const char *p, size_t n)
  * connection for the next request. */
 static size_t front_discard_body(struct front *f, const char *p, size_t n)
 {
-    struct slice piece;
-    size_t used = 0;
-    int rc = http_body_next(&f->body, p, n, &piece, &used);
+    size_t total = 0;
+    int rc;
 
-    f->discarded_bytes += used;
+    /* To the end in one go: that of a body with a length needs no byte of its own, so that nobody
+     * would ask for it again. */
+    do {
+        struct slice piece;
+        size_t used = 0;
+
+        rc = http_body_next(&f->body, p + total, n - total, &piece, &used);
+        total += used;
+    } while (rc == HTTP_BODY_DATA);
+    f->discarded_bytes += total;
     if (rc == HTTP_BODY_END) {
         f->request_done = 1;
         front_next_request(f);
     } else if (rc < 0 || f->discarded_bytes > FRONT_DISCARD_BYTES) {
         front_close_gracefully(f);
     }
-    return used;
+    return total;
 }
 
 static size_t front_take_tunnel(struct front *f, const char *p, size_t n)
@@ -318,6 +334,16 @@ static size_t front_take(struct front *f, const char *p, size_t n)
     return n;
 }
 
+/* Nothing is left to take: a tunnel learns of a FIN that was told while its answer was awaited, and
+ * a connection that waits for another request in vain ends. */
+static void front_on_all_taken(struct front *f)
+{
+    if (f->state == FRONT_TUNNEL && f->client_eof)
+        exchange_body_end(f->exchange, NULL);
+    else if (f->state == FRONT_IDLE && (f->client_eof || (f->worker->draining && f->served)))
+        front_close_gracefully(f);
+}
+
 static size_t front_on_data(struct transport *t, const char *data, size_t size)
 {
     struct front *f = front_of(t);
@@ -332,10 +358,8 @@ static size_t front_on_data(struct transport *t, const char *data, size_t size)
         used += step;
     }
     f->taking = 0;
-    /* The client's FIN was told while its answer was awaited; the tunnel learns it after the last
-     * byte. */
-    if (f->state == FRONT_TUNNEL && f->client_eof && used == size)
-        exchange_body_end(f->exchange, NULL);
+    if (used == size)
+        front_on_all_taken(f);
     return used;
 }
 
@@ -357,19 +381,16 @@ static void front_on_eof(struct transport *t)
         exchange_body_end(f->exchange, NULL);
         break;
     case FRONT_IDLE:
-        if (transport_flushed(t))
-            front_close(f);
-        else
-            front_close_gracefully(f);
+        if (t->in.size == 0) /* else whole requests that were held back may be in there */
+            front_close_when_flushed(f);
         break;
+    case FRONT_HEAD:
+    case FRONT_DISCARD:
     case FRONT_LINGER:
-        if (transport_flushed(t))
-            front_close(f);
+        front_close_when_flushed(f);
         break;
     case FRONT_PROXY_HEADER:
     case FRONT_HANDSHAKE:
-    case FRONT_HEAD:
-    case FRONT_DISCARD:
     case FRONT_CLOSED:
         front_close(f);
         break;
