@@ -42,6 +42,7 @@ def parse_arguments():
     parser.add_argument("--access-log", action="store_true", help="all three write an access log")
     parser.add_argument("--markdown", metavar="FILE", help="write the tables there too")
     arguments = parser.parse_args()
+    arguments.binary = os.path.abspath(arguments.binary)
     for given, known, what in ((arguments.scenarios, SCENARIOS, "scenario"),
                                (arguments.proxies, PROXIES, "proxy")):
         for name in given.split():
@@ -88,9 +89,8 @@ def measure(arguments, directory, report):
 
 def main():
     arguments = parse_arguments()
-    if not os.access(arguments.binary, os.X_OK):
-        if "evergate" in os.environ.get("PROXIES", "evergate").split():
-            sys.exit(f"{arguments.binary} is missing: make build")
+    if "evergate" in arguments.proxies.split() and not os.access(arguments.binary, os.X_OK):
+        sys.exit(f"{arguments.binary} is missing: make build")
     raise_descriptor_limit()
     report = Report(arguments)
     with tempfile.TemporaryDirectory(prefix="evergate-bench-") as directory:
