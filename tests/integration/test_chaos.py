@@ -7,6 +7,8 @@ well-behaved client is served, nothing is left over when everyone has gone.
 import itertools
 import os
 import random
+import resource
+import signal
 import ssl
 import threading
 
@@ -94,7 +96,10 @@ class Visitor:
     def run(self):
         for _ in range(REQUESTS_EACH):
             if self.client is None:
-                self.client = self.connect()
+                try:
+                    self.client = self.connect()
+                except OSError:
+                    continue  # turned away
             act = self.random.choice([
                 self.ask, self.ask, self.ask, self.post, self.pipeline, self.leave_early,
                 self.leave_in_body, self.half_close, self.talk_nonsense, self.ask_in_pieces])
@@ -182,23 +187,37 @@ class Visitor:
         self.leave()
 
 
-def plain_stage(stage, script):
+def plain_stage(stage, script, **settings):
     """Three backends and the proxy; and how to connect to it."""
     backends = [stage.backend(script, remember=False) for _ in range(3)]
-    proxy = stage.proxy(*backends, stage.refusing_port())
+    proxy = stage.proxy(*backends, stage.refusing_port(), **settings)
     return backends, proxy, lambda: RawClient(proxy.address())
 
 
-def tls_stage(stage, script, certificates):
+def tls_stage(stage, script, certificates, **settings):
     """The same with TLS on both sides."""
     leaf = certificates.leaf("localhost", "IP:127.0.0.1")
     server, client = certificates.server_context(leaf), certificates.client_context()
     backends = [stage.backend(script, remember=False, tls=server) for _ in range(3)]
     proxy = stage.proxy(*backends, stage.refusing_port(),
                         listener={"tls": {"certificates": [leaf]}},
-                        pool_settings={"tls": {"ca": certificates.ca, "sni": "localhost"}})
+                        pool_settings={"tls": {"ca": certificates.ca, "sni": "localhost"}},
+                        **settings)
     return backends, proxy, lambda: RawClient(
         proxy.address(), tls=client, server_name="localhost")
+
+
+def in_threads(visitors):
+    threads = [threading.Thread(target=visitor.run) for visitor in visitors]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def join(threads):
+    for thread in threads:
+        thread.join(300)
+        assert not thread.is_alive()
 
 
 def be_good(connect, wrong):
@@ -220,17 +239,54 @@ def test_answers_belong_to_their_requests_whatever_happens_around_them(
         tls_stage(stage, script, certificates) if tls else plain_stage(stage, script))
     baseline = proxy.descriptor_count()
     wrong = []
-    visitors = [Visitor(connect, seed, number, wrong) for number in range(CLIENTS)]
-    threads = [threading.Thread(target=visitor.run) for visitor in visitors]
-    for thread in threads:
-        thread.start()
+    threads = in_threads(Visitor(connect, seed, number, wrong) for number in range(CLIENTS))
     be_good(connect, wrong)
-    for thread in threads:
-        thread.join(300)
-        assert not thread.is_alive()
+    join(threads)
     assert wrong == []
     assert {200, 502, 499, 400} <= {line["status"] for line in proxy.access_lines()}
     for backend in backends:
         backend.close_connections()
     wait_until(lambda: proxy.descriptor_count() <= baseline + 2 * DEFAULT_WORKERS,
                "every descriptor is given back")
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_drain_in_the_middle_of_it_ends_well(stage, certificates, seed, tls):
+    """Whatever state a connection is in, draining and cutting it must leave nothing behind."""
+    script = Backends(seed).script
+    settings = {"drain_timeout": "500ms"}
+    _, proxy, connect = (tls_stage(stage, script, certificates, **settings) if tls
+                         else plain_stage(stage, script, **settings))
+    wrong = []
+    threads = in_threads(Visitor(connect, seed, number, wrong) for number in range(CLIENTS))
+    wait_until(lambda: len(proxy.access_lines()) > 100, "it is in the middle")
+    proxy.send_signal(signal.SIGTERM)
+    assert proxy.wait_exit() == 0
+    join(threads)
+    assert [it for it in wrong if not isinstance(it, tuple) or it[1].status != 503] == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_with_hardly_any_descriptors_it_serves_what_it_can(stage, seed):
+    """Accepting and connecting fail now and then: no answer is mixed up, and it recovers."""
+    def starve():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+    backends, proxy, connect = plain_stage(stage, Backends(seed).script, preexec=starve)
+    wrong = []
+    join(in_threads(Visitor(connect, seed, number, wrong) for number in range(CLIENTS)))
+    assert wrong == []
+    for backend in backends:
+        backend.close_connections()
+
+    def served():
+        client = connect()
+        try:
+            return client.get("/good/again").status == 200
+        except (OSError, ConnectionEnded):
+            return False
+        finally:
+            client.close()
+
+    wait_until(served, "it serves again")

@@ -157,8 +157,17 @@ def test_connections_spread_over_the_workers(stage):
 def test_an_ipv6_wildcard_listener_leaves_ipv4_to_another(stage):
     """Each family may have a listener of its own, as people write it who come from nginx."""
     backend = stage.recorder()
-    six = stage.proxy(backend, listener={"bind": "[::]:0"})
-    four = stage.proxy(backend, listener={"bind": f"0.0.0.0:{six.port()}"})
+
+    def same_port_on_both():
+        """The IPv4 port of that number may belong to a test beside this one: then another."""
+        six = stage.proxy(backend, listener={"bind": "[::]:0"})
+        four = stage.evergate(libconfig.simple(
+            [backend], listener={"bind": f"0.0.0.0:{six.port()}"}), names=())
+        wait_until(lambda: four.listeners() or four.process.poll() is not None, "it has tried")
+        four.expected_exit = 0 if four.listeners() else 1
+        return four.listeners() and (six, four)
+
+    six, four = wait_until(same_port_on_both, "a port is free in both families")
     assert stage.client(f"[::1]:{six.port()}").get().status == 200
     assert stage.client(f"127.0.0.1:{four.port()}").get().status == 200
 

@@ -126,6 +126,24 @@ def test_a_slow_reader_that_goes_on_reading_is_not_cut(stage):
         received += len(data)
 
 
+def test_a_slow_reader_gets_the_whole_of_a_closing_answer(stage, tmp_path):
+    """The connection's end is decided long before the client has read what stands before it.
+
+    A Unix socket, since its buffer in the kernel does not grow: among these sizes are some of which
+    the kernel holds a part and the proxy, whose buffer is larger than a step, the rest."""
+    proxy = stage.proxy(
+        stage.recorder(respond=lambda request: answer(b"x" * int(request.target[1:]))),
+        listener={"bind": f"unix:{tmp_path}/in.sock"})
+    clients = [(size, stage.client(proxy)) for size in range(100_000, 500_000, 20_000)]
+    for size, client in clients:
+        client.send(head(path=f"/{size}", headers=[("Connection", "close")]))
+    proxy.wait_access_lines(5)
+    time.sleep(1.5)  # longer than a lingering connection is kept once everything was sent
+    for size, client in clients:
+        assert len(client.read_response().body) == size
+        assert client.read_to_eof() == b""
+
+
 def test_a_connection_over_the_limit_is_turned_away_and_a_place_freed_is_used(stage):
     proxy = stage.proxy(stage.recorder(), listener={"max_connections": 5})
     clients = [stage.client(proxy) for _ in range(5)]

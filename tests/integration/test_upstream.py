@@ -111,6 +111,43 @@ def test_a_refused_connection_moves_on_to_the_next_endpoint(stage):
     assert max(line["attempts"] for line in proxy.wait_access_lines(12)) >= 2
 
 
+def test_a_big_upload_moves_on_with_its_whole_body(stage):
+    """Nothing of the body was given away to the endpoints that refused."""
+    backend = stage.recorder(respond=lambda request: answer(b"%d" % len(request.body)))
+    proxy = stage.proxy(stage.refusing_port(), stage.refusing_port(), backend)
+    body = b"u" * 5_000_000
+    for framing in ([("Content-Length", str(len(body)))], [("Transfer-Encoding", "chunked")]):
+        wire = body if framing[0][0] == "Content-Length" else (
+            b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+        for _ in range(3):
+            answered = stage.client(proxy).request(head("POST", headers=framing) + wire)
+            assert (answered.status, answered.text) == (200, str(len(body)))
+            assert backend.last.body == body
+
+
+def test_an_upload_that_expects_100_moves_on_too(stage):
+    backend = stage.recorder(respond=lambda request: answer(request.body))
+    client = stage.client(stage.proxy(stage.refusing_port(), stage.refusing_port(), backend))
+    for _ in range(3):
+        client.send(head("POST", headers=[("Content-Length", "4"), ("Expect", "100-continue")]))
+        client.send(b"body")
+        assert client.read_response("POST").body == b"body"
+
+
+def test_an_upgrade_moves_on_too(stage):
+    def script(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        peer.send(peer.read_exactly(4))
+
+    proxy = stage.proxy(stage.refusing_port(), stage.refusing_port(), stage.backend(script))
+    for _ in range(3):
+        client = stage.client(proxy)
+        client.send(head(headers=[("Connection", "upgrade"), ("Upgrade", "x")]) + b"ping")
+        assert client.read_head().status == 101
+        assert client.read_exactly(4) == b"ping"
+
+
 def test_when_every_endpoint_refuses_the_answer_is_502_connection(stage):
     proxy = stage.proxy(stage.refusing_port(), stage.refusing_port())
     client = stage.client(proxy)
