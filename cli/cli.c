@@ -21,6 +21,18 @@ void cli_print_help(void)
            "the instance.\n");
 }
 
+static bool is_help(const char *argument)
+{
+    return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
+}
+
+/* Every subcommand has --help: of one that is not built yet it says just that. */
+static int not_built_help(const struct cli_command *command)
+{
+    printf("evergate %s: %s.\n\nNot built yet in this version.\n", command->name, command->summary);
+    return CLI_GOOD;
+}
+
 static int not_built(const struct cli_command *command)
 {
     fprintf(stderr, "evergate: \"%s\" is not built yet (%s); see \"evergate --help\"\n",
@@ -71,7 +83,7 @@ static bool help_for(int argc, char **argv, int *ret_code)
     if (!command) {
         *ret_code = unknown_command(argv[2]);
     } else if (!command->run) {
-        *ret_code = not_built(command);
+        *ret_code = not_built_help(command);
     } else {
         cli_print_command_help(command);
         *ret_code = CLI_GOOD;
@@ -85,7 +97,7 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
     char *why = NULL;
 
     if (!command->run)
-        return not_built(command);
+        return argc > 1 && is_help(argv[1]) ? not_built_help(command) : not_built(command);
     if (cli_options_parse(&options, command, argc, argv, &why) != EG_OK) {
         fprintf(stderr, "evergate %s\nTry \"evergate %s --help\".\n", why, command->name);
         free(why);
@@ -107,7 +119,7 @@ int cli_main(int argc, char **argv)
         fprintf(stderr, "evergate: which command? Try \"evergate --help\".\n");
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (is_help(argv[1]))
         return cli_help(NULL);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         return cli_version(NULL);

@@ -68,24 +68,26 @@ static char *refused_option(const struct cli_command *command, const struct opti
     return xasprintf("%s: unknown option \"-%c\"", command->name, optopt);
 }
 
-static char *parse_port(uint16_t *ret_port, const char *text)
+static char *parse_port(uint16_t *ret_port, const struct cli_command *command, const char *text)
 {
     unsigned long long value;
 
     if (!slice_to_u64(slice_str(text), &value) || value > UINT16_MAX)
-        return xasprintf("\"%s\" is not a port; give a number from 0 to 65535", text);
+        return xasprintf("%s: \"%s\" is not a port; give a number from 0 to 65535", command->name,
+                         text);
     *ret_port = (uint16_t)value;
     return NULL;
 }
 
-static char *take_option(struct cli_options *options, int letter, const char *argument)
+static char *take_option(struct cli_options *options, const struct cli_command *command, int letter,
+                         const char *argument)
 {
     switch (letter) {
     case 'c':
         options->config = argument;
         return NULL;
     case 'p':
-        return parse_port(&options->port, argument);
+        return parse_port(&options->port, command, argument);
     default:
         options->help = true;
         return NULL;
@@ -108,7 +110,7 @@ static char *parse(struct cli_options *ret, const struct cli_command *command, i
         else if (letter == '?')
             why = refused_option(command, options, argv);
         else
-            why = take_option(ret, letter, optarg);
+            why = take_option(ret, command, letter, optarg);
     }
     if (why || ret->help)
         return why;

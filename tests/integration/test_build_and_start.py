@@ -66,6 +66,14 @@ def test_a_command_that_is_not_built_yet_says_so(command):
     assert "not built yet" in result.stderr
 
 
+@pytest.mark.parametrize("command", LATER)
+@pytest.mark.parametrize("arguments", [["{}", "--help"], ["{}", "-h"], ["help", "{}"]])
+def test_its_help_is_help_all_the_same(command, arguments):
+    result = run_command(*(argument.format(command) for argument in arguments))
+    assert result.returncode == 0
+    assert command in result.stdout and "Not built yet" in result.stdout
+
+
 def test_check_accepts_a_good_file(tmp_path):
     result = run_command("check", "-c", config_file(tmp_path, libconfig.simple(["127.0.0.1:80"])))
     assert result.returncode == 0, result.stderr

@@ -77,8 +77,8 @@ Test(options, mistakes_are_told_with_what_was_meant)
         {"run -c a b", "run: unexpected argument \"b\""},
         {"run -c a --port 1", "run: unknown option \"--port\""},
         {"demo -c a", "demo: unknown option \"-c\""},
-        {"demo --port 65536", "\"65536\" is not a port; give a number from 0 to 65535"},
-        {"demo --port http", "\"http\" is not a port; give a number from 0 to 65535"},
+        {"demo --port 65536", "demo: \"65536\" is not a port; give a number from 0 to 65535"},
+        {"demo --port http", "demo: \"http\" is not a port; give a number from 0 to 65535"},
         {"version please", "version: unexpected argument \"please\""},
     };
 
