@@ -51,7 +51,7 @@ static bool is_prefix_of_other(const char *a, size_t n, const char *b, size_t m)
 const char *nearest_word(const char *word, const char *const *words, size_t count)
 {
     size_t n = strlen(word);
-    unsigned best_distance = n < 3 ? 1 : n < 6 ? 2 : (unsigned)n / 3;
+    unsigned best_distance = n < 4 ? 1 : n < 6 ? 2 : (unsigned)n / 3;
     const char *best = NULL;
 
     if (n == 0 || n > NEAREST_MAX_WORD)

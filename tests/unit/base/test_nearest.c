@@ -14,6 +14,8 @@ Test(nearest, near_words_are_those_that_were_meant)
         {"haeder", "header"},
         {"nmae", "name"},
         {"warning", "warn"},
+        {"nme", "name"},
+        {"tap", NULL}, /* two of three letters differ from "tls" */
         {"xyzzy", NULL},
         {"", NULL},
         {"a_word_of_more_than_sixty_four_letters_is_never_near_to_any_of_ours", NULL},
