@@ -139,8 +139,8 @@ static void redirect_check(struct schema_walk *walk, const struct config_node *g
 static const struct schema_key redirect_keys[] = {
     {"to", SCHEMA_STRING, "", SCHEMA_AT(struct config_route, redirect.to), .required = true,
      .example = "\"https://HOST$path\""},
-    {"status", SCHEMA_INTEGER, "302", SCHEMA_AT(struct config_route, redirect.status), .min = 300,
-     .max = 399},
+    {"status", SCHEMA_INTEGER, "302", SCHEMA_AT(struct config_route, redirect.status), .min = 100,
+     .max = 999},
 };
 
 const struct schema_section config_redirect_section = {
