@@ -14,7 +14,12 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 export PYTHONDONTWRITEBYTECODE=1
-export EVERGATE="${EVERGATE:-$root/build/evergate}"
+EVERGATE="${EVERGATE:-$root/build/evergate}"
+case $EVERGATE in
+/*) ;;
+*) EVERGATE=$(pwd)/$EVERGATE ;;
+esac
+export EVERGATE
 
 if [ ! -x "$EVERGATE" ]; then
     echo "run.sh: no binary at $EVERGATE; build it first (make build) or set EVERGATE" >&2

@@ -142,7 +142,8 @@ class Visitor:
     def post(self):
         path, size = self.path(), self.random.choice([0, 1, 1000, 100_000])
         if self.random.random() < 0.5:
-            self.client.send(head("POST", path, headers=[("Content-Length", str(size))]) + b"p" * size)
+            self.client.send(head("POST", path, headers=[("Content-Length", str(size))])
+                             + b"p" * size)
         else:
             chunk = b"%x;a=b\r\n%s\r\n" % (size, b"p" * size) if size else b""
             self.client.send(head("POST", path, headers=[("Transfer-Encoding", "chunked")])
@@ -162,7 +163,8 @@ class Visitor:
         self.leave(self.random.choice(["close", "reset"]))
 
     def leave_in_body(self):
-        self.client.send(head("POST", self.path(), headers=[("Content-Length", "100000")]) + b"p" * 500)
+        self.client.send(head("POST", self.path(), headers=[("Content-Length", "100000")])
+                         + b"p" * 500)
         self.leave(self.random.choice(["close", "reset"]))
 
     def half_close(self):

@@ -1,4 +1,4 @@
-"""Line 2: the configuration file: every mistake at once, with its line and what to write instead."""
+"""Line 2: the configuration file: every mistake at once, with its line and what to write."""
 
 import re
 import socket
@@ -104,8 +104,10 @@ def test_a_wrong_type_unit_or_value_is_one_mistake_with_advice(tmp_path, old, ne
     '{ name = "r"; pool = "app"; host = "a b"; }',
     '{ name = "r"; pool = "app"; path = "v1"; }',
     '{ name = "r"; pools = ( { pool = "app"; weight = 0; } ); }',
-    '{ name = "r"; pool = "app"; request_headers = { set = ( { name = "Bad Name"; value = "x"; } ); }; }',
-    '{ name = "r"; pool = "app"; request_headers = { set = ( { name = "X"; value = "a\\r\\nb"; } ); }; }'])
+    '{ name = "r"; pool = "app"; '
+    'request_headers = { set = ( { name = "Bad Name"; value = "x"; } ); }; }',
+    '{ name = "r"; pool = "app"; '
+    'request_headers = { set = ( { name = "X"; value = "a\\r\\nb"; } ); }; }'])
 def test_a_route_that_cannot_work_is_a_mistake(tmp_path, route):
     code, mistakes = check(tmp_path, GOOD + f"routes = ( {route} );\n")
     assert code == 1 and mistakes and all(line == 3 for line, _ in mistakes), mistakes
@@ -119,7 +121,8 @@ def test_a_file_without_what_is_needed_is_refused(tmp_path, text):
 
 
 @pytest.mark.parametrize("text, line", [
-    ("listeners = (\n{ name = \n", 2), (GOOD + "}}}\n", 3), (GOOD + 'log = { level = "unended\n', 3)])
+    ("listeners = (\n{ name = \n", 2), (GOOD + "}}}\n", 3),
+    (GOOD + 'log = { level = "unended\n', 3)])
 def test_a_syntax_error_is_told_with_its_line(tmp_path, text, line):
     code, mistakes = check(tmp_path, text)
     assert code == 1
@@ -222,7 +225,8 @@ def test_bad_tls_settings_are_found_by_check(tmp_path, certificates, more):
 
 
 def test_bad_certificates_towards_backends_are_found_by_check(tmp_path):
-    for tls in ('ca = "/absent.pem";', 'cert = "/absent.pem"; key = "/absent.key";', 'verify = "no";'):
+    for tls in ('ca = "/absent.pem";', 'cert = "/absent.pem"; key = "/absent.key";',
+                'verify = "no";'):
         text = good_but('name = "app";', f'name = "app"; tls = {{ {tls} }};')
         assert check(tmp_path, text)[0] == 1
 

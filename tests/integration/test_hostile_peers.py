@@ -125,7 +125,8 @@ def test_a_chunked_upload_cannot_grow_beside_its_content(stage, flood):
 
 
 @pytest.mark.parametrize("flood", [
-    b"5;" + b"e" * 100_000, b"0\r\n" + b"X-T: " + b"t" * 100_000, b"0\r\n" + b"X-T: t\r\n" * 20_000],
+    b"5;" + b"e" * 100_000, b"0\r\n" + b"X-T: " + b"t" * 100_000,
+    b"0\r\n" + b"X-T: t\r\n" * 20_000],
     ids=["extension", "trailer", "trailers"])
 def test_a_chunked_answer_cannot_grow_beside_its_content(stage, flood):
     def script(peer):
@@ -173,8 +174,8 @@ def test_a_request_of_which_the_backend_reads_nothing_does_not_block_others(stag
     uploads = []
     for _ in range(4):
         client = stage.client(proxy)
-        push(client, head("POST", headers=[("Content-Length", str(MEGABYTE * 100))]) + b"u" * MEGABYTE,
-             MEGABYTE * 50)
+        push(client, head("POST", headers=[("Content-Length", str(MEGABYTE * 100))])
+             + b"u" * MEGABYTE, MEGABYTE * 50)
         uploads.append(client)
     stuck.wait_for_connections(1)
     wait_until(lambda: quick.peers, "the other endpoint gets its share")

@@ -1,4 +1,4 @@
-"""Line 3: connections and requests of HTTP/1: persistence, pipelining, versions, methods, targets."""
+"""Line 3: HTTP/1 connections and requests: persistence, pipelining, versions, methods, targets."""
 
 import threading
 
@@ -128,7 +128,8 @@ def test_head_of_a_chunked_resource_leaves_the_connection_usable(stage):
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_answers_that_have_no_body_keep_the_connection(stage, status):
-    backend = stage.recorder(respond=lambda request: f"HTTP/1.1 {status}\r\nETag: \"1\"\r\n\r\n".encode())
+    reply = f'HTTP/1.1 {status}\r\nETag: "1"\r\n\r\n'.encode()
+    backend = stage.recorder(respond=lambda request: reply)
     client = stage.client(stage.proxy(backend))
     for _ in range(2):
         answered = client.get()
@@ -138,8 +139,8 @@ def test_answers_that_have_no_body_keep_the_connection(stage, status):
 
 
 @pytest.mark.parametrize("method", [
-    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "MKCOL", "LOCK",
-    "PURGE", "QUERY", "REPORT", "X-custom", "get", "M!#$%&'*+-.^_`|~9"])
+    "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "MKCOL",
+    "LOCK", "PURGE", "QUERY", "REPORT", "X-custom", "get", "M!#$%&'*+-.^_`|~9"])
 def test_any_method_token_is_forwarded_as_it_came(stage, method):
     backend = stage.recorder()
     client = stage.client(stage.proxy(backend))
@@ -151,7 +152,8 @@ def test_any_method_token_is_forwarded_as_it_came(stage, method):
 def test_an_absolute_form_target_becomes_origin_form_and_its_authority_wins(stage):
     backend = stage.recorder()
     client = stage.client(stage.proxy(backend))
-    assert client.request(head(path="http://real.example:81/a?b=c", host="other.example")).status == 200
+    sent = head(path="http://real.example:81/a?b=c", host="other.example")
+    assert client.request(sent).status == 200
     assert backend.last.target == "/a?b=c"
     assert backend.last.all("host") == ["real.example:81"]
 

@@ -74,7 +74,8 @@ def test_headers_choose_a_route(stage):
 
 def test_weights_split_traffic_between_pools(stage):
     proxy, _ = routed(
-        stage, {"name": "split", "pools": [{"pool": "v1", "weight": 90}, {"pool": "v2", "weight": 10}]},
+        stage, {"name": "split", "pools": [{"pool": "v1", "weight": 90},
+                                           {"pool": "v2", "weight": 10}]},
         pools=("v1", "v2"))
     counts = collections.Counter(outcome(stage, proxy) for _ in range(300))
     assert counts["v1"] + counts["v2"] == 300

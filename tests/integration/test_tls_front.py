@@ -207,6 +207,7 @@ def test_a_proxy_header_comes_before_the_handshake(stage, certificates, leaf):
     proxy = stage.proxy(backend, listener={**tls_listener(leaf), "proxy_protocol": True})
     client = stage.client(proxy)
     client.send(b"PROXY TCP4 203.0.113.9 192.0.2.1 5555 443\r\n")
-    client.sock = certificates.client_context().wrap_socket(client.sock, server_hostname="localhost")
+    client.sock = certificates.client_context().wrap_socket(
+        client.sock, server_hostname="localhost")
     assert client.get().status == 200
     assert backend.last.get("x-forwarded-for") == "203.0.113.9"

@@ -168,7 +168,8 @@ def test_a_refused_connect_is_an_ordinary_answer(stage):
 def test_connect_to_anything_but_an_authority_is_refused(stage, target):
     backend = stage.recorder()
     client = stage.client(stage.proxy(backend, routes=CONNECT_ROUTE))
-    assert client.request(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()).status == 400
+    sent = f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode()
+    assert client.request(sent).status == 400
     assert backend.count == 0
 
 
@@ -286,7 +287,7 @@ def test_a_tunnels_bytes_are_in_the_access_log(stage):
 
 
 def test_an_upgrade_with_a_body_is_an_ordinary_request(stage):
-    """RFC 9110 section 7.8 lets a server ignore it; where the new protocol began would be disputable."""
+    """RFC 9110 section 7.8 lets a server ignore it: where the new protocol begins is disputable."""
     backend = stage.recorder()
     client = stage.client(stage.proxy(backend))
     answered = client.request(head("POST", headers=[*UPGRADE, ("Content-Length", "4")]) + b"body")

@@ -25,8 +25,8 @@ class CurlResult:
 
 def curl(url, *options, input_bytes=None):
     """.code is curl's exit code, .status the answer's."""
-    return CurlResult(run(["curl", "-sS", "-i", "--max-time", str(int(60 * PATIENCE)), *options, url],
-                          input_bytes))
+    command = ["curl", "-sS", "-i", "--max-time", str(int(60 * PATIENCE)), *options, url]
+    return CurlResult(run(command, input_bytes))
 
 
 class HandshakeReport:

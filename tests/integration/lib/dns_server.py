@@ -48,7 +48,8 @@ class DnsServer:
             struct.pack("!HHHIH", 0xC00C, TYPE_A, 1, self.ttl_s, 4) + socket.inet_aton(address)
             for address in addresses)
         flags = 0x8580 | rcode
-        return query[:2] + struct.pack("!HHHHH", flags, 1, len(addresses), 0, 0) + question + answers
+        counts = struct.pack("!HHHHH", flags, 1, len(addresses), 0, 0)
+        return query[:2] + counts + question + answers
 
     def stop(self):
         self.stopping = True

@@ -99,7 +99,7 @@ class Evergate:
         return [line for line in self.stderr.splitlines() if re.search(pattern, line)]
 
     def wait_for_log(self, pattern):
-        return wait_until(lambda: self.log_lines(pattern), f"the log says {pattern!r}:\n{self.stderr}")
+        return wait_until(lambda: self.log_lines(pattern), f"the log says {pattern!r}")
 
     def access_lines(self, path=None):
         """The access log's complete lines, as objects."""

@@ -160,7 +160,8 @@ def bound_address(listener):
     name = listener.getsockname()
     if listener.family == socket.AF_UNIX:
         return "unix:" + name
-    return f"[{name[0]}]:{name[1]}" if listener.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    host = f"[{name[0]}]" if listener.family == socket.AF_INET6 else name[0]
+    return f"{host}:{name[1]}"
 
 
 def answer(body=b"ok", status="200 OK", headers=()):

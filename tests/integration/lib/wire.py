@@ -98,7 +98,8 @@ class Stream:
                 return self.take(position + len(marker))
             start = max(0, len(self.buffer) - len(marker) + 1)
             if not self.fill():
-                raise ConnectionEnded(f"end of stream before {marker!r}; had {bytes(self.buffer)!r}")
+                raise ConnectionEnded(
+                    f"end of stream before {marker!r}; had {bytes(self.buffer)!r}")
 
     def read_exactly(self, size):
         while len(self.buffer) < size:
