@@ -26,6 +26,7 @@ struct transport_output {
     struct transport *t;
     size_t size;
     unsigned count;
+    bool whole; /* not congested when the turn began: accepted whatever its size */
     struct iovec v[TRANSPORT_IOVECS];
 };
 

@@ -37,6 +37,7 @@ static struct transport_output *output_lease(struct transport *t)
     }
     o->t = t;
     o->size = o->count = 0;
+    o->whole = t->out.size <= TRANSPORT_HIGH_WATER;
     list_push_back(&loop->dirty, &o->flush.node);
     t->output = o;
     return o;
@@ -180,8 +181,7 @@ void transport_flush(struct transport *t)
 
     if (!o)
         return;
-    /* Whoever was not congested when the turn began has its output accepted as a whole. */
-    t->flush_whole = t->out.size <= TRANSPORT_HIGH_WATER;
+    t->flush_whole = o->whole;
     if (t->tls)
         transport_tls_flush(t, o->v, o->count);
     else
@@ -219,9 +219,12 @@ void transport_write(struct transport *t, const char *data, size_t size)
         return;
     }
     if (o->count == TRANSPORT_IOVECS) {
+        bool whole = o->whole; /* of this turn, which goes on */
+
         transport_flush(t);
         transport_mark_dirty(t);
         o = t->output;
+        o->whole = whole;
     }
     o->v[o->count++] = (struct iovec){(void *)data, size};
     o->size += size;

@@ -583,6 +583,25 @@ Test(transport, keep_fd_leaves_the_descriptor_open)
     peer_fini(&p);
 }
 
+/* More pieces than one sendmsg takes, of which the kernel takes few: the owner had no chance to
+ * notice before the turn ends. */
+Test(transport, what_a_turn_writes_in_many_large_pieces_is_accepted)
+{
+    enum { PIECES = 200 };
+    static char blocks[2][16 * 1024];
+    struct peer p, q;
+
+    peer_pair(&loop, &p, &q, IN_LIMIT);
+    loop_enter(&loop);
+    for (unsigned i = 0; i < PIECES; i++)
+        transport_write(&p.t, blocks[i % 2], sizeof(blocks[0]));
+    loop_leave(&loop);
+    cr_assert_eq(p.t.error, 0);
+    wait_size(&q.received_size, PIECES * sizeof(blocks[0]));
+    peer_fini(&p);
+    peer_fini(&q);
+}
+
 Test(transport, an_owner_that_ignores_congestion_is_cut_off)
 {
     struct peer p;
