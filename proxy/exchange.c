@@ -1,9 +1,12 @@
 /*
  * The exchange's beginning and end, its routing and the request's body: see exchange.h.
  *
- *   exchange_new ─► exchange_start ─► route ─┬─► own answer ───────────────► exchange_end
- *                                            └─► exchange_try (exchange_attempt.c) ─► ... ─►
- * exchange_end or exchange_abort the client leaves at any time: exchange_cancel
+ *   exchange_new ─► exchange_start ─► route ─┬─► own answer ────────────► exchange_end
+ *                                            └─► exchange_try ─► ... ─┬─► exchange_end
+ *                                                                     └─► exchange_abort
+ *
+ * exchange_try and what follows it is in exchange_attempt.c. The client may leave at any time:
+ * exchange_cancel.
  */
 #include "proxy/exchange.h"
 
@@ -179,11 +182,6 @@ void exchange_drained(struct exchange *x)
         upstream_attempt_resume(&x->attempt);
 }
 
-bool exchange_answered(const struct exchange *x)
-{
-    return x->head_sent;
-}
-
 void exchange_count(struct exchange *x, uint64_t bytes_in, uint64_t bytes_out)
 {
     x->bytes_in += bytes_in;
@@ -241,7 +239,7 @@ void exchange_fail(struct exchange *x, int code)
 void exchange_cancel(struct exchange *x, int code)
 {
     x->error = code;
-    x->status = 499;
+    x->status = error_http_status(code);
     exchange_finish(x);
 }
 

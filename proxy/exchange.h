@@ -9,7 +9,7 @@
  *            ─ exchange_body ──►    └──► pool ─► balancer_pick ─► attempt ─► ... ─► sink
  *
  * Flow control. Upload: exchange_body while exchange_wants_body; when it turns false the frontend
- * pauses until sink->on_body_wanted. Download: sink->congested is asked after each piece; when true
+ * pauses until sink->body_wanted. Download: sink->congested is asked after each piece; when true
  * the exchange pauses the backend until exchange_drained.
  *
  * Lifetime: made by exchange_new, freed by itself after sink->end or sink->abort, which is the last
@@ -93,11 +93,9 @@ void exchange_body_failed(struct exchange *x, int code);
 /* The sink is no longer congested. */
 void exchange_drained(struct exchange *x);
 
-/* The client left (or stopped reading): `code` is EG_E_CLIENT_GONE or EG_E_WRITE_TIMEOUT. Cancels
- * the backend's work and logs 499. */
+/* The connection ends before the answer does: `code` is EG_E_CLIENT_GONE, EG_E_WRITE_TIMEOUT, or
+ * EG_E_DRAINING when it is us who leave. Cancels the backend's work and logs the code's status. */
 void exchange_cancel(struct exchange *x, int code);
-
-bool exchange_answered(const struct exchange *x); /* a final head went to the sink */
 
 /* Bytes on the wire, for the access log and the metrics. */
 void exchange_count(struct exchange *x, uint64_t bytes_in, uint64_t bytes_out);

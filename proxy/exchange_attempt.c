@@ -240,14 +240,16 @@ static bool exchange_may_retry(const struct exchange *x, const struct upstream_a
         return false;
     if (!a->sent)
         return x->attempts < EXCHANGE_MAX_CONNECTS;
-    return x->upstream_request.repeatable && x->attempts < EXCHANGE_MAX_SENT;
+    return x->upstream_request.repeatable && x->attempts_sent < EXCHANGE_MAX_SENT;
 }
 
 static void on_failed(struct upstream_attempt *a, int code, const char *detail)
 {
     struct exchange *x = exchange_of(a);
-    bool retry = exchange_may_retry(x, a);
+    bool retry;
 
+    x->attempts_sent += a->sent;
+    retry = exchange_may_retry(x, a);
     log_debug("pool \"%s\": endpoint \"%s\": %s (%s)", x->pool_config->name, x->endpoint->id,
               error_text(code), detail != NULL ? detail : "");
     x->error = code;

@@ -38,7 +38,7 @@ struct exchange {
     struct endpoint *endpoint; /* of the current or last attempt */
     struct upstream_attempt attempt;
     struct upstream_request upstream_request;
-    unsigned attempts;
+    unsigned attempts, attempts_sent; /* ... those of which a byte may have reached a backend */
 
     struct loop_timer timer; /* the route's time limit; in a tunnel, its idle limit */
     struct loop_task after_turn;

@@ -4,6 +4,9 @@
  * Framing towards the client is decided here: a known length stays one, an unknown one is chunked
  * for HTTP/1.1 and ends with the connection for HTTP/1.0 (RFC 9112 section 6.3).
  */
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "base/check.h"
 #include "proxy/front_internal.h"
 
@@ -13,14 +16,30 @@ static void front_write(struct front *f, const char *p, size_t n)
     exchange_count(f->exchange, 0, n);
 }
 
+/* A route may add more than the scratch memory holds: such a head gets memory of its own and leaves
+ * at once. */
+static void front_write_large_head(struct front *f, const struct http_forward_response *response,
+                                   size_t bound)
+{
+    char *out = xmalloc(bound);
+    size_t size = http_forward_response_write(response, out, bound);
+
+    CHECK(size > 0);
+    front_write(f, out, size);
+    loop_flush(&f->worker->loop);
+    free(out);
+}
+
 static void front_write_head(struct front *f, const struct http_forward_response *response)
 {
     struct loop *loop = &f->worker->loop;
-    size_t bound = http_forward_response_bound(response);
+    size_t bound = http_forward_response_bound(response), size;
     char *out = loop_scratch(loop, bound);
-    size_t size;
 
-    CHECK(out != NULL); /* heads and edits are bounded well below the scratch memory */
+    if (out == NULL) {
+        front_write_large_head(f, response, bound);
+        return;
+    }
     size = http_forward_response_write(response, out, bound);
     CHECK(size > 0);
     loop_scratch_shrink(loop, out + size);
@@ -201,8 +220,8 @@ void front_next_request(struct front *f)
         front_close_gracefully(f);
 }
 
-/* An answer whose head went out before the drain began could not tell the client that the connection
- * ends. A request that waits behind it is still served. */
+/* An answer whose head went out before the drain began could not tell the client that the
+ * connection ends. A request that waits behind it is still served. */
 static bool front_ends_with_drain(const struct front *f)
 {
     return f->worker->draining && f->request_done && !f->taking && f->transport.in.size == 0;

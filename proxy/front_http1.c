@@ -122,6 +122,15 @@ static void front_on_timer(struct loop_timer *timer)
     }
 }
 
+static void front_cancel_exchange(struct front *f, int code)
+{
+    struct exchange *x = f->exchange;
+
+    f->exchange = NULL;
+    if (x != NULL)
+        exchange_cancel(x, code);
+}
+
 /* The write timeout: the client must take something in each period while bytes wait for it. */
 static void front_on_write_timer(struct loop_timer *timer)
 {
@@ -133,12 +142,7 @@ static void front_on_write_timer(struct loop_timer *timer)
         front_watch_output(f);
         return;
     }
-    if (f->exchange != NULL) {
-        struct exchange *x = f->exchange;
-
-        f->exchange = NULL;
-        exchange_cancel(x, EG_E_WRITE_TIMEOUT);
-    }
+    front_cancel_exchange(f, EG_E_WRITE_TIMEOUT);
     front_close(f);
 }
 
@@ -170,12 +174,7 @@ void front_close(struct front *f)
 {
     if (f->state == FRONT_CLOSED)
         return;
-    if (f->exchange != NULL) {
-        struct exchange *x = f->exchange;
-
-        f->exchange = NULL;
-        exchange_cancel(x, EG_E_CLIENT_GONE);
-    }
+    front_cancel_exchange(f, EG_E_CLIENT_GONE);
     front_set_state(f, FRONT_CLOSED);
     loop_timer_cancel(&f->write_timer);
     http_body_fini(&f->body);
@@ -393,6 +392,9 @@ void front_http1_close_all(struct worker *worker)
 {
     list_for_each_safe(node, next, &worker->connections)
     {
-        front_close(container_of(node, struct front, node));
+        struct front *f = container_of(node, struct front, node);
+
+        front_cancel_exchange(f, EG_E_DRAINING);
+        front_close(f);
     }
 }

@@ -11,8 +11,7 @@
 #include "proxy/worker.h"
 
 /* Serves `listener` from a bound, listening, non-blocking descriptor (owned from here). Sets
- * listener->http and listener->accept. 0 or EG_E_INTERNAL. The worker's thread, or before it
- * starts. */
+ * listener->nursery. 0 or EG_E_INTERNAL. The worker's thread, or before it starts. */
 int front_http1_listen(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
 
 /* Stops accepting and frees listener->nursery. Every connection of it must be gone. */

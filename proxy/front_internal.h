@@ -15,7 +15,8 @@
  *   malformed request     front_refuse: own answer, then LINGER (front_request.c)
  *   client's reset        front_on_error: cancels the exchange, closes
  *   client's FIN          no request: closes. In an upload: cancels, closes. Waiting for its
- * answer: it gets it (half-closed); since a client that left looks the same, see front_probe_client
+ *                         answer: it gets it (half-closed); since a client that left looks just the
+ *                         same, see front_probe_client
  *   answer cannot finish  sink abort: closes without a proper end, so the client can tell
  *   too slow              timers here: 408 for a head or body, silence for an idle connection
  *

@@ -1,8 +1,9 @@
 /*
  * The request side of a client connection: bytes in, judged, turned into exchanges.
  *
- *   transport ─ front_on_data ─► PROXY header ─► head: scan, parse, second opinion ─► evhttp ─►
- * exchange └──► body: pieces to the exchange, as long as it wants them
+ *   transport ─ front_on_data ─┬─► PROXY header
+ *                              ├─► head: scan, parse, second opinion ─► evhttp ─► exchange
+ *                              └─► body: pieces to the exchange, as long as it wants them
  *
  * Every taker returns how many bytes it is done with; 0 leaves the rest in the transport.
  */
@@ -20,11 +21,6 @@ static struct front *front_of(struct transport *t)
 
 /* ---- Before the first request ---- */
 
-static void front_ready_for_requests(struct front *f)
-{
-    front_set_state(f, FRONT_IDLE);
-}
-
 static void front_on_connected(struct transport *t)
 {
     struct front *f = front_of(t);
@@ -32,7 +28,7 @@ static void front_on_connected(struct transport *t)
     stat_add(&f->worker->stats.tls_handshakes, 1);
     if (tls_session_resumed(t->tls))
         stat_add(&f->worker->stats.tls_resumed, 1);
-    front_ready_for_requests(f);
+    front_set_state(f, FRONT_IDLE);
 }
 
 static size_t front_take_proxy_header(struct front *f, const char *p, size_t n)
@@ -54,7 +50,7 @@ static size_t front_take_proxy_header(struct front *f, const char *p, size_t n)
         front_set_client(f, &client);
     }
     if (f->listener->tls == NULL) {
-        front_ready_for_requests(f);
+        front_set_state(f, FRONT_IDLE);
         return size;
     }
     front_set_state(f, FRONT_HANDSHAKE);

@@ -80,7 +80,7 @@ static bool accepts_json(const struct http_fields *fields)
     return false;
 }
 
-/* The methods of every route that would have matched: RFC 9110 section 15.5.6 wants them in Allow.
+/* RFC 9110 section 15.5.6 wants an Allow: the methods of the first route that would have matched.
  */
 static struct slice allowed_methods(struct exchange *x)
 {

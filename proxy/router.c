@@ -59,9 +59,10 @@ static bool route_matches_path(const struct config_route *route, struct slice pa
 
     if (want.n == 0)
         return true;
-    /* "*" and the authority form have no path: only a route for every path takes them. */
+    /* "*" and the authority form are no paths: routes for every path take them, "*" its own too. */
     if (path.n == 0 || path.p[0] != '/')
-        return route->path_match == CONFIG_PATH_PREFIX && want.n == 1;
+        return slice_eq(path, want) ||
+               (route->path_match == CONFIG_PATH_PREFIX && slice_eq(want, SLICE_LIT("/")));
     switch (route->path_match) {
     case CONFIG_PATH_PREFIX:
         return path_has_prefix(path, want);

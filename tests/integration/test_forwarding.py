@@ -176,3 +176,15 @@ def test_node_agrees_on_what_it_was_sent(stage):
     answered = stage.get(proxy, "/echo?q=1", headers=[("X-Custom", "value")])
     assert answered.status == 200
     assert '"x-custom":"value"' in answered.text and '"url":"/echo?q=1"' in answered.text
+
+
+def test_a_route_may_add_more_headers_than_a_usual_buffer_holds(stage):
+    added = [{"name": f"x-{number}", "value": "v" * 4000} for number in range(64)]
+    proxy = stage.proxy(stage.recorder(), routes=[
+        {"name": "large", "path": "/", "pool": "app", "request_headers": {"set": added[:1]},
+         "response_headers": {"add": added}}])
+    client = stage.client(proxy)
+    for _ in range(2):
+        answered = client.get()
+        assert (answered.status, answered.body) == (200, b"backend")
+        assert answered.get("x-63") == "v" * 4000

@@ -56,6 +56,23 @@ def test_a_connection_that_says_nothing_is_closed(stage):
     assert rest == b"" or rest.startswith(b"HTTP/1.1 408")
 
 
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_header_timeout_holds_from_the_first_byte_of_a_proxy_header_on(
+        stage, certificates, tls):
+    """PROXY header, TLS handshake and head share one deadline: none of them stretches it."""
+    settings = {"proxy_protocol": True, **quick("header")}
+    if tls:
+        settings["tls"] = {"certificates": [certificates.leaf("localhost")]}
+    proxy = stage.proxy(stage.recorder(), listener=settings)
+    proxy_header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"
+    beginnings = [b"", b"PROXY TC", proxy_header]
+    if tls:
+        beginnings += [proxy_header + b"\x16\x03\x01\x02"]
+    for client, beginning in [(stage.client(proxy), beginning) for beginning in beginnings]:
+        client.send(beginning)
+        client.expect_close()
+
+
 def test_slow_clients_do_not_keep_others_waiting(stage):
     proxy = stage.proxy(stage.recorder(), listener=quick("header"))
     slow = [stage.client(proxy) for _ in range(50)]

@@ -142,6 +142,18 @@ def test_the_drain_has_a_limit(stage):
     held.release.set()
 
 
+def test_a_request_that_the_drains_limit_cuts_is_logged_as_cut_by_us(stage):
+    held = Held(stage)
+    proxy = stage.proxy(held.backend, drain_timeout="100ms")
+    client = hold(stage, proxy, held)
+    proxy.send_signal(signal.SIGTERM)
+    client.read_to_eof()
+    assert proxy.wait_exit() == 0
+    line = proxy.access_lines()[-1]
+    assert (line["status"], line["error"]) == (503, "shutting down")
+    held.release.set()
+
+
 def test_a_second_signal_ends_it_at_once(stage):
     held = Held(stage)
     proxy = stage.proxy(held.backend)

@@ -111,6 +111,13 @@ def test_a_refused_connection_moves_on_to_the_next_endpoint(stage):
     assert max(line["attempts"] for line in proxy.wait_access_lines(12)) >= 2
 
 
+def test_endpoints_that_refuse_do_not_use_up_the_repetition_of_a_request_that_was_sent(stage):
+    proxy = stage.proxy(stage.refusing_port(), stage.backend(lambda peer: peer.reset()),
+                        stage.recorder(), workers=1)
+    assert [stage.get(proxy).status for _ in range(9)] == [200] * 9
+    assert max(line["attempts"] for line in proxy.wait_access_lines(9)) == 3
+
+
 def test_a_big_upload_moves_on_with_its_whole_body(stage):
     """Nothing of the body was given away to the endpoints that refused."""
     backend = stage.recorder(respond=lambda request: answer(b"%d" % len(request.body)))

@@ -22,6 +22,8 @@ static const char text[] =
     " { name = \"exact\"; path = \"/exact\"; path_match = \"exact\"; pool = \"p\"; },\n"
     " { name = \"strip\"; path = \"/strip/\"; rewrite = { prefix = \"/\"; }; pool = \"p\"; },\n"
     " { name = \"mount\"; path = \"/mount\"; rewrite = { prefix = \"/base/\"; }; pool = \"p\"; },\n"
+    " { name = \"star\"; host = \"star\"; path = \"*\"; path_match = \"exact\"; pool = \"p\"; },\n"
+    " { name = \"star-2\"; host = \"star-2\"; path = \"*\"; pool = \"p\"; },\n"
     " { name = \"tunnel\"; host = \"tunnel\"; methods = [ \"CONNECT\" ]; pool = \"p\"; },\n"
     " { name = \"split\"; path = \"/split\"; pools = ( { pool = \"p\"; weight = 95; }, { pool = "
     "\"q\"; weight = 5; } ); }\n"
@@ -191,4 +193,13 @@ Test(router, weighted_pools_get_their_share)
     for (unsigned random = 0; random < 1000; random++)
         second += router_pick_pool(route, random) == 1;
     cr_expect_eq(second, 50);
+}
+
+Test(router, a_route_for_the_asterisk_takes_it_and_nothing_else)
+{
+    cr_expect_str_eq(route_of("OPTIONS", "star", "*"), "star");
+    cr_expect_str_eq(route_of("OPTIONS", "star-2", "*"), "star-2");
+    cr_expect_str_eq(route_of("OPTIONS", "star", "/x"), "none");
+    cr_expect_str_eq(route_of("OPTIONS", "star-2", "/x"), "none");
+    cr_expect_str_eq(route_of("OPTIONS", "star-2", ""), "none");
 }
