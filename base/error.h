@@ -61,7 +61,7 @@ enum error_type {
     X(BODY_TIMEOUT, 408, TIMEOUT, "request body took too long")                                    \
     /* Routing. */                                                                                 \
     X(NO_ROUTE, 404, NOT_FOUND, "no route matches the request")                                    \
-    X(METHOD_NOT_ALLOWED, 405, VALIDATION, "method not allowed by the route")                      \
+    X(METHOD_NOT_ALLOWED, 405, NOT_FOUND, "method not allowed by the route")                       \
     X(OVERLOAD, 503, OVERLOAD, "connection limit reached")                                         \
     X(DRAINING, 503, OVERLOAD, "shutting down")                                                    \
     /* Upstream. Their order is the order in which an attempt can fail. */                         \
@@ -69,7 +69,7 @@ enum error_type {
     X(BREAKER_OPEN, 503, CIRCUIT_BREAKER, "every circuit breaker in the pool is open")             \
     X(RESOLVE, 502, CONNECTION, "backend name does not resolve")                                   \
     X(CONNECT, 502, CONNECTION, "backend refused the connection")                                  \
-    X(CONNECT_TIMEOUT, 504, TIMEOUT, "backend did not accept the connection in time")              \
+    X(CONNECT_TIMEOUT, 502, CONNECTION, "backend did not accept the connection in time")           \
     X(UPSTREAM_TLS, 502, CONNECTION, "TLS handshake with the backend failed")                      \
     X(UPSTREAM_RESET, 502, CONNECTION, "backend closed the connection before answering")           \
     X(UPSTREAM_PROTOCOL, 502, CONNECTION, "backend answered with something that is not HTTP")      \

@@ -65,10 +65,12 @@ int transport_init_connect(struct transport *t, struct loop *loop, const struct 
 
     transport_init(t, loop, fd, tls, in_limit_bytes, ops);
     if (fd < 0) {
-        t->error = EG_E_CONNECT;
+        bool out_of_descriptors = socket_errno == EMFILE || socket_errno == ENFILE;
+
+        t->error = out_of_descriptors ? EG_E_OVERLOAD : EG_E_CONNECT;
         t->error_told = 1;
         t->sys_errno = socket_errno;
-        return EG_E_CONNECT;
+        return t->error;
     }
     if (to->sa.sa_family != AF_UNIX)
         set_nodelay(fd);

@@ -246,15 +246,16 @@ static bool exchange_may_retry(const struct exchange *x, const struct upstream_a
 static void on_failed(struct upstream_attempt *a, int code, const char *detail)
 {
     struct exchange *x = exchange_of(a);
-    bool retry;
+    bool ours = code == EG_E_OVERLOAD, retry;
 
     x->attempts_sent += a->sent;
     retry = exchange_may_retry(x, a);
     log_debug("pool \"%s\": endpoint \"%s\": %s (%s)", x->pool_config->name, x->endpoint->id,
               error_text(code), detail != NULL ? detail : "");
     x->error = code;
-    exchange_release_attempt(x, BALANCER_FAILURE);
-    if (retry)
+    /* Our own lack of descriptors is not the endpoint's fault, and another one could not help. */
+    exchange_release_attempt(x, ours ? BALANCER_CANCELLED : BALANCER_FAILURE);
+    if (retry && !ours)
         exchange_try(x);
     else
         exchange_fail(x, code);

@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "proxy/front_internal.h"
-#include "proxy/own_answer.h"
+#include "proxy/server.h"
 
 /* ---- States and timers ---- */
 
@@ -309,6 +309,17 @@ static void front_learn_client(struct front *f)
     front_set_client(f, &client);
 }
 
+/* An answer needs its time to arrive, and a descriptor for as long: none where those are short. Nor
+ * can a client be told anything whose handshake is not done. */
+static void front_turn_away(struct front *f, bool may_answer)
+{
+    stat_add(&f->worker->stats.sheds, 1);
+    if (may_answer && f->listener->tls == NULL && !f->listener->config->proxy_protocol)
+        front_refuse(f, EG_E_OVERLOAD);
+    else
+        front_close(f);
+}
+
 static void front_on_accepted(struct worker_listener *listener, struct shell *shell, int fd)
 {
     struct front *f = front_new(listener, shell);
@@ -320,14 +331,10 @@ static void front_on_accepted(struct worker_listener *listener, struct shell *sh
                             tls_at_once ? tls_session_new_server(listener->tls) : NULL,
                             LOOP_READ_BYTES, &front_transport_ops);
     front_begin(f);
-    if (over_limit) {
-        stat_add(&listener->worker->stats.sheds, 1);
-        /* A client whose handshake is not done cannot be told anything. */
-        if (listener->tls != NULL || listener->config->proxy_protocol)
-            front_close(f);
-        else
-            front_refuse(f, EG_E_OVERLOAD);
-    }
+    if (server_is_full(listener->worker->server))
+        front_turn_away(f, false);
+    else if (over_limit)
+        front_turn_away(f, true);
 }
 
 /*
@@ -383,6 +390,9 @@ void front_http1_drain(struct worker *worker)
 
         if (f->state == FRONT_IDLE && f->served)
             front_close_gracefully(f);
+        else if (!f->served &&
+                 f->state != FRONT_HEAD) /* a request may be on its way, but not for long */
+            loop_timer_set(&worker->loop, &f->timer, FRONT_DRAIN_SILENCE_MS);
     }
     if (list_empty(&worker->connections))
         worker_connections_gone(worker);

@@ -82,8 +82,8 @@ struct front {
 };
 
 enum {
-    FRONT_LINGER_MS = 1000,
-    FRONT_LINGER_BYTES = 256 * 1024,
+    FRONT_LINGER_MS = 5000, /* in all: enough for most uploads to see that they were refused */
+    FRONT_DRAIN_SILENCE_MS = 1000,
     FRONT_DISCARD_BYTES = 64 * 1024, /* of an unread body, before closing is cheaper */
     FRONT_PROBE_MS = 1000,
     FRONT_PROBE_MAX_MS = 8000,

@@ -296,14 +296,6 @@ static size_t front_take_tunnel(struct front *f, const char *p, size_t n)
     return n;
 }
 
-static size_t front_drop(struct front *f, size_t n)
-{
-    f->discarded_bytes += n;
-    if (f->discarded_bytes > FRONT_LINGER_BYTES)
-        front_close(f);
-    return n;
-}
-
 /* ---- What the transport tells ---- */
 
 static size_t front_take(struct front *f, const char *p, size_t n)
@@ -323,7 +315,7 @@ static size_t front_take(struct front *f, const char *p, size_t n)
     case FRONT_TUNNEL:
         return front_take_tunnel(f, p, n);
     case FRONT_LINGER:
-        return front_drop(f, n);
+        return n; /* dropped; the linger timer bounds it */
     case FRONT_CLOSED:
         return n;
     }

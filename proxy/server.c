@@ -2,29 +2,15 @@
 #include "proxy/server.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "health/health.h"
 #include "net/resolver.h"
+#include "proxy/descriptors.h"
 #include "proxy/listen.h"
 #include "proxy/server_internal.h"
-
-/* Two descriptors per proxied request: the usual soft limit of 1024 is for programs that select().
- */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        log_warn("cannot raise the limit of open files to %llu",
-                 (unsigned long long)limit.rlim_max);
-}
 
 static int bind_listeners(struct server *server, char **ret_why)
 {
@@ -92,7 +78,7 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
     server->started_us = clock_monotonic_us();
     server->started_wall_us = clock_wall_us();
     atomic_store(&server->generation, 1);
-    raise_descriptor_limit();
+    descriptors_raise_limit();
     server_timers_init(server);
     new_pools(server);
     rc = loop_init(&server->loop);
@@ -115,6 +101,7 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
         *ret_why = xstrdup("cannot set up name resolution or signals");
         goto fail;
     }
+    server->client_limit = descriptors_client_limit();
     *ret_server = server;
     return EG_OK;
 
@@ -193,4 +180,14 @@ struct server_totals server_totals(const struct server *server)
     for (unsigned i = 0; i < server->worker_count; i++)
         add_worker(&totals, &server->workers[i].stats);
     return totals;
+}
+
+bool server_is_full(const struct server *server)
+{
+    uint64_t clients = 0;
+
+    for (unsigned i = 0; i < server->worker_count; i++)
+        clients +=
+            atomic_load_explicit(&server->workers[i].stats.connections, memory_order_relaxed);
+    return server->client_limit > 0 && clients > server->client_limit;
 }

@@ -33,6 +33,7 @@ struct server {
     struct balancer_pool **pools;
     struct listen_set *listen; /* per listener: descriptors until workers have them, addresses */
     _Atomic unsigned *listener_connections;
+    unsigned client_limit; /* over all workers, by the descriptors there are; 0: none */
     struct resolver *resolver;
     struct access_log *access_log;
     struct server_names *names; /* being resolved, and who gets their addresses */
@@ -84,5 +85,9 @@ struct server_totals server_totals(const struct server *server);
 /* Processors this process may use: affinity and the cgroup's CPU quota (v1 and v2), rounded up, at
  * least 1. */
 unsigned server_usable_cpus(void);
+
+/* One client more than there are descriptors for, with a connection to a backend each? Any thread.
+ */
+bool server_is_full(const struct server *server);
 
 #endif

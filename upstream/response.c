@@ -147,12 +147,24 @@ static void judge_head(struct upstream_connection *c, const char *p, size_t size
     tell_head(c, &head);
 }
 
+/* What speaks another protocol (an SSH banner, say) is known by its first bytes: no need to wait for
+ * a head that will never end. */
+static bool may_be_status_line(const char *p, size_t n)
+{
+    struct slice version = SLICE_LIT("HTTP/1.");
+
+    return n >= version.n ? slice_starts_with(slice_from(p, n), version)
+                          : slice_starts_with(version, slice_from(p, n));
+}
+
 /* One head, interim or final. Returns its size, or 0 when it is incomplete or the attempt ended. */
 static size_t take_head(struct upstream_connection *c, const char *p, size_t n)
 {
     size_t size;
     int code = http_head_scan(&c->response.scan, p, n, &limits, &size);
 
+    if (code == EG_E_AGAIN && !may_be_status_line(p, n))
+        code = EG_E_HEAD_STATUS_LINE;
     if (code == EG_E_AGAIN)
         return 0;
     if (code != EG_OK) {

@@ -155,7 +155,7 @@ def test_a_slow_reader_gets_the_whole_of_a_closing_answer(stage, tmp_path):
     for size, client in clients:
         client.send(head(path=f"/{size}", headers=[("Connection", "close")]))
     proxy.wait_access_lines(5)
-    time.sleep(1.5)  # longer than a lingering connection is kept once everything was sent
+    time.sleep(5.5)  # longer than a lingering connection is kept once everything was sent
     for size, client in clients:
         assert len(client.read_response().body) == size
         assert client.read_to_eof() == b""
@@ -195,6 +195,20 @@ def with_descriptors(limit):
     def apply():
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     return apply
+
+
+def test_idle_clients_cannot_take_the_descriptors_that_requests_need(stage):
+    """As many idle clients as there are descriptors: those that were let in are still served."""
+    proxy = stage.proxy(stage.recorder(), preexec=with_descriptors(64))
+    crowd = [stage.client(proxy) for _ in range(60)]
+    statuses = []
+    for client in crowd:
+        try:
+            statuses.append(client.get().status)
+        except (OSError, EOFError):
+            statuses.append(None)  # turned away before it was accepted
+    assert set(statuses) <= {200, 503, None}
+    assert statuses.count(200) >= 5
 
 
 def test_running_out_of_descriptors_sheds_logs_sparsely_and_recovers(stage):
@@ -270,3 +284,13 @@ def test_hundreds_of_idle_connections_do_not_disturb_service(stage, count):
     for client in crowd[::10]:
         assert client.get().status == 200
     assert stage.get(proxy).status == 200
+
+
+def test_an_upload_over_the_limit_gets_its_413_although_it_sends_on(stage):
+    """A client that reads no answer before it has sent everything must not meet a reset."""
+    proxy = stage.proxy(stage.recorder(), listener={"limits": {"body_bytes": "1m"}})
+    for _ in range(5):
+        client = stage.client(proxy)
+        client.send(head("POST", headers=[("Content-Length", "20000000")]))
+        client.send(b"u" * 20_000_000)
+        assert client.read_head().status == 413

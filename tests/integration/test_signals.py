@@ -132,6 +132,16 @@ def test_a_tunnel_does_not_hold_up_a_drain_for_ever(stage):
     assert proxy.wait_exit() == 0
 
 
+def test_a_connection_that_never_said_anything_does_not_hold_up_a_drain(stage):
+    proxy = stage.proxy(stage.recorder(), listener={"timeouts": {"header": "1h"}},
+                        drain_timeout="1h")
+    client = stage.client(proxy)
+    assert stage.get(proxy).status == 200  # the silent one before it was accepted, too
+    proxy.send_signal(signal.SIGTERM)
+    assert client.read_to_eof() == b""
+    assert proxy.wait_exit() == 0
+
+
 def test_the_drain_has_a_limit(stage):
     held = Held(stage)
     proxy = stage.proxy(held.backend, drain_timeout="500ms")

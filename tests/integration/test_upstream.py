@@ -173,10 +173,10 @@ def test_a_connection_that_is_never_accepted_moves_on_after_the_connect_timeout(
         assert client.get().status == 200
 
 
-def test_when_no_endpoint_accepts_in_time_the_answer_is_504_timeout(stage):
+def test_when_no_endpoint_accepts_in_time_the_answer_is_502_connection(stage):
     proxy = stage.proxy(stage.silent_port(), pool_settings={"timeouts": {"connect": "200ms"}})
     answered = stage.get(proxy)
-    assert (answered.status, answered.get("x-evergate-error")) == (504, "timeout")
+    assert (answered.status, answered.get("x-evergate-error")) == (502, "connection")
 
 
 def test_a_backend_that_does_not_answer_in_time_is_a_504(stage):
@@ -368,6 +368,16 @@ def test_a_backend_that_comes_back_is_used_again(stage):
 def test_what_is_not_a_good_http_answer_is_a_502(stage, reply):
     backend = stage.backend(saying(reply))
     answered = stage.client(stage.proxy(backend)).request(POST)
+    assert (answered.status, answered.get("x-evergate-error")) == (502, "connection")
+
+
+def test_another_protocol_is_known_by_its_first_bytes(stage):
+    def script(peer):
+        peer.send(b"SSH-2.0-")
+        peer.wait_gone()
+
+    proxy = stage.proxy(stage.backend(script), pool_settings={"timeouts": {"response": "1h"}})
+    answered = stage.client(proxy).request(POST)
     assert (answered.status, answered.get("x-evergate-error")) == (502, "connection")
 
 

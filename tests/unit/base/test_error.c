@@ -45,11 +45,11 @@ Test(error, the_contracts_statuses)
         const char *type;
     } cases[] = {
         {EG_E_HEAD_TOO_LARGE, 431, "validation"}, {EG_E_BODY_TOO_LARGE, 413, "validation"},
-        {EG_E_NO_ROUTE, 404, "not_found"},        {EG_E_METHOD_NOT_ALLOWED, 405, "validation"},
+        {EG_E_NO_ROUTE, 404, "not_found"},        {EG_E_METHOD_NOT_ALLOWED, 405, "not_found"},
         {EG_E_CONNECT, 502, "connection"},        {EG_E_NO_ENDPOINT, 503, "connection"},
         {EG_E_OVERLOAD, 503, "overload"},         {EG_E_BREAKER_OPEN, 503, "circuit_breaker"},
         {EG_E_RESPONSE_TIMEOUT, 504, "timeout"},  {EG_E_UPSTREAM_PROTOCOL, 502, "connection"},
-        {EG_E_HEAD_FRAMING, 400, "validation"},   {EG_E_CONNECT_TIMEOUT, 504, "timeout"},
+        {EG_E_HEAD_FRAMING, 400, "validation"},   {EG_E_CONNECT_TIMEOUT, 502, "connection"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
