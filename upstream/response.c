@@ -147,8 +147,8 @@ static void judge_head(struct upstream_connection *c, const char *p, size_t size
     tell_head(c, &head);
 }
 
-/* What speaks another protocol (an SSH banner, say) is known by its first bytes: no need to wait for
- * a head that will never end. */
+/* What speaks another protocol (an SSH banner, say) is known by its first bytes: no need to wait
+ * for a head that will never end. */
 static bool may_be_status_line(const char *p, size_t n)
 {
     struct slice version = SLICE_LIT("HTTP/1.");
