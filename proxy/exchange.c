@@ -178,6 +178,8 @@ void exchange_body_failed(struct exchange *x, int code)
 
 void exchange_drained(struct exchange *x)
 {
+    if (x->tunnel) /* a peer that takes what we hold is not idle, however slow it is */
+        exchange_tunnel_touch(x);
     if (x->attempting)
         upstream_attempt_resume(&x->attempt);
 }
@@ -253,6 +255,7 @@ static void exchange_on_timer(struct loop_timer *timer)
     }
     if (x->head_sent)
         return;
-    exchange_release_attempt(x, BALANCER_FAILURE);
+    /* While the client still sends, the time is its own and not the endpoint's. */
+    exchange_release_attempt(x, x->body_done ? BALANCER_FAILURE : BALANCER_CANCELLED);
     exchange_fail(x, EG_E_ROUTE_TIMEOUT);
 }

@@ -265,6 +265,8 @@ static void on_drained(struct upstream_attempt *a)
 {
     struct exchange *x = exchange_of(a);
 
+    if (x->tunnel)
+        exchange_tunnel_touch(x);
     x->sink->body_wanted(x->front);
 }
 
