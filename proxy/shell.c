@@ -46,6 +46,8 @@ static struct bufferevent *shell_on_accept(struct event_base *base, void *arg)
 
     if (bufferevent == NULL)
         return NULL;
+    /* A new bufferevent wants to write, and evhttp takes that back: two epoll_ctl for nothing. */
+    bufferevent_disable(bufferevent, EV_WRITE);
     if (nursery->waiting_count == nursery->waiting_capacity) {
         nursery->waiting_capacity = nursery->waiting_capacity ? nursery->waiting_capacity * 2 : 16;
         nursery->waiting =
