@@ -118,7 +118,8 @@ void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
 /* Must be called after an input of an endpoint was changed (any thread, after the stores): weight,
  * status, breaker, drain or resolved. An endpoint that may not be used is left out from the moment
  * of the store; this call brings shares and preferences up to date. When several threads call at
- * once, one of them works for all and the others return at once. */
+ * once, one of them works for all and the others return at once: it is kept as long as changes
+ * come, so they come from the control thread and never from a worker. */
 void balancer_pool_changed(struct balancer_pool *pool);
 
 unsigned balancer_pool_size(const struct balancer_pool *pool);

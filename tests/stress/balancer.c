@@ -22,7 +22,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 
-enum { WORKERS = 4, SIZE = 4, PICKS = 20000, HELD = 64, HOLDS = 5000 };
+enum { WORKERS = 4, SIZE = 4, PICKS = 20000, HELD = 64, HOLDS = 5000, CHANGES = 400 };
 
 static const unsigned weights[SIZE] = {4, 3, 2, 1};
 
@@ -166,16 +166,19 @@ static void change_something(struct endpoint *e, uint64_t bits)
     }
 }
 
-/* Changes inputs until the workers have finished. */
+/* Changes inputs while the workers are at it. Bounded and with a breath between: a worker that is
+ * rebuilding goes on as long as changes come, and would never finish. */
 static void change_inputs(struct run *run)
 {
+    const struct timespec breath = {.tv_nsec = 500000};
     uint64_t random = 99;
 
-    while (atomic_load(&run->working) > 0) {
+    for (unsigned n = 0; n < CHANGES && atomic_load(&run->working) > 0; n++) {
         uint64_t bits = random_next(&random);
 
         change_something(balancer_pool_endpoint(run->pool, (unsigned)(bits >> 32) % SIZE), bits);
         balancer_pool_changed(run->pool);
+        nanosleep(&breath, NULL);
     }
 }
 
