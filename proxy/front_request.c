@@ -314,10 +314,9 @@ static size_t front_take(struct front *f, const char *p, size_t n)
         return front_discard_body(f, p, n);
     case FRONT_TUNNEL:
         return front_take_tunnel(f, p, n);
-    case FRONT_LINGER:
-        return n; /* dropped; the linger timer bounds it */
+    case FRONT_LINGER: /* dropped; the linger timer bounds it */
     case FRONT_CLOSED:
-        return n;
+        break;
     }
     return n;
 }
