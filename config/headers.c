@@ -25,28 +25,9 @@ bool config_check_header_value(struct schema_walk *walk, unsigned line, struct s
 
 /* Fields that frame the message or belong to one connection are the proxy's own: a changed one
  * could make two requests out of one (RFC 9112 section 11.2). */
-static bool header_is_own(struct slice name)
-{
-    switch (http_field_id_of(name)) {
-    case HTTP_FIELD_CONNECTION:
-    case HTTP_FIELD_KEEP_ALIVE:
-    case HTTP_FIELD_PROXY_CONNECTION:
-    case HTTP_FIELD_TRANSFER_ENCODING:
-    case HTTP_FIELD_CONTENT_LENGTH:
-    case HTTP_FIELD_TE:
-    case HTTP_FIELD_TRAILER:
-    case HTTP_FIELD_UPGRADE:
-    case HTTP_FIELD_EXPECT:
-    case HTTP_FIELD_HTTP2_SETTINGS:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void header_change_check(struct schema_walk *walk, unsigned line, struct slice name)
 {
-    if (config_check_header_name(walk, line, name) && header_is_own(name))
+    if (config_check_header_name(walk, line, name) && http_field_is_reserved(name))
         config_diag_add(walk->diag, line,
                         "\"%.*s\" belongs to the connection and is written by the proxy; remove it",
                         SLICE_FMT(name));
