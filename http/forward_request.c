@@ -101,11 +101,7 @@ static void put_client_fields(struct head_writer *w, const struct http_forward_r
     for (unsigned i = 0; i < fields->count; i++) {
         const struct http_field *field = &fields->v[i];
 
-        if (own_rule >> field->id & 1)
-            continue;
-        if (hops.count > 0 && head_hops_name(&hops, field->name))
-            continue;
-        if (f->edits && head_edits_replace(f->edits, field->name))
+        if (!head_field_passes(field, own_rule, &hops, f->edits))
             continue;
         if (field->id == HTTP_FIELD_OTHER && is_orphaned_tracestate(f, field->name))
             continue;

@@ -33,13 +33,8 @@ static void put_backend_fields(struct head_writer *w, const struct http_forward_
     for (unsigned i = 0; i < fields->count; i++) {
         const struct http_field *field = &fields->v[i];
 
-        if (own_rule >> field->id & 1)
-            continue;
-        if (hops.count > 0 && head_hops_name(&hops, field->name))
-            continue;
-        if (f->edits && head_edits_replace(f->edits, field->name))
-            continue;
-        head_put_field(w, field->name, field->value);
+        if (head_field_passes(field, own_rule, &hops, f->edits))
+            head_put_field(w, field->name, field->value);
     }
 }
 

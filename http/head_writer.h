@@ -66,6 +66,17 @@ bool head_hops_name(const struct head_hops *hops, struct slice name);
 /* True when the route sets or removes that field, so that what would stand there must not. */
 bool head_edits_replace(const struct http_header_edits *edits, struct slice name);
 
+/* A peer's field goes on as it came: no rule of ours writes or drops it (`own_rule`, a bit per
+ * http_field_id), Connection does not name it, the route does not replace it. */
+static inline bool head_field_passes(const struct http_field *field, uint64_t own_rule,
+                                     const struct head_hops *hops,
+                                     const struct http_header_edits *edits)
+{
+    return !(own_rule >> field->id & 1) &&
+           !(hops->count > 0 && head_hops_name(hops, field->name)) &&
+           !(edits && head_edits_replace(edits, field->name));
+}
+
 /* The route's own fields. */
 void head_put_edits(struct head_writer *w, const struct http_header_edits *edits);
 size_t head_edits_bound(const struct http_header_edits *edits);
