@@ -4,7 +4,7 @@
  *
  * An algorithm is given the *candidates*: the endpoints of one preference (healthy before degraded
  * before unknown) that this request has not tried. They come from the pool's *line-up*, a list that
- * balancer_pool_changed keeps:
+ * balancer_pool_refresh keeps:
  *
  *     line-up   [ a  c  d  f | b | e ]      healthy | degraded | unknown
  *     points    [aaa c dd f  ]              each member owns as many points as its weight

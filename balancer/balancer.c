@@ -25,7 +25,8 @@ static const struct balancer_algorithm *const algorithms[CONFIG_ALGORITHM_COUNT]
     [CONFIG_LEAST_LATENCY] = &balancer_least_latency,
 };
 
-struct balancer_pool *balancer_pool_new(const struct config_pool *config)
+struct balancer_pool *balancer_pool_new(const struct config_pool *config,
+                                        const struct config_place *place)
 {
     struct balancer_pool *pool = aligned_alloc(_Alignof(struct balancer_pool), sizeof(*pool));
 
@@ -41,7 +42,7 @@ struct balancer_pool *balancer_pool_new(const struct config_pool *config)
     lineup_init(&pool->lineup, pool->size);
     if (pool->algorithm->state_new != NULL)
         pool->state = pool->algorithm->state_new(pool);
-    balancer_pool_changed(pool);
+    balancer_pool_refresh(pool, 0);
     return pool;
 }
 
@@ -63,12 +64,12 @@ void balancer_pool_free(struct balancer_pool *pool)
  * nobody came during its last round. The others only count themselves and return, so nobody ever
  * waits. Acquire and release on `changes` hand their stores to the inputs over.
  */
-void balancer_pool_changed(struct balancer_pool *pool)
+struct balancer_refresh balancer_pool_refresh(struct balancer_pool *pool, uint64_t now_us)
 {
     unsigned seen;
 
     if (atomic_fetch_add_explicit(&pool->changes, 1, memory_order_acq_rel) != 0)
-        return;
+        return (struct balancer_refresh){0};
     do {
         seen = atomic_load_explicit(&pool->changes, memory_order_acquire);
         lineup_rebuild(&pool->lineup, pool->endpoints, pool->size);
@@ -76,6 +77,32 @@ void balancer_pool_changed(struct balancer_pool *pool)
             pool->algorithm->changed(pool, pool->state);
     } while (!atomic_compare_exchange_strong_explicit(&pool->changes, &seen, 0,
                                                       memory_order_acq_rel, memory_order_relaxed));
+    return (struct balancer_refresh){0};
+}
+
+void balancer_endpoint_returned(struct balancer_pool *pool, struct endpoint *endpoint,
+                                uint64_t now_us)
+{
+}
+
+void balancer_pool_fail_back(struct balancer_pool *pool)
+{
+}
+
+unsigned balancer_pool_tiers(const struct balancer_pool *pool, struct balancer_tier *out,
+                             unsigned max)
+{
+    return 0;
+}
+
+bool balancer_pool_panicking(const struct balancer_pool *pool)
+{
+    return false;
+}
+
+int balancer_pool_in_flight(const struct balancer_pool *pool)
+{
+    return 0;
 }
 
 unsigned balancer_pool_size(const struct balancer_pool *pool)

@@ -11,9 +11,9 @@
  * any worker at any time and takes no lock; what changes is atomic. The choice with N workers is as
  * good as with one because all of them read and write the same counters.
  *
- * Health, breaker and drain are inputs (atomics of the endpoint), written by health/ and
- * management. Time and randomness are parameters, so that tests can run millions of picks on a
- * clock of their own.
+ * Health, breaker, ejection, stall and drain are inputs (atomics of the endpoint), written by
+ * health/ and management. Time and randomness are parameters, so that tests can run millions of
+ * picks on a clock of their own.
  *
  * To add an algorithm: one file algorithm_NAME.c with a struct balancer_algorithm, one line in the
  * table of balancer.c, one value in config.h's enum.
@@ -39,6 +39,13 @@ enum endpoint_status {
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
 
+/* Holds requests and answers none of them: see health/stall.h. */
+enum stall_state {
+    STALL_CLEAR,
+    STALL_STALLED, /* used after degraded ones only */
+    STALL_PROBING, /* one request finds out: `probes` */
+};
+
 /* Runtime state of one backend: keyed by pool name and id, shared by all workers, alive across
  * snapshots. Cache lines are separate so that workers counting on different endpoints do not slow
  * each other down. */
@@ -47,20 +54,24 @@ struct endpoint {
     const char *address; /* as configured; owned */
     unsigned index;      /* position in its pool: names it in tried sets and per-worker arrays */
     uint64_t hash;       /* of the id: stable across restarts, for the hashing algorithms */
+    unsigned level;      /* of its pool's tiers, by priority and distance: see tiers.h */
 
-    /* Inputs to pick. */
-    _Atomic unsigned weight;
+    /* Inputs to pick, written by health/ and management. */
+    _Atomic unsigned weight;          /* as configured, or changed by an operator */
+    _Atomic unsigned max_connections; /* requests at once; 0: no limit */
     _Atomic enum endpoint_status status;
     _Atomic enum breaker_state breaker;
+    _Atomic enum stall_state stall;
+    _Atomic bool ejected; /* by outlier detection */
     _Atomic bool draining;
     _Atomic bool resolved; /* false: no address is known for its name yet */
-    /* Requests that a half_open breaker still lets through; given by who opens it half, taken one
-     * by one by pick. */
+    /* Requests that a half_open breaker or a stall that is being probed still lets through; given
+     * by health/, taken one by one by pick. */
     _Atomic unsigned probes;
 
-    /* For people, not for pick: since when (monotonic) and why it has its status (static text). */
-    _Atomic uint64_t status_since_us;
-    _Atomic(const char *) status_why;
+    /* The balancer's own, kept by balancer_pool_refresh. */
+    _Atomic unsigned share; /* weight in hundredths, scaled down while it starts slowly */
+    _Atomic bool panicking; /* its pool ignores health: see config_failover.panic_percent */
 
     _Alignas(64) _Atomic int active; /* requests picked and not done, all workers */
     _Alignas(64) _Atomic uint64_t picks;
@@ -77,6 +88,11 @@ struct balancer_request {
     uint64_t hash;   /* of the pool's hash_key (see balancer_hash); 0 when there is none */
     uint64_t random; /* 64 fresh random bits */
     uint64_t now_us; /* monotonic */
+    /* Sticky sessions. `session` 0: none. `session_endpoint` is preferred while it is usable and
+     * not tried; else the session's number chooses among the candidates (rendezvous hashing), so
+     * that requests of one session that come at the same moment move to the same endpoint. */
+    uint64_t session;
+    struct endpoint *session_endpoint; /* NULL: none yet */
 };
 
 /* Which endpoints this request has had already. The first 64 of a pool inline; init before use,
@@ -97,17 +113,25 @@ enum balancer_outcome {
     BALANCER_CANCELLED, /* the client left: says nothing about the endpoint */
 };
 
-/* `config` stays referenced by the caller for the pool's lifetime. Never fails. */
-struct balancer_pool *balancer_pool_new(const struct config_pool *config);
+/* `config` stays referenced by the caller for the pool's lifetime. `place` is where this instance
+ * is: with locality = "prefer", each priority has three levels, zone, region and elsewhere. Never
+ * fails. */
+struct balancer_pool *balancer_pool_new(const struct config_pool *config,
+                                        const struct config_place *place);
 void balancer_pool_free(struct balancer_pool *pool);
 
 /*
- * Chooses an endpoint (usable, of the best status there is: healthy, else degraded, else unknown),
- * adds it to `tried`, raises its active count. NULL when there is none left;
- * then *ret_error is EG_E_BREAKER_OPEN when every endpoint that could serve is kept out by its
- * breaker, EG_E_RESOLVE when each of them waits for its name, else EG_E_NO_ENDPOINT: unhealthy,
- * mixed reasons, or all usable ones were tried. Endpoints that are draining or have weight 0 do not
- * count: somebody took them out on purpose.
+ * Chooses an endpoint (usable, of the best preference there is: healthy, else degraded, else
+ * stalled, else unknown; among the healthy by tier, see balancer_pool_refresh),
+ * adds it to `tried`, raises its active count. NULL when there is none left; then *ret_error is
+ *
+ *   EG_E_OVERLOAD       the pool, or every endpoint that could serve, is at its limit of
+ *                       connections: wait for a balancer_done
+ *   EG_E_BREAKER_OPEN   every endpoint that could serve is kept out by its breaker
+ *   EG_E_RESOLVE        each of them waits for its name
+ *   EG_E_NO_ENDPOINT    unhealthy, mixed reasons, or all usable ones were tried
+ *
+ * Endpoints that are draining or have weight 0 do not count: somebody took them out on purpose.
  */
 struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer_request *request,
                                struct balancer_tried *tried, int *ret_error);
@@ -115,12 +139,52 @@ struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer
 void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
                    enum balancer_outcome outcome, uint64_t latency_us, uint64_t now_us);
 
-/* Must be called after an input of an endpoint was changed (any thread, after the stores): weight,
- * status, breaker, drain or resolved. An endpoint that may not be used is left out from the moment
- * of the store; this call brings shares and preferences up to date. When several threads call at
- * once, one of them works for all and the others return at once: it is kept as long as changes
- * come, so they come from the control thread and never from a worker. */
-void balancer_pool_changed(struct balancer_pool *pool);
+/*
+ * Brings shares and preferences up to date after an input of an endpoint was changed (weight,
+ * status, breaker, stall, ejected, drain, resolved) and as time passes (slow start, failback).
+ * An endpoint that may not be used is left out from the moment of the store; this call does the
+ * rest. Rebuilding costs up to 20 ms in hashing pools of thousands.
+ *
+ * Tiers: the levels of a pool, by priority, then distance; backups last. A level that has
+ * lost capacity (the share of its weight that is usable and healthy) below min_healthy_percent
+ * keeps capacity / min_healthy_percent of the load, the next one gets the rest on the same terms.
+ * Load comes back as the pool's failback says. A backup level serves only when no level before it
+ * can.
+ *
+ * One thread only: the health thread, or whoever sets a pool up before it starts. Time must not go
+ * backwards. */
+struct balancer_refresh {
+    uint64_t next_us;   /* call again then, even if nothing changes; 0: no need */
+    bool tiers_changed; /* the load moved between levels: balancer_pool_tiers */
+    bool panic_changed; /* balancer_pool_panicking */
+};
+struct balancer_refresh balancer_pool_refresh(struct balancer_pool *pool, uint64_t now_us);
+
+/* The endpoint was away (or is new in a running pool) and serves again: its slow start begins at
+ * the next refresh. The health thread. */
+void balancer_endpoint_returned(struct balancer_pool *pool, struct endpoint *endpoint,
+                                uint64_t now_us);
+
+/* failback = manual (or impatience with the other modes): the load may return to where it belongs,
+ * at the next refresh. Any thread. */
+void balancer_pool_fail_back(struct balancer_pool *pool);
+
+/* One level as it stands; for people. */
+struct balancer_tier {
+    unsigned priority; /* of the configuration; 0: the backups */
+    const char *where; /* "zone", "region", "elsewhere"; "" with locality = "off" */
+    unsigned endpoints, healthy;
+    unsigned capacity_percent; /* of its weight, healthy */
+    unsigned load_percent;     /* of the pool's requests that it gets now */
+    bool held_back;            /* could take more, but the failback policy waits */
+};
+/* Fills at most `max`; returns how many there are. Any thread. */
+unsigned balancer_pool_tiers(const struct balancer_pool *pool, struct balancer_tier *out,
+                             unsigned max);
+bool balancer_pool_panicking(const struct balancer_pool *pool); /* any thread */
+
+/* Requests in flight in the whole pool; counted where a limit or the algorithm needs it, else 0. */
+int balancer_pool_in_flight(const struct balancer_pool *pool);
 
 unsigned balancer_pool_size(const struct balancer_pool *pool);
 struct endpoint *balancer_pool_endpoint(struct balancer_pool *pool, unsigned index);
@@ -131,7 +195,8 @@ uint64_t balancer_hash(struct slice key);
 const char *endpoint_status_name(enum endpoint_status status);
 const char *breaker_state_name(enum breaker_state state);
 
-/* Can it be given a new request at all (drain, weight 0, unhealthy, breaker, unresolved)? */
+/* Can it be given a new request at all (drain, weight 0, unhealthy, breaker, ejected, unresolved)?
+ * Limits of connections do not count: they pass by themselves. */
 bool endpoint_usable(const struct endpoint *endpoint);
 
 /* What least_latency has learned, aged to now; 0: no sample yet. */

@@ -22,7 +22,6 @@ struct endpoint *endpoint_new(const struct config_backend *backend, unsigned ind
     atomic_init(&e->breaker, BREAKER_CLOSED);
     atomic_init(&e->draining, backend->drain);
     atomic_init(&e->resolved, backend->host == NULL);
-    atomic_init(&e->status_why, "not checked yet");
     return e;
 }
 

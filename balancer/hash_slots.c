@@ -131,7 +131,7 @@ void *hash_slots_new(struct balancer_pool *pool)
 {
     struct hash_slots *slots = xcalloc(1, sizeof(*slots));
 
-    /* No weight is what the table was made with: the pool's first balancer_pool_changed makes it.
+    /* No weight is what the table was made with: the pool's first balancer_pool_refresh makes it.
      */
     slots->weights = xcalloc(balancer_pool_size(pool), sizeof(*slots->weights));
     return slots;

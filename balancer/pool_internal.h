@@ -31,7 +31,7 @@ struct balancer_pool {
     struct endpoint **endpoints;
     unsigned size;
     struct lineup lineup;
-    /* Calls of balancer_pool_changed that are not worked into the line-up. On a cache line of its
+    /* Calls of balancer_pool_refresh that are not worked into the line-up. On a cache line of its
      * own: what stands above is only read by the hot path. */
     _Alignas(64) _Atomic unsigned changes;
     _Atomic int in_flight; /* only with algorithm->counts_in_flight */

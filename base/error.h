@@ -63,6 +63,8 @@ enum error_type {
     X(NO_ROUTE, 404, NOT_FOUND, "no route matches the request")                                    \
     X(METHOD_NOT_ALLOWED, 405, NOT_FOUND, "method not allowed by the route")                       \
     X(OVERLOAD, 503, OVERLOAD, "connection limit reached")                                         \
+    X(PENDING_FULL, 503, OVERLOAD, "too many requests wait for the pool already")                  \
+    X(PENDING_TIMEOUT, 503, OVERLOAD, "no connection became free in time")                         \
     X(DRAINING, 503, OVERLOAD, "shutting down")                                                    \
     /* Upstream. Their order is the order in which an attempt can fail. */                         \
     X(NO_ENDPOINT, 503, CONNECTION, "no usable endpoint in the pool")                              \

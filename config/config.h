@@ -106,12 +106,22 @@ const char *config_algorithm_name(enum config_algorithm algorithm);
 
 enum config_hash_key { CONFIG_HASH_IP, CONFIG_HASH_URI, CONFIG_HASH_HEADER, CONFIG_HASH_COOKIE };
 
+/* Where something is, for locality; "" where nothing was said. */
+struct config_place {
+    const char *region, *zone;
+};
+
 struct config_backend {
     const char *id;      /* default: the address */
     const char *address; /* as written: "10.0.0.1:80", "[::1]:80", "unix:/path", "name:80" */
     const char *host;    /* the host part when it is a name to be resolved, else NULL */
     uint16_t port;
-    unsigned weight; /* 0-65535, default 1; 0 gets no new requests */
+    unsigned weight;   /* 0-65535, default 1; 0 gets no new requests */
+    unsigned priority; /* 1-100, default 1; the lowest is used first */
+    bool backup;       /* only when nothing else in the pool can serve; after all priorities */
+    unsigned max_connections; /* requests in flight on it, over all workers; 0: no limit */
+    struct config_place place;
+    const char *check_address; /* whom health checks ask instead; NULL: the backend itself */
     bool drain;
     const char **tags; /* NULL-terminated */
     struct config_metadata {
@@ -127,11 +137,164 @@ struct config_pool_tls {
     const char *cert_path, *key_path; /* NULL: no client certificate */
 };
 
+/* A set of statuses 100-599, one bit each: "200-299, 304". */
+struct config_statuses {
+    uint64_t bits[10];
+};
+static inline bool config_statuses_have(const struct config_statuses *set, int status)
+{
+    return status >= 0 && status < 640 && (set->bits[status / 64] >> (status % 64) & 1) != 0;
+}
+
+enum config_health_type {
+    CONFIG_HEALTH_HTTP,
+    CONFIG_HEALTH_TCP,
+    CONFIG_HEALTH_EXEC,
+    CONFIG_HEALTH_POSTGRES,
+    CONFIG_HEALTH_REDIS,
+};
+
+enum config_role { CONFIG_ROLE_ANY, CONFIG_ROLE_PRIMARY, CONFIG_ROLE_STANDBY };
+
+/* A command as words, never a shell's line: "${NAME}" in a word is left for whoever runs it. */
+struct config_command {
+    const char **argv; /* NULL-terminated; NULL: none */
+};
+
+/* Active checks of a pool's endpoints. */
+struct config_health {
+    enum config_health_type type;
+    uint64_t interval_ms, timeout_ms; /* 5 s, 2 s */
+    uint64_t fast_interval_ms;    /* while failing or not known yet; the interval, at most 1 s */
+    unsigned jitter_percent;      /* 10: of the interval, to either side */
+    unsigned rise, fall;          /* 2, 3 in a row; 1 success is enough from unknown */
+    uint64_t degraded_latency_ms; /* a success slower than this degrades; 0: off */
+    /* http */
+    const char *path, *method, *body;       /* "/", "GET", "" */
+    const struct http_header_edit *headers; /* a Host among them replaces the backend's name */
+    size_t header_count;
+    struct config_statuses expect_status, degraded_status; /* 200-299; none */
+    const char *expect_body;    /* "": any; contained in the first 64 KiB of the answer */
+    regex_t *expect_body_regex; /* "~REGEX": instead of expect_body; NULL: none */
+    /* exec: exit code 0 healthy, 1 degraded (Nagios' warning), else unhealthy */
+    struct config_command command;
+    /* postgres, redis */
+    enum config_role role;       /* any */
+    const char *user, *database; /* postgres: "postgres", "postgres"; redis: user "" */
+    const char *password_file;   /* NULL: none */
+    uint64_t max_lag_ms;         /* postgres standby: replay delay over this degrades; 0: off */
+    const char **sentinels;      /* redis: addresses of Sentinels; empty: ask the server itself */
+    const char *master_name;     /* redis: what the Sentinels call it */
+};
+
+/* Passive detection; 0 switches a rule off. */
+struct config_outlier {
+    unsigned consecutive_5xx;  /* 5: 5xx answers, connection errors and timeouts in a row */
+    unsigned error_percent;    /* 0: of the window's requests, and twice the rest of the pool's */
+    unsigned min_requests;     /* 20: in the window, before error_percent is judged */
+    uint64_t window_ms;        /* 10 s */
+    uint64_t base_ejection_ms; /* 30 s; doubles with each ejection in a row */
+    uint64_t max_ejection_ms;  /* 5 m */
+    unsigned max_ejected_percent; /* 50; and never the last usable one */
+    unsigned stall_factor;        /* 4: silent for so many times its usual (peak) latency */
+    uint64_t stall_min_ms;        /* 50: and at least so long */
+};
+
+struct config_breaker {
+    unsigned failure_threshold;                            /* 5 in a row; 0: off */
+    unsigned error_percent;                                /* 50 of the window; 0: off */
+    uint64_t window_ms;                                    /* 10 s */
+    unsigned min_requests;                                 /* 20 in the window */
+    uint64_t recovery_timeout_ms, max_recovery_timeout_ms; /* 10 s, doubling to 60 s */
+    unsigned half_open_max;                                /* 3 at once */
+    unsigned success_threshold;                            /* 2 */
+};
+
+/* What a request may be repeated after. */
+enum config_retry_on {
+    CONFIG_RETRY_CONNECT = 1, /* no connection: refused, timed out, TLS, name unknown */
+    CONFIG_RETRY_RESET = 2,   /* closed before an answer, or no HTTP */
+    CONFIG_RETRY_TIMEOUT = 4, /* no answer within timeouts.response */
+    CONFIG_RETRY_STALL = 8,   /* the endpoint has stalled: asked elsewhere beside it */
+};
+
+struct config_retry {
+    unsigned attempts;                   /* 2: the first one counts; those that never left do not */
+    unsigned on;                         /* CONFIG_RETRY_*, all by default */
+    struct config_statuses on_status;    /* 502, 503, 504 */
+    uint64_t backoff_ms, max_backoff_ms; /* 25 ms, 250 ms */
+    unsigned budget_percent, budget_min; /* 20 % of the pool's requests, at least 3 per second */
+    bool non_idempotent;                 /* repeat POST too, though it may have been seen */
+    uint64_t body_buffer_bytes;          /* 64k: a larger body cannot be sent again */
+    unsigned hedge_percentile; /* 0: off; 50-99: an idempotent request that is slower than so many
+                                  of 100 is asked a second time elsewhere */
+};
+
+struct config_failover {
+    unsigned min_healthy_percent; /* 70: below this share a tier's load spills over in part */
+    unsigned panic_percent;       /* 0: off; below this share of usable endpoints, ignore health */
+};
+
+enum config_failback_mode {
+    CONFIG_FAILBACK_AUTO,    /* at once */
+    CONFIG_FAILBACK_DELAYED, /* at once, after it was fit for `after` without a break */
+    CONFIG_FAILBACK_GRADUAL, /* `step` more of the load every `after` */
+    CONFIG_FAILBACK_MANUAL,  /* when an operator says so */
+};
+struct config_failback {
+    enum config_failback_mode mode;
+    uint64_t after_ms;     /* 1 m */
+    unsigned step_percent; /* 10 */
+};
+
+/* When nothing could answer, in this order: a stale answer, another pool, a file, the error. */
+struct config_fallback {
+    uint64_t stale_ms;          /* 0: off; how old beyond its freshness a stored answer may be */
+    uint64_t cache_bytes;       /* 16m, over all workers */
+    uint64_t cache_entry_bytes; /* 1m: larger answers are not stored */
+    unsigned status;            /* 503: with body_file */
+    const char *body_file;      /* NULL: none */
+    struct slice body;          /* its content, at most 1m */
+    const char *body_type;      /* its content type, by the file's name */
+    int pool;                   /* index into config.pools; -1: none */
+};
+
+/* What is done for an endpoint that became unhealthy. */
+struct config_recovery {
+    struct config_command command;
+    const char *webhook;              /* NULL: none; "http://host:port/path" or https */
+    unsigned max_attempts;            /* 3, until it was healthy again */
+    uint64_t interval_ms, timeout_ms; /* 60 s, 30 s */
+};
+
+struct config_sticky {
+    const char *cookie;
+    uint64_t ttl_ms;         /* 1 h */
+    const char *secret_file; /* NULL: a key of this process's own, lost with it */
+    struct slice secret;     /* its content, 16 to 4096 bytes */
+};
+
+enum config_locality { CONFIG_LOCALITY_OFF, CONFIG_LOCALITY_PREFER };
+
 struct config_pool {
     const char *name;
     enum config_algorithm algorithm;
     enum config_hash_key hash_key;
-    const char *hash_name; /* of the header or cookie; else "" */
+    const char *hash_name;         /* of the header or cookie; else "" */
+    struct config_sticky *sticky;  /* NULL: none */
+    enum config_locality locality; /* off */
+    uint64_t slow_start_ms;        /* 0: off */
+    unsigned max_connections;      /* requests in flight, over all workers; 0: no limit */
+    unsigned max_pending;          /* 1024 wait for one of those, over all workers */
+    uint64_t pending_timeout_ms;   /* 1 s */
+    struct config_health *health;  /* NULL: no checks */
+    struct config_outlier outlier;
+    struct config_breaker breaker;
+    struct config_retry retry;
+    struct config_failover failover;
+    struct config_failback failback;
+    struct config_fallback fallback;
+    struct config_recovery *recovery; /* NULL: none; needs health */
     struct {
         unsigned idle;         /* connections kept, per worker and endpoint; 64 */
         uint64_t timeout_ms;   /* 60 s */
@@ -154,8 +317,14 @@ enum config_access_target {
 
 struct config {
     _Atomic unsigned refs;
-    const char *file; /* path as given */
-    unsigned workers; /* 0: one per usable core */
+    const char *file;          /* path as given */
+    unsigned workers;          /* 0: one per usable core */
+    struct config_place place; /* of this instance */
+    struct {
+        unsigned checks_per_second;     /* 1000: of all pools together */
+        unsigned recoveries_per_minute; /* 10: likewise */
+        unsigned events;                /* 4096: how many are kept */
+    } supervision;
     struct config_listener *listeners;
     size_t listener_count;
     struct config_route *routes;

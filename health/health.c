@@ -1,75 +1,114 @@
-/* The only writer of endpoints' status and breaker: see health.h. */
+/* The façade: what is learnt of endpoints and what follows from it. */
 #include "health/health.h"
 
-#include "base/check.h"
+#include <stdlib.h>
 
-/* Every change of status ends here. */
-static bool status_change(struct balancer_pool *pool, struct endpoint *endpoint,
-                          enum endpoint_status status, const char *why, uint64_t now_us)
+#include "base/alloc.h"
+
+struct health_pool {
+    struct health *health;
+    struct balancer_pool *pool;
+    const struct config_pool *config;
+    _Atomic bool changed;
+};
+
+struct health {
+    struct health_params params;
+    struct health_pool **pools;
+    size_t count;
+};
+
+struct health *health_new(const struct health_params *params)
 {
-    if (atomic_load(&endpoint->status) == status)
-        return false;
-    atomic_store(&endpoint->status_why, why);
-    atomic_store(&endpoint->status_since_us, now_us);
-    atomic_store(&endpoint->draining, status == ENDPOINT_DRAINING);
-    atomic_store(&endpoint->status, status);
-    balancer_pool_changed(pool);
-    return true;
+    struct health *health = xcalloc(1, sizeof(*health));
+
+    health->params = *params;
+    return health;
 }
 
-void health_endpoint_start(struct balancer_pool *pool, struct endpoint *endpoint,
-                           const struct config_backend *backend, uint64_t now_us)
+void health_free(struct health *health)
 {
-    if (backend->drain)
-        status_change(pool, endpoint, ENDPOINT_DRAINING, "drain is configured", now_us);
-    else
-        status_change(pool, endpoint, ENDPOINT_HEALTHY, "no check is configured", now_us);
+    if (health == NULL)
+        return;
+    for (size_t i = 0; i < health->count; i++)
+        free(health->pools[i]);
+    free(health->pools);
+    free(health);
 }
 
-bool health_set_status(struct balancer_pool *pool, struct endpoint *endpoint,
-                       enum endpoint_status status, const char *why, uint64_t now_us)
+struct health_pool *health_pool_add(struct health *health, struct balancer_pool *pool,
+                                    const struct config_pool *config, uint64_t now_us)
 {
-    CHECK(status != ENDPOINT_DRAINING);
-    if (atomic_load(&endpoint->status) == ENDPOINT_DRAINING)
-        return false;
-    return status_change(pool, endpoint, status, why, now_us);
+    struct health_pool *hp = xcalloc(1, sizeof(*hp));
+
+    *hp = (struct health_pool){.health = health, .pool = pool, .config = config};
+    health->pools = xrealloc(health->pools, (health->count + 1) * sizeof(struct health_pool *));
+    health->pools[health->count++] = hp;
+    for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
+        struct endpoint *e = balancer_pool_endpoint(pool, i);
+
+        atomic_store(&e->status,
+                     config->backends[i].drain ? ENDPOINT_DRAINING : ENDPOINT_HEALTHY);
+    }
+    balancer_pool_refresh(pool, now_us);
+    return hp;
 }
 
-bool health_set_draining(struct balancer_pool *pool, struct endpoint *endpoint, bool draining,
-                         const char *why, uint64_t now_us)
+struct balancer_pool *health_pool_balancer(const struct health_pool *pool)
 {
-    if ((atomic_load(&endpoint->status) == ENDPOINT_DRAINING) == draining)
-        return false;
-    return status_change(pool, endpoint, draining ? ENDPOINT_DRAINING : ENDPOINT_HEALTHY, why,
-                         now_us);
+    return pool->pool;
 }
 
-bool health_set_breaker(struct balancer_pool *pool, struct endpoint *endpoint,
-                        enum breaker_state state, unsigned probes)
+const struct config_pool *health_pool_config(const struct health_pool *pool)
 {
-    enum breaker_state before = atomic_load(&endpoint->breaker);
-
-    /* Probes first: an endpoint seen half open without them would be passed over once more. */
-    atomic_store(&endpoint->probes, state == BREAKER_HALF_OPEN ? probes : 0);
-    atomic_store(&endpoint->breaker, state);
-    if (before == state && state != BREAKER_HALF_OPEN)
-        return false;
-    balancer_pool_changed(pool);
-    return before != state;
+    return pool->config;
 }
 
-void health_set_resolved(struct balancer_pool *pool, struct endpoint *endpoint, bool resolved)
+uint64_t health_keep(struct health *health, uint64_t now_us)
 {
-    if (atomic_exchange(&endpoint->resolved, resolved) != resolved)
-        balancer_pool_changed(pool);
+    for (size_t i = 0; i < health->count; i++) {
+        if (atomic_exchange(&health->pools[i]->changed, false))
+            balancer_pool_refresh(health->pools[i]->pool, now_us);
+    }
+    return 0;
 }
 
-struct health_view health_view(const struct endpoint *endpoint)
+void health_report(struct health_pool *pool, struct endpoint *endpoint,
+                   const struct health_report *report, uint64_t now_us)
 {
-    return (struct health_view){
-        .status = atomic_load(&endpoint->status),
-        .breaker = atomic_load(&endpoint->breaker),
-        .why = atomic_load(&endpoint->status_why),
-        .since_us = atomic_load(&endpoint->status_since_us),
-    };
+}
+
+uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint,
+                               uint64_t now_us)
+{
+    return 0;
+}
+
+uint64_t health_answered_us(const struct health_pool *pool, const struct endpoint *endpoint)
+{
+    return 0;
+}
+
+void health_stalled(struct health_pool *pool, struct endpoint *endpoint, uint64_t waiting_since_us,
+                    uint64_t now_us)
+{
+}
+
+void health_set_resolved(struct health_pool *pool, struct endpoint *endpoint, bool resolved)
+{
+    if (atomic_exchange(&endpoint->resolved, resolved) == resolved)
+        return;
+    atomic_store(&pool->changed, true);
+    if (pool->health->params.wake != NULL)
+        pool->health->params.wake(pool->health->params.arg);
+}
+
+unsigned health_retry_after_s(struct health_pool *pool, uint64_t now_us)
+{
+    return 5;
+}
+
+uint64_t health_pool_latency_us(const struct health_pool *pool, unsigned percent)
+{
+    return 0;
 }

@@ -1,18 +1,38 @@
 /*
- * Health: the one room that writes what the balancer reads of an endpoint's condition: its status,
- * its breaker, its draining flag. The balancer knows these only as inputs and never includes this
- * header; whoever learns something of an endpoint (a check, an operator, the breaker's bookkeeping)
- * comes here with it.
+ * Health: the one room that decides an endpoint's condition and writes it where the balancer reads
+ * it. What others learn of an endpoint comes here; what follows from it leaves as an event.
  *
- *     unknown ──► healthy ◄──► degraded ◄──► unhealthy        by checks and by people
- *        └───────────┴── drain ──► draining ── undrain ──► healthy
+ *   active checks ───► health_check_result ──┐                     ┌─► endpoint's atomics (pick)
+ *   traffic ─────────► health_report ────────┼─► state machines ───┼─► events (ring, log)
+ *   silence ─────────► health_stalled ───────┤   of one endpoint   └─► hooks (recovery)
+ *   operators ───────► health_set_draining ──┘
+ *                      health_trip, _reset
  *
- * An endpoint without a configured check is healthy from its start: a pool that is never asked must
- * not be doubted. Active checks, the breaker's transitions and outlier ejection call the functions
- * below and nothing else; so each change has one place that records its time and its reason and
- * that tells the balancer.
+ * The machines are pure code on a clock that is given to them, each in a room of its own with a
+ * model-based test:
  *
- * Threads: the control thread only (pick reads concurrently). Time is a parameter (monotonic).
+ *   check.h    rise and fall of active checks; degraded
+ *   breaker.h  closed, open, half_open; remembers why it opened
+ *   outlier.h  ejection after failures in a row or a bad rate; growing times
+ *   stall.h    holds requests, answers none; one probe finds out
+ *
+ * How they go together, for one endpoint:
+ *   - A failure is shown to the breaker first. While it is not closed, outlier detection counts
+ *     nothing: the breaker has the matter in hand.
+ *   - A check's success does not close a breaker that traffic opened (health says fine while
+ *     traffic fails). But when checks bring an endpoint back from unhealthy, an open breaker goes
+ *     half open at once: what opened it is likely over.
+ *   - An ejection never takes the last usable endpoint of a pool, nor more than
+ *     max_ejected_percent.
+ *   - An endpoint that returns (unhealthy, ejected, breaker open before) starts slowly.
+ *
+ * Without a configured check an endpoint is healthy from its start: a pool that is never asked must
+ * not be doubted. With one it is unknown.
+ *
+ * Threads. A worker reports its outcomes from any thread: without a lock as long as all is well,
+ * else under the pool's mutex, and the endpoint's atomics change before the call returns. Time that
+ * passes, the line-up, slow start, tiers and hooks are the *health thread's*: it calls health_keep,
+ * and `wake` (below) calls for it. Time is a parameter everywhere (monotonic).
  */
 #ifndef EVERGATE_HEALTH_HEALTH_H
 #define EVERGATE_HEALTH_HEALTH_H
@@ -22,38 +42,142 @@
 
 #include "balancer/balancer.h"
 #include "config/config.h"
+#include "health/events.h"
 
-/* Gives a new endpoint its first status: draining when its configuration says so, else healthy. */
-void health_endpoint_start(struct balancer_pool *pool, struct endpoint *endpoint,
-                           const struct config_backend *backend, uint64_t now_us);
+struct health;      /* of the process */
+struct health_pool; /* one per balancer pool */
 
-/* What a check or a person found. `why` is static text ("3 checks failed"). True when the status
- * changed; the same status again keeps its time and reason. Refused (false) while the endpoint
- * drains: a check that succeeds must not bring back what an operator took out. Not for
- * ENDPOINT_DRAINING. */
-bool health_set_status(struct balancer_pool *pool, struct endpoint *endpoint,
-                       enum endpoint_status status, const char *why, uint64_t now_us);
+struct health_params {
+    unsigned events; /* capacity of the ring */
+    /* There is something to do: see to it that health_keep is called soon. Any thread, at most
+     * once until health_keep begins. May be NULL (tests, which call it themselves). */
+    void (*wake)(void *arg);
+    /* An endpoint's status changed; on the health thread, from within health_keep, in order. For
+     * recovery actions. May be NULL. */
+    void (*on_status)(void *arg, struct health_pool *pool, struct endpoint *endpoint,
+                      enum endpoint_status from, enum endpoint_status to);
+    void *arg;
+};
+struct health *health_new(const struct health_params *params);
+void health_free(struct health *health); /* its pools too; no other thread may be in here */
+struct events *health_events(struct health *health);
 
-/* Starts a drain (no new requests; those in flight go on) or ends it: healthy again. */
-bool health_set_draining(struct balancer_pool *pool, struct endpoint *endpoint, bool draining,
+/* `config` and `pool` must outlive it. Gives every endpoint its first status. Before the threads
+ * start. */
+struct health_pool *health_pool_add(struct health *health, struct balancer_pool *pool,
+                                    const struct config_pool *config, uint64_t now_us);
+struct balancer_pool *health_pool_balancer(const struct health_pool *pool);
+const struct config_pool *health_pool_config(const struct health_pool *pool);
+
+/* The health thread: what time and changes ask for. Returns when to be called again at the latest
+ * (monotonic); 0: not before the next wake. */
+uint64_t health_keep(struct health *health, uint64_t now_us);
+
+/* ---- From the traffic (any thread) ---- */
+
+enum health_result {
+    HEALTH_SUCCESS,   /* an answer came that is no server error */
+    HEALTH_FAILURE,   /* no connection, reset, timeout, no HTTP, cut short, 5xx */
+    HEALTH_CANCELLED, /* the client left, or another attempt won: says nothing */
+};
+
+struct health_report {
+    enum health_result result;
+    int error;           /* EG_E_* of a failure without an answer; EG_OK */
+    int status;          /* of the answer; 0: none */
+    uint64_t picked_us;  /* when the balancer chose the endpoint: what was asked before a breaker
+                            opened or a stall began says nothing about it */
+    uint64_t latency_us; /* from there to the answer's head; where there is one */
+};
+
+/* What became of one attempt: once, when the answer's head is there or the attempt failed or was
+ * given up; and a second time with a failure when the answer ended early. Every pick must be
+ * answered by a report: a half_open breaker counts on it. */
+void health_report(struct health_pool *pool, struct endpoint *endpoint,
+                   const struct health_report *report, uint64_t now_us);
+
+/* How long an endpoint that holds requests may be silent before it counts as stalled; 0: not
+ * judged (switched off, or its usual latency is not known yet). Lock-free. */
+uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint,
+                               uint64_t now_us);
+/* When it last answered anybody; 0: never. Lock-free, exact to a millisecond. */
+uint64_t health_answered_us(const struct health_pool *pool, const struct endpoint *endpoint);
+/* It was silent for longer than that, with a request waiting since `waiting_since_us`. Calling
+ * again while it is stalled is harmless; a stalled probe makes the next one come later. */
+void health_stalled(struct health_pool *pool, struct endpoint *endpoint, uint64_t waiting_since_us,
+                    uint64_t now_us);
+
+/* ---- From active checks (the health thread) ---- */
+
+enum check_verdict { CHECK_PASS, CHECK_DEGRADED, CHECK_FAIL };
+struct check_result {
+    enum check_verdict verdict;
+    const char *why;     /* "status 503, expected 200-299"; copied; for CHECK_PASS may be "" */
+    uint64_t latency_us; /* of the whole check */
+};
+void health_check_result(struct health_pool *pool, struct endpoint *endpoint,
+                         const struct check_result *result, uint64_t now_us);
+
+/* How soon to ask again: the interval, or the fast one while it fails or is not known. Before the
+ * jitter. */
+uint64_t health_check_interval_ms(struct health_pool *pool, const struct endpoint *endpoint);
+
+/* ---- From operators and the resolver (any thread) ---- */
+
+/* Starts a drain (no new requests; those in flight go on) or ends it: unknown where there are
+ * checks, else healthy. True when that changed something. `why` is copied. */
+bool health_set_draining(struct health_pool *pool, struct endpoint *endpoint, bool draining,
                          const char *why, uint64_t now_us);
-
-/* `probes`: how many requests BREAKER_HALF_OPEN lets through; ignored in the other states. True
- * when the state changed. */
-bool health_set_breaker(struct balancer_pool *pool, struct endpoint *endpoint,
-                        enum breaker_state state, unsigned probes);
-
+/* Opens the breaker by hand until health_reset (it does not go half open by itself); closes it and
+ * forgets failures, ejection and stall. */
+void health_trip(struct health_pool *pool, struct endpoint *endpoint, const char *why,
+                 uint64_t now_us);
+void health_reset(struct health_pool *pool, struct endpoint *endpoint, const char *why,
+                  uint64_t now_us);
+void health_set_weight(struct health_pool *pool, struct endpoint *endpoint, unsigned weight);
 /* A name got its first address, or lost all of them for good. */
-void health_set_resolved(struct balancer_pool *pool, struct endpoint *endpoint, bool resolved);
+void health_set_resolved(struct health_pool *pool, struct endpoint *endpoint, bool resolved);
 
+/* ---- To be shown (any thread) ---- */
+
+enum { HEALTH_OUTCOMES = 8, HEALTH_WHY_BYTES = 160 };
+
+struct health_outcome { /* one of the last failures that opened the breaker */
+    uint64_t ago_us;
+    int error, status;
+};
 struct health_view {
     enum endpoint_status status;
     enum breaker_state breaker;
-    const char *why;
-    uint64_t since_us;
+    enum stall_state stall;
+    bool ejected;
+    char why[HEALTH_WHY_BYTES]; /* of the status */
+    uint64_t status_for_us;     /* how long already */
+    char breaker_why[HEALTH_WHY_BYTES];
+    uint64_t breaker_for_us;
+    uint64_t retry_in_us; /* when an open breaker goes half open or an ejection ends; 0: neither */
+    unsigned openings, ejections, stalls; /* since the start */
+    unsigned consecutive_failures;
+    uint64_t successes, failures, checks, failed_checks;
+    uint64_t check_latency_us; /* of the last check */
+    uint64_t checked_ago_us;   /* 0: never */
+    struct health_outcome outcomes[HEALTH_OUTCOMES]; /* newest first */
+    unsigned outcome_count;
 };
-/* For management and logs; any thread. The parts are read one by one: after a change in between,
- * `why` may belong to the status before. */
-struct health_view health_view(const struct endpoint *endpoint);
+void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint64_t now_us,
+                 struct health_view *ret_view);
+
+/* In how many seconds (at least 1) something may be better: the first breaker that goes half open,
+ * ejection that ends or check that is due. For Retry-After. */
+unsigned health_retry_after_s(struct health_pool *pool, uint64_t now_us);
+
+/* The latency that `percent` of 100 answers of the pool stay under, lately; 0: too few answers
+ * to say. Lock-free. For hedging and for people. */
+uint64_t health_pool_latency_us(const struct health_pool *pool, unsigned percent);
+
+/* An event about the pool as a whole (fallback, overload) or one of its endpoints (recovery). */
+void health_tell(struct health_pool *pool, const struct endpoint *endpoint, enum event_type type,
+                 enum event_severity severity, const char *from, const char *to, const char *why,
+                 const char *next);
 
 #endif

@@ -50,22 +50,20 @@ static int init_workers(struct server *server, char **ret_why)
     return rc;
 }
 
-static struct balancer_pool *pool_new(const struct config_pool *config, uint64_t now_us)
-{
-    struct balancer_pool *pool = balancer_pool_new(config);
-
-    for (unsigned e = 0; e < config->backend_count; e++)
-        health_endpoint_start(pool, balancer_pool_endpoint(pool, e), &config->backends[e], now_us);
-    return pool;
-}
-
 static void new_pools(struct server *server)
 {
     const struct config *config = server->config;
 
+    const struct health_params params = {.events = config->supervision.events};
+
+    server->health = health_new(&params);
     server->pools = xcalloc(config->pool_count, sizeof(struct balancer_pool *));
-    for (size_t i = 0; i < config->pool_count; i++)
-        server->pools[i] = pool_new(&config->pools[i], server->started_us);
+    server->health_pools = xcalloc(config->pool_count, sizeof(struct health_pool *));
+    for (size_t i = 0; i < config->pool_count; i++) {
+        server->pools[i] = balancer_pool_new(&config->pools[i], &config->place);
+        server->health_pools[i] = health_pool_add(server->health, server->pools[i],
+                                                  &config->pools[i], server->started_us);
+    }
 }
 
 int server_new(struct server **ret_server, struct config *config, char **ret_why)
@@ -131,6 +129,8 @@ void server_free(struct server *server)
     free(server->listener_connections);
     if (server->loop.base)
         loop_fini(&server->loop);
+    health_free(server->health);
+    free(server->health_pools);
     for (size_t i = 0; i < config->pool_count; i++)
         balancer_pool_free(server->pools[i]);
     free(server->pools);

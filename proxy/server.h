@@ -10,6 +10,7 @@
 #define EVERGATE_PROXY_SERVER_H
 
 #include "config/config.h"
+#include "health/health.h"
 #include "proxy/access_log.h"
 #include "proxy/worker.h"
 
@@ -30,7 +31,9 @@ struct server {
     struct loop loop; /* the control thread's */
     struct worker *workers;
     unsigned worker_count;
-    struct balancer_pool **pools;
+    struct balancer_pool **pools;      /* config->pool_count */
+    struct health *health;             /* the endpoints' condition, and the events */
+    struct health_pool **health_pools; /* likewise */
     struct listen_set *listen; /* per listener: descriptors until workers have them, addresses */
     _Atomic unsigned *listener_connections;
     unsigned client_limit; /* over all workers, by the descriptors there are; 0: none */

@@ -67,9 +67,10 @@ static void log_recovery(struct server_name *name, size_t count)
 static void on_all_applied(void *arg)
 {
     struct server_name *name = arg;
-    struct balancer_pool *pool = name->names->server->pools[name->pool];
+    struct server *server = name->names->server;
 
-    health_set_resolved(pool, balancer_pool_endpoint(pool, name->endpoint), true);
+    health_set_resolved(server->health_pools[name->pool],
+                        balancer_pool_endpoint(server->pools[name->pool], name->endpoint), true);
 }
 
 /* A worker's thread, or ours while the workers do not run. The last worker that has the first
@@ -140,7 +141,7 @@ static void add_pool(struct server_names *names, unsigned pool)
         name->pool = pool;
         name->endpoint = b;
         names->count++;
-        health_set_resolved(names->server->pools[pool],
+        health_set_resolved(names->server->health_pools[pool],
                             balancer_pool_endpoint(names->server->pools[pool], b), false);
     }
 }

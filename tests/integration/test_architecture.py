@@ -14,13 +14,16 @@ ALLOWED = {
     "base": {"base"},
     "net": {"base", "net"},
     "http": {"base", "http"},
+    "cache": {"base", "http", "cache"},
     "config": {"base", "net", "http", "config"},
     "balancer": {"base", "net", "http", "config", "balancer"},
     "health": {"base", "net", "http", "config", "balancer", "health"},
+    "checks": {"base", "net", "http", "config", "balancer", "health", "checks"},
     "upstream": {"base", "net", "http", "config", "balancer", "health", "upstream"},
-    "proxy": {"base", "net", "http", "config", "balancer", "health", "upstream", "proxy"},
-    "admin": {"base", "net", "http", "config", "balancer", "health", "upstream", "proxy", "admin"},
+    "proxy": {"base", "net", "http", "cache", "config", "balancer", "health", "checks", "upstream",
+              "proxy"},
 }
+ALLOWED["admin"] = ALLOWED["proxy"] | {"admin"}
 ALLOWED["cli"] = ALLOWED["admin"] | {"cli"}
 
 BANNED = ["sprintf", "vsprintf", "strcpy", "strcat", "strncat", "strtok", "sscanf", "atoi", "atol",

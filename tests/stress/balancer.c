@@ -59,10 +59,10 @@ static struct balancer_pool *pool_new(enum config_algorithm algorithm, unsigned 
         config->backends[i] = (struct config_backend){
             .id = xasprintf("e%u", i), .address = "10.0.0.1:80", .weight = pool_weights[i]};
     }
-    pool = balancer_pool_new(config);
+    pool = balancer_pool_new(config, NULL);
     for (unsigned i = 0; i < size; i++)
         atomic_store(&balancer_pool_endpoint(pool, i)->status, ENDPOINT_HEALTHY);
-    balancer_pool_changed(pool);
+    balancer_pool_refresh(pool, 0);
     return pool;
 }
 
@@ -121,7 +121,7 @@ static void *restless_main(void *arg)
             balancer_done(w->run->pool, *place, BALANCER_SUCCESS, 5000, now_us);
         *place = request_start(w, &random, now_us);
         if (i % 1000 == 0)
-            balancer_pool_changed(w->run->pool); /* two threads at it at the same time */
+            balancer_pool_refresh(w->run->pool, 0); /* two threads at it at the same time */
     }
     for (unsigned i = 0; i < HELD; i++) {
         if (held[i] != NULL)
@@ -177,7 +177,7 @@ static void change_inputs(struct run *run)
         uint64_t bits = random_next(&random);
 
         change_something(balancer_pool_endpoint(run->pool, (unsigned)(bits >> 32) % SIZE), bits);
-        balancer_pool_changed(run->pool);
+        balancer_pool_refresh(run->pool, 0);
         nanosleep(&breath, NULL);
     }
 }
@@ -195,7 +195,7 @@ static void inputs_reset(struct balancer_pool *pool)
         atomic_store(&e->latency_ewma, 5000 << 16);
         atomic_store(&e->latency_stamp_us, 2000000);
     }
-    balancer_pool_changed(pool);
+    balancer_pool_refresh(pool, 0);
 }
 
 static void phase(struct run *run, void *(*worker_main)(void *), bool restless)

@@ -25,10 +25,10 @@ void fixture_init(struct fixture *f, enum config_algorithm algorithm, const unsi
     }
     f->config = (struct config_pool){
         .name = "pool", .algorithm = algorithm, .backends = f->backends, .backend_count = size};
-    f->pool = balancer_pool_new(&f->config);
+    f->pool = balancer_pool_new(&f->config, NULL);
     for (unsigned i = 0; i < size; i++)
         atomic_store(&fixture_endpoint(f, i)->status, ENDPOINT_HEALTHY);
-    balancer_pool_changed(f->pool);
+    balancer_pool_refresh(f->pool, 0);
 }
 
 void fixture_init_equal(struct fixture *f, enum config_algorithm algorithm, unsigned size)
@@ -56,13 +56,13 @@ struct endpoint *fixture_endpoint(struct fixture *f, unsigned index)
 void fixture_set_weight(struct fixture *f, unsigned index, unsigned weight)
 {
     atomic_store(&fixture_endpoint(f, index)->weight, weight);
-    balancer_pool_changed(f->pool);
+    balancer_pool_refresh(f->pool, 0);
 }
 
 void fixture_set_status(struct fixture *f, unsigned index, enum endpoint_status status)
 {
     atomic_store(&fixture_endpoint(f, index)->status, status);
-    balancer_pool_changed(f->pool);
+    balancer_pool_refresh(f->pool, 0);
 }
 
 void fixture_set_breaker(struct fixture *f, unsigned index, enum breaker_state state,
@@ -70,19 +70,19 @@ void fixture_set_breaker(struct fixture *f, unsigned index, enum breaker_state s
 {
     atomic_store(&fixture_endpoint(f, index)->probes, probes);
     atomic_store(&fixture_endpoint(f, index)->breaker, state);
-    balancer_pool_changed(f->pool);
+    balancer_pool_refresh(f->pool, 0);
 }
 
 void fixture_set_draining(struct fixture *f, unsigned index, bool draining)
 {
     atomic_store(&fixture_endpoint(f, index)->draining, draining);
-    balancer_pool_changed(f->pool);
+    balancer_pool_refresh(f->pool, 0);
 }
 
 void fixture_set_resolved(struct fixture *f, unsigned index, bool resolved)
 {
     atomic_store(&fixture_endpoint(f, index)->resolved, resolved);
-    balancer_pool_changed(f->pool);
+    balancer_pool_refresh(f->pool, 0);
 }
 
 uint64_t fixture_random(struct fixture *f)

@@ -10,7 +10,7 @@ Test(balancer, a_new_endpoint_is_unknown_and_takes_its_inputs_from_the_configura
         {.id = "b", .address = "app:80", .host = "app", .weight = 1, .drain = true},
     };
     struct config_pool config = {.name = "p", .backends = backends, .backend_count = 2};
-    struct balancer_pool *pool = balancer_pool_new(&config);
+    struct balancer_pool *pool = balancer_pool_new(&config, NULL);
     struct endpoint *a = balancer_pool_endpoint(pool, 0), *b = balancer_pool_endpoint(pool, 1);
 
     cr_expect_eq(balancer_pool_size(pool), 2);
@@ -210,7 +210,7 @@ Test(balancer, an_input_counts_before_the_change_is_announced)
     for (unsigned a = 0; a < CONFIG_ALGORITHM_COUNT; a++) {
         struct fixture f;
 
-        /* Between the store and balancer_pool_changed the line-up still names e0. */
+        /* Between the store and balancer_pool_refresh the line-up still names e0. */
         fixture_init_equal(&f, a, 3);
         atomic_store(&fixture_endpoint(&f, 0)->status, ENDPOINT_UNHEALTHY);
         fixture_run(&f, 300, 1);

@@ -1,0 +1,2 @@
+/* The fallback's cache: see cache.h. */
+#include "cache/cache.h"

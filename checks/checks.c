@@ -1,0 +1,2 @@
+/* Active checks and recovery: see checks.h. */
+#include "checks/checks.h"
