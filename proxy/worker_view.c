@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "proxy/server.h"
 #include "proxy/worker_internal.h"
 
 static enum tls_verify verify_of(enum config_verify_client verify)
@@ -72,7 +73,7 @@ static int cluster_init(struct worker_view *view, size_t index, char **ret_why)
     char *why = NULL;
 
     if (upstream_cluster_new(&view->clusters[index], &view->worker->loop, pool, view->pools[index],
-                             &why) == EG_OK)
+                             view->worker->server->health_pools[index], &why) == EG_OK)
         return EG_OK;
     *ret_why = xasprintf("pool \"%s\": %s", pool->name, why);
     free(why);

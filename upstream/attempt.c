@@ -31,6 +31,7 @@ void upstream_attempt_start(struct upstream_attempt *a, struct upstream_cluster 
 {
     CHECK(loop == cluster->loop && endpoint->index < cluster->endpoint_count);
     attempt_init(a, cluster, endpoint, request);
+    upstream_stall_enter(a);
 
     /* A request that may be repeated needs no check: should the connection turn out dead, it is
      * sent again (upstream_attempt_lost), which is rarer than a system call each. */
@@ -130,6 +131,7 @@ void upstream_attempt_release(struct upstream_attempt *a)
 
     if (!c)
         return;
+    upstream_stall_leave(a);
     bool clean = connection_is_clean(c);
     upstream_connection_detach(c);
     if (clean)
@@ -156,6 +158,7 @@ void upstream_attempt_fail(struct upstream_connection *c, int code, const char *
     char text[UPSTREAM_DETAIL_BYTES];
 
     snprintf(text, sizeof(text), "%s", detail);
+    upstream_stall_leave(a);
     upstream_connection_detach(c);
     upstream_connection_set_state(c, UPSTREAM_CLOSED);
     a->ops->on_failed(a, code, text);

@@ -35,6 +35,8 @@ static int endpoint_init(struct upstream_endpoint *endpoint, const struct config
     struct address address = {.length = 0};
 
     list_init(&endpoint->idle);
+    list_init(&endpoint->waiting);
+    list_init(&endpoint->holding_node);
     if (!backend->host) {
         int code = address_parse(&address, slice_str(backend->address));
         if (code != EG_OK) {
@@ -69,7 +71,7 @@ static int cluster_init_tls(struct upstream_cluster *cluster, char **ret_why)
 
 int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loop,
                          const struct config_pool *config, struct balancer_pool *pool,
-                         char **ret_why)
+                         struct health_pool *health, char **ret_why)
 {
     struct upstream_cluster *cluster = xcalloc(1, sizeof(*cluster));
 
@@ -77,7 +79,10 @@ int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loo
     CHECK(balancer_pool_size(pool) == config->backend_count);
     cluster->loop = loop;
     cluster->config = config;
+    cluster->health = health;
     list_init(&cluster->busy);
+    list_init(&cluster->holding);
+    loop_timer_init(&cluster->stall_timer, upstream_stall_on_timer);
     cluster->endpoint_count = (unsigned)config->backend_count;
     cluster->endpoints = xcalloc(config->backend_count, sizeof(*cluster->endpoints));
 
@@ -106,7 +111,8 @@ void upstream_cluster_free(struct upstream_cluster *cluster)
 {
     if (!cluster)
         return;
-    CHECK(list_empty(&cluster->busy));
+    CHECK(list_empty(&cluster->busy) && list_empty(&cluster->holding));
+    loop_timer_cancel(&cluster->stall_timer);
     upstream_cluster_close_idle(cluster);
     for (unsigned i = 0; i < cluster->endpoint_count; i++) {
         tls_resume_slot_clear(&cluster->endpoints[i].resume_slot);

@@ -113,6 +113,7 @@ static void tell_head(struct upstream_connection *c, const struct http_response_
         http_body_init(&r->body, head->framing, head->content_length, 0, &limits);
     }
     a->answered = true;
+    upstream_stall_leave(a);
     upstream_deadline_touch(c);
     upstream_attempt_account(c);
     a->ops->on_head(a, head);

@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "balancer/balancer.h"
+#include "base/list.h"
 #include "config/config.h"
 #include "http/body.h"
 #include "http/forward.h"
@@ -41,15 +42,16 @@
 #include "net/loop.h"
 #include "net/tls.h"
 
+struct health_pool;
 struct upstream_cluster;
 struct upstream_connection;
 struct upstream_attempt;
 
-/* Builds the TLS context of a pool with TLS. `config` must outlive it. 0 or EG_E_INTERNAL with a
- * sentence in *ret_why (heap). */
+/* Builds the TLS context of a pool with TLS. `config` must outlive it. `health` is told of stalls;
+ * NULL: nobody looks for them. 0 or EG_E_INTERNAL with a sentence in *ret_why (heap). */
 int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loop,
                          const struct config_pool *config, struct balancer_pool *pool,
-                         char **ret_why) WARN_UNUSED;
+                         struct health_pool *health, char **ret_why) WARN_UNUSED;
 
 /* Closes idle connections. Every attempt must have been released. */
 void upstream_cluster_free(struct upstream_cluster *cluster);
@@ -86,6 +88,10 @@ struct upstream_attempt_ops {
      * on_head was called before. The connection is closed already; the attempt may be started
      * again from within. `detail` is valid during the call. */
     void (*on_failed)(struct upstream_attempt *a, int code, const char *detail);
+    /* The endpoint has stalled (health/health.h), and this attempt waits for its head longer than
+     * its usual latency explains. Told again every LOOP_TICK_MS while that lasts. The attempt goes
+     * on. Other attempts may be started and released from within, not this one. May be NULL. */
+    void (*on_stalled)(struct upstream_attempt *a);
     /* The request's body may flow again after upstream_attempt_congested was true. */
     void (*on_drained)(struct upstream_attempt *a);
 };
@@ -110,6 +116,8 @@ struct upstream_attempt {
     bool sent;         /* at least one byte may have reached the backend */
     bool answered;     /* on_head was called */
     bool request_done; /* the whole request was handed over */
+    bool waiting;      /* for the head: `waiting_node` is in the endpoint's list (stall.c) */
+    struct list waiting_node;
     uint64_t start_us, connected_us, first_byte_us; /* monotonic; 0: not yet */
     uint64_t bytes_out, bytes_in;                   /* on the wire, this attempt */
 };

@@ -5,6 +5,7 @@
  *   connection.c  one socket to one address: its states, its timer, who closes it
  *   deadline.c    response and idle timeouts
  *   idle.c        the idle lists
+ *   stall.c       endpoints that hold requests and answer none
  *   cluster.c     one worker's view of a pool: endpoints, addresses, TLS
  *   request.c     the request's bytes: head, chunk framing, what is held while connecting
  *   response.c    the answer's bytes: heads, body, tunnel, end of stream
@@ -39,15 +40,22 @@ struct upstream_endpoint {
     unsigned generation; /* raised when the addresses change */
     struct list idle;    /* connections in UPSTREAM_IDLE, the latest used first */
     unsigned idle_count;
-    char *server_name; /* sent as SNI (a name) and verified; heap, NULL: neither */
+    struct list waiting;      /* attempts without a head yet, the oldest first */
+    unsigned waiting_count;   /* with those that stall.c is just telling */
+    struct list holding_node; /* in cluster->holding while waiting_count > 0 */
+    char *server_name;        /* sent as SNI (a name) and verified; heap, NULL: neither */
     struct tls_resume_slot resume_slot;
 };
 
 struct upstream_cluster {
     struct loop *loop;
     const struct config_pool *config;
-    struct tls_context *tls; /* NULL: plain */
-    struct list busy;        /* connections in UPSTREAM_CONNECTING or UPSTREAM_ACTIVE */
+    struct tls_context *tls;    /* NULL: plain */
+    struct health_pool *health; /* NULL: stalls are not looked for */
+    struct list busy;           /* connections in UPSTREAM_CONNECTING or UPSTREAM_ACTIVE */
+    struct list holding;        /* endpoints that attempts wait for */
+    struct loop_timer stall_timer;
+    bool stall_armed;
     struct upstream_cluster_stats stats;
     struct upstream_endpoint *endpoints;
     unsigned endpoint_count;
@@ -154,6 +162,12 @@ void upstream_attempt_fail(struct upstream_connection *c, int code, const char *
 void upstream_attempt_lost(struct upstream_connection *c, int code, const char *detail);
 /* Brings the attempt's byte counts up to date. */
 void upstream_attempt_account(struct upstream_connection *c);
+
+/* stall.c */
+/* The attempt begins to wait for its head; it has it, failed or is released. */
+void upstream_stall_enter(struct upstream_attempt *a);
+void upstream_stall_leave(struct upstream_attempt *a);
+void upstream_stall_on_timer(struct loop_timer *timer);
 
 /* request.c */
 /* Writes the head: the connection is usable. */

@@ -34,7 +34,7 @@ void stage_open_cluster(struct stage *s)
     char *why = NULL;
 
     s->pool = balancer_pool_new(&s->config, NULL);
-    int code = upstream_cluster_new(&s->cluster, &s->loop, &s->config, s->pool, &why);
+    int code = upstream_cluster_new(&s->cluster, &s->loop, &s->config, s->pool, NULL, &why);
     cr_assert_eq(code, 0, "%s", why ? why : "");
 }
 

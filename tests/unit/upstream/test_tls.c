@@ -239,7 +239,8 @@ Test(tls, a_missing_certificate_file_is_explained)
 
     stage_open_cluster(&s);
     pool_tls.ca_path = "/nonexistent/ca.pem";
-    cr_assert_eq(upstream_cluster_new(&cluster, &s.loop, &s.config, s.pool, &why), EG_E_INTERNAL);
+    cr_assert_eq(upstream_cluster_new(&cluster, &s.loop, &s.config, s.pool, NULL, &why),
+                 EG_E_INTERNAL);
     cr_assert_null(cluster);
     cr_assert(strstr(why, "/nonexistent/ca.pem"), "%s", why);
     free(why);
