@@ -35,8 +35,8 @@ static char *file_check(const struct stat *st, size_t limit_bytes)
     return NULL;
 }
 
-bool config_file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
-                      char **ret_why)
+bool config_file_read_bytes(struct config_file_content *ret_content, const char *path,
+                            size_t limit_bytes, char **ret_why)
 {
     struct config_file_content content = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -52,11 +52,23 @@ bool config_file_read(struct config_file_content *ret_content, const char *path,
         content.text = xmalloc((size_t)content.st.st_size + 1);
         content.size = file_read_all(fd, content.text, (size_t)content.st.st_size);
         content.text[content.size] = '\0';
-        if (memchr(content.text, '\0', content.size) != NULL)
-            *ret_why = xstrdup("it holds a NUL byte; write a text file");
     }
     close(fd);
-    if (*ret_why != NULL) {
+    if (*ret_why != NULL)
+        return false;
+    *ret_content = content;
+    return true;
+}
+
+bool config_file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
+                      char **ret_why)
+{
+    struct config_file_content content;
+
+    if (!config_file_read_bytes(&content, path, limit_bytes, ret_why))
+        return false;
+    if (memchr(content.text, '\0', content.size) != NULL) {
+        *ret_why = xstrdup("it holds a NUL byte; write a text file");
         free(content.text);
         return false;
     }

@@ -17,4 +17,8 @@ struct config_file_content {
 bool config_file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
                       char **ret_why);
 
+/* The same for files that need not be text: NULs may be in it. */
+bool config_file_read_bytes(struct config_file_content *ret_content, const char *path,
+                            size_t limit_bytes, char **ret_why);
+
 #endif

@@ -15,28 +15,18 @@ struct not_built_key {
 };
 
 static const struct not_built_key not_built[] = {
-    {&config_top_section, "region", NULL},          {&config_top_section, "zone", NULL},
     {&config_top_section, "tracing", NULL},         {&config_top_section, "state_file", NULL},
     {&config_listener_section, "mode", "http"},     {&config_listener_section, "pool", NULL},
     {&config_route_section, "mirror", NULL},        {&config_route_section, "rate_limit", NULL},
     {&config_route_section, "allow", NULL},         {&config_route_section, "deny", NULL},
-    {&config_pool_section, "sticky", NULL},         {&config_pool_section, "locality", NULL},
-    {&config_pool_section, "slow_start", NULL},     {&config_pool_section, "max_connections", NULL},
-    {&config_pool_section, "max_pending", NULL},    {&config_pool_section, "pending_timeout", NULL},
-    {&config_pool_section, "protocol", "http/1.1"}, {&config_pool_section, "health", NULL},
-    {&config_pool_section, "outlier", NULL},        {&config_pool_section, "breaker", NULL},
-    {&config_pool_section, "retry", NULL},          {&config_pool_section, "failover", NULL},
-    {&config_pool_section, "failback", NULL},       {&config_pool_section, "fallback", NULL},
-    {&config_pool_section, "recovery", NULL},       {&config_pool_section, "discovery", NULL},
-    {&config_backend_section, "priority", "1"},     {&config_backend_section, "backup", "false"},
-    {&config_backend_section, "region", NULL},      {&config_backend_section, "zone", NULL},
+    {&config_pool_section, "protocol", "http/1.1"}, {&config_pool_section, "discovery", NULL},
     {&config_admin_section, "dashboard", "false"},
 };
 
 static const struct {
     const char *key, *value;
 } not_built_values[] = {
-    {"alpn", "h2"},
+    {"alpn", "h2"}, {"type", "grpc"}, /* of health */
 };
 
 enum { NOT_BUILT_COUNT = sizeof(not_built) / sizeof(not_built[0]) };
@@ -47,9 +37,8 @@ static bool not_built_accepts(const char *accepted, const struct config_node *no
         return false;
     if (node->type == CONFIG_NODE_STRING)
         return strcmp(node->string, accepted) == 0;
-    if (node->type == CONFIG_NODE_BOOL)
-        return strcmp(node->boolean ? "true" : "false", accepted) == 0;
-    return node->type == CONFIG_NODE_INTEGER && node->integer == 1 && strcmp(accepted, "1") == 0;
+    return node->type == CONFIG_NODE_BOOL &&
+           strcmp(node->boolean ? "true" : "false", accepted) == 0;
 }
 
 static bool not_built_is_string(const char *accepted)

@@ -142,6 +142,22 @@ static void pool_check_ids(struct schema_walk *walk, const struct config_node *b
     free(lines);
 }
 
+static void pool_check_policies(struct schema_walk *walk, const struct config_node *group,
+                                const struct config_pool *pool)
+{
+    const struct config_place *here = &walk->config->place;
+
+    if (pool->recovery != NULL && pool->health == NULL)
+        config_diag_add(walk->diag, config_node_line(group, "recovery"),
+                        "recovery needs checks to know when it is called for and whether it "
+                        "helped; write health = { } beside it");
+    if (pool->locality == CONFIG_LOCALITY_PREFER && here->region[0] == '\0' &&
+        here->zone[0] == '\0')
+        config_diag_add(walk->diag, config_node_line(group, "locality"),
+                        "locality: it is not known where this instance is; write region = "
+                        "\"...\"; zone = \"...\"; at the top of the file");
+}
+
 static void pool_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
     const struct config_node *backends = config_node_find(group, "backends");
@@ -150,6 +166,7 @@ static void pool_check(struct schema_walk *walk, const struct config_node *group
     if (pool->name == NULL)
         pool->name =
             config_schema_format(walk, "pool-%zu", (size_t)(pool - walk->config->pools) + 1);
+    pool_check_policies(walk, group, pool);
     if (backends == NULL || backends->type != CONFIG_NODE_LIST)
         return;
     if (backends->count == 0)
@@ -158,15 +175,45 @@ static void pool_check(struct schema_walk *walk, const struct config_node *group
     pool_check_ids(walk, backends, pool);
 }
 
+static const char *const locality_words[] = {
+    [CONFIG_LOCALITY_OFF] = "off", [CONFIG_LOCALITY_PREFER] = "prefer", NULL};
+
 static const struct schema_key pool_keys[] = {
     {"name", SCHEMA_NAME, SCHEMA_AT(struct config_pool, name), .example = "\"api\""},
     {"algorithm", SCHEMA_CHOICE, "round_robin", SCHEMA_AT(struct config_pool, algorithm),
      .choices = algorithm_words},
     {"hash_key", SCHEMA_CUSTOM, "ip", .read = pool_read_hash_key},
+    {"sticky", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, sticky),
+     .section = &config_sticky_section},
+    {"locality", SCHEMA_CHOICE, "off", SCHEMA_AT(struct config_pool, locality),
+     .choices = locality_words},
+    {"slow_start", SCHEMA_DURATION, "0", SCHEMA_AT(struct config_pool, slow_start_ms), .min = 0,
+     .max = CONFIG_DURATION_LONGEST_MS},
+    {"max_connections", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config_pool, max_connections),
+     .min = 0, .max = CONFIG_MAX_CONNECTIONS},
+    {"max_pending", SCHEMA_INTEGER, "1024", SCHEMA_AT(struct config_pool, max_pending), .min = 0,
+     .max = CONFIG_MAX_CONNECTIONS},
+    {"pending_timeout", SCHEMA_DURATION, "1s", SCHEMA_AT(struct config_pool, pending_timeout_ms),
+     .min = CONFIG_DURATION_SHORTEST_MS, .max = CONFIG_DURATION_LONGEST_MS},
     {"keepalive", SCHEMA_GROUP, .section = &config_keepalive_section},
     {"tls", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, tls),
      .section = &config_pool_tls_section},
     {"timeouts", SCHEMA_GROUP, .section = &config_pool_timeouts_section},
+    {"health", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, health),
+     .section = &config_health_section},
+    {"outlier", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, outlier),
+     .section = &config_outlier_section},
+    {"breaker", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, breaker),
+     .section = &config_breaker_section},
+    {"retry", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, retry), .section = &config_retry_section},
+    {"failover", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failover),
+     .section = &config_failover_section},
+    {"failback", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failback),
+     .section = &config_failback_section},
+    {"fallback", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, fallback),
+     .section = &config_fallback_section},
+    {"recovery", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, recovery),
+     .section = &config_recovery_section},
     {"backends", SCHEMA_LIST, SCHEMA_AT(struct config_pool, backends),
      SCHEMA_COUNT(struct config_pool, backend_count), .section = &config_backend_section,
      .required = true, .example = "( { address = \"10.0.0.1:8080\"; } )"},

@@ -166,6 +166,7 @@ static void check_service(struct schema_walk *walk, const struct config_node *ro
 void config_check_references(struct schema_walk *walk, const struct config_node *root, void *out)
 {
     check_all_names(walk, root);
+    config_check_fallbacks(walk, root);
     check_binds(walk, root);
     check_service(walk, root);
 }

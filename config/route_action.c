@@ -25,25 +25,25 @@ static void route_report_pool(struct schema_walk *walk, const struct config_node
                         "there is no pool \"%s\"; write the name of one in pools", node->string);
 }
 
-/* Pools stand above routes in the top table, so they are all read by now. */
-static void route_find_pool(struct schema_walk *walk, const struct config_node *node,
-                            unsigned *ret_index)
+bool config_find_pool(struct schema_walk *walk, const struct config_node *node, unsigned *ret_index)
 {
     const char *name = config_schema_string(walk, node, "a pool's name", "\"NAME\"");
 
     if (name == NULL)
-        return;
+        return false;
     for (size_t i = 0; i < walk->config->pool_count; i++) {
         const char *candidate = walk->config->pools[i].name;
 
         if (candidate != NULL && strcmp(candidate, name) == 0) {
             *ret_index = (unsigned)i;
-            return;
+            return true;
         }
     }
     route_report_pool(walk, node);
+    return false;
 }
 
+/* Pools stand above routes in the top table, so they are all read by now. */
 void config_route_read_pool(struct schema_walk *walk, const struct config_node *node, void *out)
 {
     struct config_route *route = out;
@@ -51,14 +51,14 @@ void config_route_read_pool(struct schema_walk *walk, const struct config_node *
     route->pools = arena_zalloc(walk->arena, sizeof(*route->pools));
     route->pools[0].weight = 1;
     route->pool_count = 1;
-    route_find_pool(walk, node, &route->pools[0].pool);
+    config_find_pool(walk, node, &route->pools[0].pool);
 }
 
 static void weighted_read_pool(struct schema_walk *walk, const struct config_node *node, void *out)
 {
     struct config_weighted_pool *weighted = out;
 
-    route_find_pool(walk, node, &weighted->pool);
+    config_find_pool(walk, node, &weighted->pool);
 }
 
 static const struct schema_key weighted_pool_keys[] = {

@@ -25,6 +25,8 @@ enum schema_type {
     SCHEMA_INTEGER,  /* any unsigned type, min to max */
     SCHEMA_DURATION, /* uint64_t milliseconds, min to max */
     SCHEMA_SIZE,     /* uint64_t or size_t bytes, min to max */
+    SCHEMA_PERCENT,  /* unsigned; written "10%", min to max */
+    SCHEMA_STATUSES, /* struct config_statuses; "200-299, 304", or one integer */
     SCHEMA_CHOICE,   /* an enum or bool: the index of the word in `choices` */
     SCHEMA_STRINGS,  /* const char **, NULL-terminated, never NULL itself */
     SCHEMA_SLICES,   /* const struct slice * and a count */

@@ -38,15 +38,20 @@ static void value_store_string(const struct schema_key *key, void *out, const ch
 
 struct value_unit_kind {
     const char *wanted, *units;
+    const char *likely;  /* the unit most often meant */
+    const char *example; /* of a whole value */
     enum config_value_result (*parse)(struct slice text, uint64_t *ret_value);
     const char *(*format)(uint64_t value, char *out);
     unsigned per_integer; /* what a bare integer most likely meant */
 };
 
 static const struct value_unit_kind value_duration = {
-    "a duration", "ms, s, m, h or d", config_value_duration, config_value_format_duration, 1000};
-static const struct value_unit_kind value_size = {"a size", "b, k, m or g", config_value_size,
-                                                  config_value_format_size, 1};
+    "a duration",          "ms, s, m, h or d",           "s", "5s",
+    config_value_duration, config_value_format_duration, 1000};
+static const struct value_unit_kind value_size = {
+    "a size", "b, k, m or g", "b", "64k", config_value_size, config_value_format_size, 1};
+static const struct value_unit_kind value_percent = {
+    "a percentage", "%", "%", "10%", config_value_percent, config_value_format_percent, 1};
 
 static void value_wrong_unit_type(struct schema_walk *walk, const struct schema_key *key,
                                   const struct config_node *node,
@@ -69,24 +74,21 @@ static void value_report_unit(struct schema_walk *walk, const struct schema_key 
                               enum config_value_result result)
 {
     const char *text = node->string, *name = node->name;
-    bool duration = kind == &value_duration;
 
     switch (result) {
     case CONFIG_VALUE_NO_UNIT:
         config_diag_add(walk->diag, node->line, "%s: \"%s\" has no unit; write \"%s%s\"", name,
-                        text, text, duration ? "s" : "b");
+                        text, text, kind->likely);
         break;
     case CONFIG_VALUE_BAD_UNIT:
-        config_diag_add(walk->diag, node->line, "%s: \"%s\" has an unknown unit; write one of %s",
-                        name, text, kind->units);
+        config_diag_add(walk->diag, node->line, "%s: \"%s\" has an unknown unit; write %s%s", name,
+                        text, strlen(kind->units) > 1 ? "one of " : "", kind->units);
         break;
     default:
         config_diag_add(walk->diag, node->line,
-                        "%s: \"%s\" is not %s; write a whole number and one of %s, such as \"%s\"",
-                        name, text, kind->wanted, kind->units,
-                        key->fallback != NULL ? key->fallback
-                        : duration            ? "5s"
-                                              : "64k");
+                        "%s: \"%s\" is not %s; write a whole number and %s%s, such as \"%s\"", name,
+                        text, kind->wanted, strlen(kind->units) > 1 ? "one of " : "", kind->units,
+                        key->fallback != NULL ? key->fallback : kind->example);
         break;
     }
 }
@@ -202,6 +204,8 @@ static void value_read_choice(struct schema_walk *walk, const struct schema_key 
             return;
         }
     }
+    if (config_not_built_value(walk->diag, node->line, key->name, text))
+        return;
     nearest = nearest_word(text, key->choices, value_choice_count(key->choices));
     list = value_list_choices(key->choices);
     if (nearest != NULL)
@@ -212,6 +216,29 @@ static void value_read_choice(struct schema_walk *walk, const struct schema_key 
         config_diag_add(walk->diag, node->line, "%s: \"%s\" is not known; write one of %s",
                         key->name, text, list);
     free(list);
+}
+
+/* ---- sets of statuses ---- */
+
+static void value_read_statuses(struct schema_walk *walk, const struct schema_key *key,
+                                const struct config_node *node, void *out)
+{
+    struct config_statuses set;
+    const char *text = node->string;
+    char *why;
+
+    if (node->type == CONFIG_NODE_INTEGER) {
+        text = config_schema_format(walk, "%" PRId64, node->integer);
+    } else if (node->type != CONFIG_NODE_STRING) {
+        config_schema_wrong_type(walk, node, "a string", "\"200-299, 304\"");
+        return;
+    }
+    why = config_statuses_parse(&set, slice_str(text));
+    if (why != NULL)
+        config_diag_add(walk->diag, node->line, "%s: %s", key->name, why);
+    else
+        memcpy((char *)out + key->offset, &set, sizeof(set));
+    free(why);
 }
 
 /* ---- strings ---- */
@@ -318,6 +345,12 @@ void config_schema_value_read(struct schema_walk *walk, const struct schema_key 
         break;
     case SCHEMA_SIZE:
         value_read_unit(walk, key, node, out, &value_size);
+        break;
+    case SCHEMA_PERCENT:
+        value_read_unit(walk, key, node, out, &value_percent);
+        break;
+    case SCHEMA_STATUSES:
+        value_read_statuses(walk, key, node, out);
         break;
     case SCHEMA_CHOICE:
         value_read_choice(walk, key, node, out);

@@ -25,14 +25,25 @@ extern const struct schema_section config_keepalive_section;
 extern const struct schema_section config_pool_tls_section;
 extern const struct schema_section config_pool_timeouts_section;
 extern const struct schema_section config_backend_section; /* backend.c */
-extern const struct schema_section config_admin_section;   /* admin_log.c */
+extern const struct schema_section config_health_section;  /* health.c */
+extern const struct schema_section config_outlier_section; /* outlier_breaker.c */
+extern const struct schema_section config_breaker_section;
+extern const struct schema_section config_retry_section;    /* retry.c */
+extern const struct schema_section config_failover_section; /* failover.c */
+extern const struct schema_section config_failback_section;
+extern const struct schema_section config_fallback_section; /* fallback.c */
+extern const struct schema_section config_recovery_section; /* recovery.c */
+extern const struct schema_section config_sticky_section;   /* sticky.c */
+extern const struct schema_section config_admin_section;    /* admin_log.c */
 extern const struct schema_section config_log_section;
+extern const struct schema_section config_supervision_section; /* top.c */
 
 enum {
     CONFIG_DURATION_SHORTEST_MS = 1,
     CONFIG_MAX_LISTENERS = 256,
     CONFIG_MAX_POOLS = 4096,
     CONFIG_MAX_ROUTES = 16384,
+    CONFIG_MAX_CONNECTIONS = 10000000,
 };
 #define CONFIG_DURATION_LONGEST_MS (UINT64_C(30) * 86400 * 1000)
 
@@ -52,9 +63,22 @@ void config_check_ca(struct schema_walk *walk, const struct config_node *group, 
 bool config_check_header_name(struct schema_walk *walk, unsigned line, struct slice name);
 bool config_check_header_value(struct schema_walk *walk, unsigned line, struct slice value);
 
+/* *lesser_ms must not exceed *greater_ms (of the keys so named). Where only one of the two is in
+ * the file, the other one's default gives way; where both are, it is a mistake (order.c). */
+void config_check_order(struct schema_walk *walk, const struct config_node *group,
+                        const char *lesser_key, uint64_t *lesser_ms, const char *greater_key,
+                        uint64_t *greater_ms);
+
 /* POSIX extended, compiled into *ret_regex; false after adding a mistake (regex.c). */
 bool config_compile_regex(struct schema_walk *walk, unsigned line, const char *pattern,
                           regex_t *ret_regex);
+
+/* The pool that `node` names, once all of them are read; false after adding a mistake. */
+bool config_find_pool(struct schema_walk *walk, const struct config_node *node,
+                      unsigned *ret_index);
+
+/* Sets every pool's fallback.pool; what they must be to each other (fallback.c). */
+void config_check_fallbacks(struct schema_walk *walk, const struct config_node *root);
 
 /* What concerns several sections, once all are read (references.c). */
 void config_check_references(struct schema_walk *walk, const struct config_node *root, void *out);

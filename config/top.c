@@ -2,10 +2,29 @@
  * routes refer to pools. */
 #include "config/sections_internal.h"
 
+static const struct schema_key supervision_keys[] = {
+    {"checks_per_second", SCHEMA_INTEGER, "1000",
+     SCHEMA_AT(struct config, supervision.checks_per_second), .min = 1, .max = 1000000},
+    {"recoveries_per_minute", SCHEMA_INTEGER, "10",
+     SCHEMA_AT(struct config, supervision.recoveries_per_minute), .min = 1, .max = 100000},
+    {"events", SCHEMA_INTEGER, "4096", SCHEMA_AT(struct config, supervision.events), .min = 16,
+     .max = 65536},
+};
+
+const struct schema_section config_supervision_section = {
+    .title = "supervision",
+    .struct_bytes = sizeof(struct config),
+    SCHEMA_KEYS(supervision_keys),
+};
+
 static const struct schema_key top_keys[] = {
     {"workers", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config, workers), .min = 0, .max = 256},
     {"drain_timeout", SCHEMA_DURATION, "30s", SCHEMA_AT(struct config, drain_timeout_ms), .min = 0,
      .max = CONFIG_DURATION_LONGEST_MS},
+    {"region", SCHEMA_STRING, "", SCHEMA_AT(struct config, place.region),
+     .example = "\"us-east-1\""},
+    {"zone", SCHEMA_STRING, "", SCHEMA_AT(struct config, place.zone), .example = "\"us-east-1a\""},
+    {"supervision", SCHEMA_GROUP, .section = &config_supervision_section},
     {"listeners", SCHEMA_LIST, SCHEMA_AT(struct config, listeners),
      SCHEMA_COUNT(struct config, listener_count), .max = CONFIG_MAX_LISTENERS,
      .section = &config_listener_section, .required = true,
@@ -46,7 +65,17 @@ const struct schema_section *const config_sections[] = {
     &config_pool_tls_section,
     &config_pool_timeouts_section,
     &config_backend_section,
+    &config_sticky_section,
+    &config_health_section,
+    &config_outlier_section,
+    &config_breaker_section,
+    &config_retry_section,
+    &config_failover_section,
+    &config_failback_section,
+    &config_fallback_section,
+    &config_recovery_section,
     &config_admin_section,
     &config_log_section,
+    &config_supervision_section,
     NULL,
 };

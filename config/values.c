@@ -1,4 +1,4 @@
-/* Durations and sizes: see values_internal.h. */
+/* Durations, sizes and percentages: see values_internal.h. */
 #include "config/values_internal.h"
 
 #include <inttypes.h>
@@ -17,6 +17,8 @@ static const struct value_unit duration_units[] = {
 static const struct value_unit size_units[] = {
     {"b", 1}, {"k", 1024}, {"m", 1024 * 1024}, {"g", 1024 * 1024 * 1024}, {NULL, 0},
 };
+
+static const struct value_unit percent_units[] = {{"%", 1}, {NULL, 0}};
 
 static enum config_value_result value_parse(struct slice text, const struct value_unit *units,
                                             uint64_t *ret_value)
@@ -59,6 +61,11 @@ enum config_value_result config_value_size(struct slice text, uint64_t *ret_byte
     return value_parse(text, size_units, ret_bytes);
 }
 
+enum config_value_result config_value_percent(struct slice text, uint64_t *ret_percent)
+{
+    return value_parse(text, percent_units, ret_percent);
+}
+
 static const char *value_format(uint64_t value, const struct value_unit *units, char *out)
 {
     const struct value_unit *best = units;
@@ -82,4 +89,9 @@ const char *config_value_format_duration(uint64_t ms, char *out)
 const char *config_value_format_size(uint64_t bytes, char *out)
 {
     return value_format(bytes, size_units, out);
+}
+
+const char *config_value_format_percent(uint64_t percent, char *out)
+{
+    return value_format(percent, percent_units, out);
 }

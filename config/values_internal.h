@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "config/config.h"
 
 enum config_value_result {
     CONFIG_VALUE_OK,
@@ -26,11 +27,26 @@ enum config_value_result config_value_duration(struct slice text, uint64_t *ret_
 /* A whole number and b, k, m or g (powers of 1024, either case); "0" needs no unit. */
 enum config_value_result config_value_size(struct slice text, uint64_t *ret_bytes);
 
+/* A whole number and "%"; "0" needs no unit. The range is the caller's to check. */
+enum config_value_result config_value_percent(struct slice text, uint64_t *ret_percent);
+
 enum { CONFIG_VALUE_TEXT_BYTES = 32 };
 
 /* The shortest way to write it, into `out` (CONFIG_VALUE_TEXT_BYTES); returns it. */
 const char *config_value_format_duration(uint64_t ms, char *out);
 const char *config_value_format_size(uint64_t bytes, char *out);
+const char *config_value_format_percent(uint64_t percent, char *out);
+
+/* Adds what one item means, "304", "500-504" or "5xx", to the set. NULL, or what is wrong and what
+ * to write (heap); the set is untouched then (statuses.c). */
+char *config_statuses_add(struct config_statuses *set, struct slice item);
+/* The same for items between commas. The set is what the text says, nothing else; empty for an
+ * empty text. */
+char *config_statuses_parse(struct config_statuses *ret_set, struct slice text);
+
+/* The text up to the next comma without white space around it, and *rest behind that comma; false
+ * when nothing is left. For lists that may be written as one string. */
+bool config_value_next_item(struct slice *rest, struct slice *ret_item);
 
 enum config_address_kind {
     CONFIG_ADDRESS_ANY, /* ":80" */
