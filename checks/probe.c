@@ -2,13 +2,13 @@
  * about its protocol. */
 #include "checks/probe.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "checks/words.h"
 
 static void probe_on_timeout(struct loop_timer *timer)
@@ -39,7 +39,7 @@ static void probe_on_tell(struct loop_task *task)
     };
 
     loop_reap(probe_loop(probe), &probe->reap);
-    probe->done(probe->arg, &result);
+    probe->done(probe->arg, probe->skipped ? NULL : &result);
 }
 
 static void probe_stop(struct probe *probe)
@@ -136,9 +136,25 @@ void probe_fail(struct probe *probe, const char *format, ...)
     va_end(args);
 }
 
+void probe_skip(struct probe *probe, const char *why)
+{
+    static struct log_limiter limiter;
+
+    if (probe->stopped)
+        return;
+    log_warn_limited(&limiter, "pool \"%s\": endpoint \"%s\": cannot be checked: %s",
+                     probe->target.pool->config->name, probe->target.backend->id, why);
+    probe->skipped = true;
+    probe_conclude(probe, CHECK_FAIL);
+}
+
 void probe_fail_transport(struct probe *probe, const struct transport *transport, int code)
 {
     char text[WORDS_ERROR_BYTES];
 
-    probe_fail(probe, "%s", words_transport_error(text, transport, code));
+    words_transport_error(text, transport, code);
+    if (code == EG_E_OVERLOAD)
+        probe_skip(probe, text);
+    else
+        probe_fail(probe, "%s", text);
 }

@@ -66,8 +66,9 @@ struct probe_type {
     void (*fini)(struct probe *probe);
 };
 
-/* Tells the verdict; `result` is valid during the call. At the end of a turn, never from within
- * probe_start. May start the next probe of the same endpoint. */
+/* Tells the verdict; `result` is valid during the call. NULL: there is none, since this process
+ * could not ask (probe_skip). At the end of a turn, never from within probe_start. May start the
+ * next probe of the same endpoint. */
 typedef void (*probe_done_cb)(void *arg, const struct check_result *result);
 
 struct probe {
@@ -80,10 +81,11 @@ struct probe {
     /* probe.c's own. */
     probe_done_cb done;
     void *arg;
-    uint64_t started_us;
+    uint64_t started_us; /* what latency counts from; a type that had to wait may move it */
     struct loop_timer timeout;
     struct loop_task tell, reap;
     bool stopped;
+    bool skipped;
     enum check_verdict verdict;
     uint64_t latency_us;
     char why[HEALTH_WHY_BYTES];
@@ -104,6 +106,10 @@ void probe_pass(struct probe *probe);
 void probe_degrade(struct probe *probe, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void probe_fail(struct probe *probe, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* No verdict: this process is out of descriptors or memory for a child, which is not the endpoint's
+ * fault. Logged, rarely. */
+void probe_skip(struct probe *probe, const char *why);
 
 /* For transport_ops.on_error, and for a failed transport_init_connect with `code`: "connection
  * refused", "TLS: certificate verify failed: ...", "connection reset by peer". */
