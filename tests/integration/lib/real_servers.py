@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 
@@ -32,7 +33,12 @@ class ChildServer:
         assert self.process.poll() is None, f"it ended:\n{self.output}"
         return True
 
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
     def stop(self):
+        self.process.send_signal(signal.SIGCONT)  # a stopped one would not end
         self.process.terminate()
         try:
             self.process.wait(DEADLINE_S)
@@ -74,12 +80,12 @@ http {{
 class Nginx(ChildServer):
     """Serves .files/ over TCP (.address) and a Unix socket (.unix_address)."""
 
-    def __init__(self, directory, more=""):
+    def __init__(self, directory, more="", port=None):
         directory = pathlib.Path(directory)
         self.files = directory / "files"
         self.files.mkdir(parents=True, exist_ok=True)
         self.files.joinpath("index.html").write_text("hello from nginx\n")
-        port = free_port()
+        port = port or free_port()
         conf = directory / "nginx.conf"
         conf.write_text(NGINX_CONF.format(dir=directory, port=port, more=more))
         super().__init__(["/usr/sbin/nginx", "-c", str(conf), "-e", str(directory / "error.log")],

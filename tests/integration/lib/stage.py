@@ -10,6 +10,7 @@ import pathlib
 from . import libconfig
 from .dns_server import DnsServer
 from .evergate import Evergate
+from .failing_backend import FailingBackend
 from .raw_client import RawClient
 from .real_servers import Nginx, NodeServer
 from .recording_backend import RecordingBackend
@@ -56,14 +57,18 @@ class Stage:
     def recorders(self, *names):
         return [self.recorder(name) for name in names]
 
+    def failing(self, name, **settings):
+        """A backend whose failure can be switched on and off."""
+        return self.ending(FailingBackend(name, **settings))
+
     def refusing_port(self):
         return self.ending(RefusingPort())
 
     def silent_port(self):
         return self.ending(SilentPort())
 
-    def nginx(self, more=""):
-        return self.ending(Nginx(self.room("nginx"), more))
+    def nginx(self, more="", port=None):
+        return self.ending(Nginx(self.room("nginx"), more, port))
 
     def node(self, program="http_server"):
         return self.ending(NodeServer(program, self.room("node")))
