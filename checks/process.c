@@ -1,0 +1,414 @@
+/*
+ * The life of a child. See process.h.
+ *
+ *          room has a place          its time is over, or cancelled     SIGKILL after the grace
+ *  QUEUED ─────────────────► RUNNING ──────────────────────► DYING ─────────────┐
+ *    │                          │ exit                          │ exit            │
+ *    └── cannot be started ─────┴──────────► ENDED ◄────────────┴────────────────┘
+ *
+ * A process that was cancelled goes through the same states; only nobody is told. It keeps its
+ * place in the room until it is gone, so that hanging commands cannot add up.
+ */
+#include "checks/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "checks/process_internal.h"
+
+/* How long process_room_free waits for killed children in all, so that none stays a zombie. */
+enum { ROOM_FREE_WAIT_MS = 200 };
+
+enum process_state {
+    PROCESS_QUEUED,  /* in room->queue */
+    PROCESS_RUNNING, /* in room->running; `timer` is its timeout */
+    PROCESS_DYING,   /* in room->running; SIGTERM was sent, `timer` is the grace */
+    PROCESS_ENDED,   /* in no list; told at the end of this turn, then reaped */
+};
+
+struct process_room {
+    struct loop *loop;
+    struct list queue, running; /* process->node */
+    unsigned count, max;        /* of `running` */
+    bool closing;
+    struct loop_task fill, reap;
+};
+
+struct process {
+    struct list node;
+    enum process_state state;
+    struct process_room *room; /* not in PROCESS_ENDED: the room may be gone by then */
+    struct loop *loop;
+    char **argv; /* NULL: a word names an unknown variable */
+    char **environment;
+    size_t variable_count;
+    uint64_t timeout_ms, started_us;
+    process_done_cb done; /* NULL: cancelled */
+    void *arg;
+
+    pid_t pid;
+    int pidfd, out_fd; /* -1: none */
+    struct event *on_exit, *on_output;
+    struct loop_timer timer;
+    struct loop_task tell, reap;
+    bool timed_out;
+    struct process_result result;
+    size_t read_bytes; /* of its output so far */
+    size_t kept;
+    char output[PROCESS_OUTPUT_BYTES]; /* the end of it */
+    char last_line[PROCESS_OUTPUT_BYTES];
+};
+
+/* ---- output ---- */
+
+static bool is_blank(char c)
+{
+    return (unsigned char)c <= ' ' || c == 0x7f;
+}
+
+const char *process_last_line(const char *p, size_t n, char *out, size_t capacity)
+{
+    while (n > 0 && is_blank(p[n - 1]))
+        n--;
+    size_t start = n;
+    while (start > 0 && p[start - 1] != '\n')
+        start--;
+    while (start < n && is_blank(p[start]))
+        start++;
+
+    size_t size = n - start < capacity - 1 ? n - start : capacity - 1;
+    for (size_t i = 0; i < size; i++)
+        out[i] = is_blank(p[start + i]) ? ' ' : p[start + i];
+    out[size] = '\0';
+    return out;
+}
+
+static void keep_output(struct process *p, const char *data, size_t n)
+{
+    if (n > PROCESS_OUTPUT_BYTES) {
+        data += n - PROCESS_OUTPUT_BYTES;
+        n = PROCESS_OUTPUT_BYTES;
+    }
+    size_t room = PROCESS_OUTPUT_BYTES - n;
+    size_t old = p->kept < room ? p->kept : room;
+    memmove(p->output, p->output + p->kept - old, old);
+    memcpy(p->output + old, data, n);
+    p->kept = old + n;
+}
+
+static void close_output(struct process *p)
+{
+    if (p->on_output)
+        event_free(p->on_output);
+    p->on_output = NULL;
+    if (p->out_fd >= 0)
+        close(p->out_fd);
+    p->out_fd = -1;
+}
+
+/* True when there may be more. */
+static bool read_output(struct process *p)
+{
+    char buffer[PROCESS_OUTPUT_BYTES];
+    ssize_t n = read(p->out_fd, buffer, sizeof(buffer));
+
+    if (n > 0) {
+        keep_output(p, buffer, (size_t)n);
+        p->read_bytes += (size_t)n;
+        return true;
+    }
+    if (n == 0)
+        close_output(p);
+    return false;
+}
+
+static void on_output(evutil_socket_t fd, short what, void *arg)
+{
+    struct process *p = arg;
+
+    loop_enter(p->loop);
+    read_output(p);
+    if (p->on_output && p->read_bytes >= PROCESS_READ_LIMIT)
+        event_del(p->on_output);
+    loop_leave(p->loop);
+}
+
+/* ---- the end ---- */
+
+static void process_on_reap(struct loop_task *task)
+{
+    struct process *p = container_of(task, struct process, reap);
+
+    process_argv_free(p->argv);
+    process_environment_free(p->environment, p->variable_count);
+    free(p);
+}
+
+static void process_on_tell(struct loop_task *task)
+{
+    struct process *p = container_of(task, struct process, tell);
+
+    loop_reap(p->loop, &p->reap);
+    if (p->done)
+        p->done(p->arg, &p->result);
+}
+
+static void process_set_state(struct process *p, enum process_state state)
+{
+    struct process_room *room = p->room;
+
+    if (p->state == PROCESS_RUNNING || p->state == PROCESS_DYING)
+        room->count--;
+    list_remove(&p->node);
+    p->state = state;
+    switch (state) {
+    case PROCESS_QUEUED:
+        list_push_back(&room->queue, &p->node);
+        break;
+    case PROCESS_RUNNING:
+    case PROCESS_DYING:
+        room->count++;
+        list_push_back(&room->running, &p->node);
+        break;
+    case PROCESS_ENDED:
+        loop_timer_cancel(&p->timer);
+        close_output(p);
+        if (!room->closing)
+            loop_soon(room->loop, &room->fill);
+        loop_soon(room->loop, &p->tell);
+        break;
+    }
+}
+
+static void process_end(struct process *p, enum process_end end, int code)
+{
+    p->result = (struct process_result){
+        .end = end,
+        .code = code,
+        .took_us = p->loop->now_us - p->started_us,
+        .last_line = process_last_line(p->output, p->kept, p->last_line, sizeof(p->last_line)),
+    };
+    process_set_state(p, PROCESS_ENDED);
+}
+
+/* While the leader is not waited for, its number, which is the group's, is nobody else's. */
+static void signal_group(const struct process *p, int number)
+{
+    kill(-p->pid, number);
+}
+
+static void close_child(struct process *p)
+{
+    event_free(p->on_exit);
+    close(p->pidfd);
+    p->on_exit = NULL;
+    p->pidfd = -1;
+}
+
+static void on_exit_noticed(evutil_socket_t fd, short what, void *arg)
+{
+    struct process *p = arg;
+    struct loop *loop = p->loop;
+    int status = 0;
+
+    loop_enter(loop);
+    if (p->state == PROCESS_DYING)
+        signal_group(p, SIGKILL); /* what it left behind while it died */
+    if (waitpid(p->pid, &status, WNOHANG) != 0) {
+        while (p->out_fd >= 0 && p->read_bytes < PROCESS_READ_LIMIT && read_output(p)) {
+        }
+        close_child(p);
+        if (p->timed_out)
+            process_end(p, PROCESS_TIMED_OUT, 0);
+        else if (WIFSIGNALED(status))
+            process_end(p, PROCESS_SIGNALLED, WTERMSIG(status));
+        else
+            process_end(p, PROCESS_EXITED, WEXITSTATUS(status));
+    }
+    loop_leave(loop);
+}
+
+static void process_kill(struct process *p)
+{
+    process_set_state(p, PROCESS_DYING);
+    signal_group(p, SIGTERM);
+    loop_timer_set(p->loop, &p->timer, PROCESS_GRACE_MS);
+}
+
+static void process_on_timer(struct loop_timer *timer)
+{
+    struct process *p = container_of(timer, struct process, timer);
+
+    if (p->state == PROCESS_DYING) {
+        signal_group(p, SIGKILL);
+        return;
+    }
+    p->timed_out = true;
+    process_kill(p);
+}
+
+/* ---- the start ---- */
+
+/* 0 or an errno. */
+static int spawn_with_pipe(struct process *p)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    /* Only our end: the child may expect its output to block. */
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    int err = process_spawn(p->argv, p->environment, ends[1], &p->pid, &p->pidfd);
+    close(ends[1]);
+    if (err != 0) {
+        close(ends[0]);
+        return err;
+    }
+    p->out_fd = ends[0];
+    return 0;
+}
+
+static void process_launch(struct process *p)
+{
+    struct event_base *base = p->loop->base;
+
+    p->started_us = p->loop->now_us;
+    int err = p->argv ? spawn_with_pipe(p) : EINVAL;
+    if (err != 0) {
+        process_end(p, PROCESS_NOT_STARTED, err);
+        return;
+    }
+    process_set_state(p, PROCESS_RUNNING);
+    p->on_exit = event_new(base, p->pidfd, EV_READ | EV_PERSIST, on_exit_noticed, p);
+    p->on_output = event_new(base, p->out_fd, EV_READ | EV_PERSIST, on_output, p);
+    CHECK(p->on_exit && event_add(p->on_exit, NULL) == 0);
+    CHECK(p->on_output && event_add(p->on_output, NULL) == 0);
+    loop_timer_set(p->loop, &p->timer, p->timeout_ms);
+}
+
+static void room_on_fill(struct loop_task *task)
+{
+    struct process_room *room = container_of(task, struct process_room, fill);
+
+    while (room->count < room->max && !list_empty(&room->queue))
+        process_launch(container_of(room->queue.next, struct process, node));
+}
+
+struct process *process_start(struct process_room *room, const struct process_command *command,
+                              process_done_cb done, void *arg)
+{
+    struct process *p = xcalloc(1, sizeof(*p));
+
+    CHECK(command->variable_count <= PROCESS_VARIABLES_MAX);
+    p->room = room;
+    p->loop = room->loop;
+    p->argv = process_argv(command->argv, command->variables, command->variable_count);
+    p->environment = process_environment(command->variables, command->variable_count);
+    p->variable_count = command->variable_count;
+    p->timeout_ms = command->timeout_ms;
+    p->done = done;
+    p->arg = arg;
+    p->pidfd = p->out_fd = -1;
+    list_init(&p->node);
+    loop_timer_init(&p->timer, process_on_timer);
+    loop_task_init(&p->tell, process_on_tell);
+    loop_task_init(&p->reap, process_on_reap);
+    process_set_state(p, PROCESS_QUEUED);
+    loop_soon(room->loop, &room->fill);
+    return p;
+}
+
+void process_cancel(struct process **process)
+{
+    struct process *p = *process;
+
+    if (!p)
+        return;
+    *process = NULL;
+    p->done = NULL;
+    if (p->state == PROCESS_QUEUED)
+        process_set_state(p, PROCESS_ENDED);
+    else if (p->state == PROCESS_RUNNING)
+        process_kill(p);
+    /* Dying or ended: on its way out already. */
+}
+
+/* ---- the room ---- */
+
+/* Whoever started us may have left SIGCHLD ignored; then the kernel would throw exit statuses away
+ * (POSIX, _exit). The default action ignores the signal and keeps them. */
+static void keep_exit_statuses(void)
+{
+    struct sigaction action;
+
+    if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+        signal(SIGCHLD, SIG_DFL);
+}
+
+struct process_room *process_room_new(struct loop *loop, unsigned max_children)
+{
+    struct process_room *room = xcalloc(1, sizeof(*room));
+
+    keep_exit_statuses();
+    room->loop = loop;
+    room->max = max_children;
+    list_init(&room->queue);
+    list_init(&room->running);
+    loop_task_init(&room->fill, room_on_fill);
+    return room;
+}
+
+static void room_on_reap(struct loop_task *task)
+{
+    free(container_of(task, struct process_room, reap));
+}
+
+/* A killed process ends at once, but for one that the kernel holds (a dead network file system):
+ * that one is left to whoever inherits it. */
+static void wait_for_killed(struct process *p, uint64_t *wait_ms)
+{
+    struct pollfd end = {.fd = p->pidfd, .events = POLLIN};
+
+    while (poll(&end, 1, 1) == 0 && *wait_ms > 0)
+        --*wait_ms;
+    waitpid(p->pid, NULL, WNOHANG);
+    close_child(p);
+}
+
+static void room_drop(struct process_room *room, struct list *processes, uint64_t *wait_ms)
+{
+    while (!list_empty(processes)) {
+        struct process *p = container_of(processes->next, struct process, node);
+
+        if (p->pidfd >= 0)
+            wait_for_killed(p, wait_ms);
+        p->done = NULL;
+        process_set_state(p, PROCESS_ENDED);
+        loop_task_cancel(&p->tell);
+        loop_reap(room->loop, &p->reap);
+    }
+}
+
+void process_room_free(struct process_room *room)
+{
+    uint64_t wait_ms = ROOM_FREE_WAIT_MS;
+
+    if (!room)
+        return;
+    room->closing = true;
+    loop_task_cancel(&room->fill);
+    list_for_each(node, &room->running)
+        signal_group(container_of(node, struct process, node), SIGKILL);
+    room_drop(room, &room->running, &wait_ms);
+    room_drop(room, &room->queue, &wait_ms);
+    loop_task_init(&room->reap, room_on_reap);
+    loop_reap(room->loop, &room->reap);
+}

@@ -1,0 +1,24 @@
+/* What process.c (life of a child) and process_spawn.c (how one is started) share. */
+#ifndef EVERGATE_CHECKS_PROCESS_INTERNAL_H
+#define EVERGATE_CHECKS_PROCESS_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "checks/process.h"
+
+/* Starts argv[0], found by PATH, in a group of its own with `out_fd` as its output. 0 and the
+ * process with its pidfd, or the errno. */
+int process_spawn(char *const *argv, char *const *environment, int out_fd, pid_t *ret_pid,
+                  int *ret_pidfd) WARN_UNUSED;
+
+/* Our environment with the variables in place of those of the same name. One heap block of
+ * pointers, NULL-terminated, and one per variable: process_environment_free. */
+char **process_environment(const struct process_variable *variables, size_t count);
+void process_environment_free(char **environment, size_t variable_count);
+
+/* argv with every "${NAME}" replaced; NULL when one is unknown. */
+char **process_argv(const char *const *argv, const struct process_variable *variables,
+                    size_t count);
+void process_argv_free(char **argv);
+
+#endif
