@@ -138,6 +138,9 @@ void health_set_weight(struct health_pool *pool, struct endpoint *endpoint, unsi
 /* A name got its first address, or lost all of them for good. */
 void health_set_resolved(struct health_pool *pool, struct endpoint *endpoint, bool resolved);
 
+/* The balancer's own settings of the pool were changed: refresh it soon. */
+void health_changed(struct health_pool *pool);
+
 /* ---- To be shown (any thread) ---- */
 
 enum { HEALTH_OUTCOMES = 8, HEALTH_WHY_BYTES = 160 };

@@ -1,5 +1,5 @@
 /*
- * The exchange's beginning and end, its routing and the request's body: see exchange.h.
+ * The exchange's beginning and end, and its routing: see exchange.h.
  *
  *   exchange_new ─► exchange_start ─► route ─┬─► own answer ────────────► exchange_end
  *                                            └─► exchange_try ─► ... ─┬─► exchange_end
@@ -80,8 +80,11 @@ struct exchange *exchange_new(struct worker *worker, struct exchange_request *re
     x->connect_us = x->first_byte_us = -1;
     x->body_done = x->head.framing == HTTP_FRAMING_NONE ||
                    (x->head.framing == HTTP_FRAMING_LENGTH && x->head.content_length == 0);
+    x->attempt[0] = &x->first_attempt;
+    list_init(&x->queue_node);
     balancer_tried_init(&x->tried);
     loop_timer_init(&x->timer, exchange_on_timer);
+    loop_timer_init(&x->wait_timer, exchange_on_wait_timer);
     stat_add(&worker->stats.requests_total, 1);
     stat_add(&worker->stats.requests_active, 1);
     exchange_identify(x);
@@ -90,18 +93,24 @@ struct exchange *exchange_new(struct worker *worker, struct exchange_request *re
 
 /* ---- Routing ---- */
 
-static void exchange_to_pool(struct exchange *x)
+void exchange_to_pool(struct exchange *x, unsigned pool)
 {
-    const struct config *config = x->view->config;
-    unsigned pool = router_pick_pool(x->route, worker_random(x->worker));
-
-    x->pool_config = &config->pools[pool];
-    x->pool = x->view->pools[pool];
+    x->pool_config = &x->view->config->pools[pool];
+    x->runtime = x->view->runtimes[pool];
     x->cluster = x->view->clusters[pool];
+    x->runtime->queues[x->worker->index].undeposited++;
+    exchange_session_begin(x);
+    if (!exchange_is_suppressed(x))
+        exchange_try(x);
+}
+
+static void exchange_route_to_pool(struct exchange *x)
+{
     x->path = router_rewrite(x->route, &x->head, x->path, &x->arena);
+    x->idempotent = http_request_is_idempotent(&x->head);
     if (x->route->timeout_ms > 0)
         loop_timer_set(&x->worker->loop, &x->timer, x->route->timeout_ms);
-    exchange_try(x);
+    exchange_to_pool(x, router_pick_pool(x->route, worker_random(x->worker)));
 }
 
 void exchange_start(struct exchange *x)
@@ -122,7 +131,7 @@ void exchange_start(struct exchange *x)
     }
     switch (x->route->action) {
     case CONFIG_ROUTE_POOL:
-        exchange_to_pool(x);
+        exchange_route_to_pool(x);
         break;
     case CONFIG_ROUTE_REDIRECT:
         own_answer_redirect(x, x->route);
@@ -140,39 +149,12 @@ void exchange_refuse(struct exchange *x, int code)
     exchange_fail(x, code);
 }
 
-/* ---- The request's body ---- */
-
-bool exchange_wants_body(const struct exchange *x)
-{
-    return x->attempting && !upstream_attempt_congested(&x->attempt);
-}
-
-void exchange_body(struct exchange *x, struct slice data)
-{
-    if (!x->attempting)
-        return;
-    x->body_passed = true;
-    if (x->tunnel)
-        exchange_tunnel_touch(x);
-    upstream_attempt_send_body(&x->attempt, data);
-}
-
-void exchange_body_end(struct exchange *x, const struct http_fields *trailers)
-{
-    if (x->body_done && !x->tunnel)
-        return;
-    x->body_done = true;
-    if (x->tunnel && x->backend_done) {
-        exchange_end(x, NULL);
-        return;
-    }
-    if (x->attempting)
-        upstream_attempt_send_end(&x->attempt, trailers);
-}
+/* ---- What the frontend tells meanwhile; the body itself is exchange_body.c's ---- */
 
 void exchange_body_failed(struct exchange *x, int code)
 {
-    exchange_release_attempt(x, BALANCER_CANCELLED);
+    exchange_stop_waiting(x);
+    exchange_release_all(x, HEALTH_CANCELLED, EG_OK);
     exchange_fail(x, code);
 }
 
@@ -180,8 +162,8 @@ void exchange_drained(struct exchange *x)
 {
     if (x->tunnel) /* a peer that takes what we hold is not idle, however slow it is */
         exchange_tunnel_touch(x);
-    if (x->attempting)
-        upstream_attempt_resume(&x->attempt);
+    if (x->leader != NULL)
+        upstream_attempt_resume(&x->leader->upstream);
 }
 
 void exchange_count(struct exchange *x, uint64_t bytes_in, uint64_t bytes_out)
@@ -197,6 +179,8 @@ static void exchange_on_reap(struct loop_task *task)
     struct exchange *x = container_of(task, struct exchange, after_turn);
     struct arena arena = x->arena;
 
+    /* What was sent of it by reference has left by now. */
+    cache_release(&x->stale);
     worker_view_unref(x->view);
     arena_fini(&arena); /* x goes with it */
 }
@@ -205,7 +189,9 @@ void exchange_finish(struct exchange *x)
 {
     CHECK(!x->finished);
     x->finished = true;
-    exchange_release_attempt(x, BALANCER_CANCELLED);
+    exchange_stop_waiting(x);
+    exchange_release_all(x, HEALTH_CANCELLED, EG_OK);
+    cache_record_drop(&x->recording);
     loop_timer_cancel(&x->timer);
     balancer_tried_fini(&x->tried);
     stat_sub(&x->worker->stats.requests_active, 1);
@@ -234,6 +220,8 @@ void exchange_fail(struct exchange *x, int code)
         exchange_abort(x, code);
         return;
     }
+    if (exchange_fall_back(x, code))
+        return;
     own_answer_error(x, code);
     exchange_end(x, NULL);
 }
@@ -256,6 +244,7 @@ static void exchange_on_timer(struct loop_timer *timer)
     if (x->head_sent)
         return;
     /* While the client still sends, the time is its own and not the endpoint's. */
-    exchange_release_attempt(x, x->body_done ? BALANCER_FAILURE : BALANCER_CANCELLED);
+    exchange_stop_waiting(x);
+    exchange_release_all(x, x->body_done ? HEALTH_FAILURE : HEALTH_CANCELLED, EG_E_ROUTE_TIMEOUT);
     exchange_fail(x, EG_E_ROUTE_TIMEOUT);
 }

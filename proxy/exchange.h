@@ -84,7 +84,7 @@ void exchange_body(struct exchange *x, struct slice data);
 void exchange_body_end(struct exchange *x, const struct http_fields *trailers);
 
 /* False: pause the client until sink->body_wanted. */
-bool exchange_wants_body(const struct exchange *x);
+bool exchange_wants_body(struct exchange *x);
 
 /* The request's body turned out malformed, too large, too slow: answer with `code` if no head went
  * out yet, else abort. EG_E_BODY_*. */

@@ -1,89 +1,19 @@
 /*
- * The backend's side of an exchange: choose an endpoint, send, relay the answer, or try another.
+ * The backend's side of an exchange: one request to one endpoint, its answer relayed to the client,
+ * and what health and the balancer are told of it.
  *
- * A failed attempt is repeated on another endpoint when nothing of an answer went out and either
- * the backend cannot have seen the request (it refused the connection) or seeing it twice does no
- * harm (idempotent, RFC 9110 section 9.2.2), and no byte of a body was given away. The tried set
- * keeps it off the endpoints it had.
+ * Usually there is one attempt. When a second runs beside it (a hedge), their answers race: the
+ * first head wins, and the other attempt is released.
  */
-#include <string.h>
-
 #include "base/log.h"
 #include "proxy/exchange_internal.h"
 
-static struct exchange *exchange_of(struct upstream_attempt *a)
+static struct exchange_attempt *attempt_of(struct upstream_attempt *a)
 {
-    return container_of(a, struct exchange, attempt);
+    return container_of(a, struct exchange_attempt, upstream);
 }
 
-/* ---- Choosing ---- */
-
-/* The value of one cookie, without its quotes; empty when it is not there. */
-static struct slice cookie_value(const struct http_fields *fields, struct slice name)
-{
-    const struct http_field *cookie = http_fields_get(fields, HTTP_FIELD_COOKIE);
-    struct slice rest = cookie != NULL ? cookie->value : slice_from("", 0);
-
-    while (rest.n > 0) {
-        const char *semicolon = memchr(rest.p, ';', rest.n);
-        size_t size = semicolon != NULL ? (size_t)(semicolon - rest.p) : rest.n;
-        struct slice pair = slice_trim(slice_from(rest.p, size));
-
-        if (pair.n > name.n && pair.p[name.n] == '=' && slice_starts_with(pair, name))
-            return slice_from(pair.p + name.n + 1, pair.n - name.n - 1);
-        size += semicolon != NULL;
-        rest = slice_from(rest.p + size, rest.n - size);
-    }
-    return slice_from("", 0);
-}
-
-/* What the hashing algorithms hash. A request without the header or cookie falls back to the
- * client's address: better a stable choice by address than all such requests on one endpoint. */
-static struct slice exchange_hash_key(const struct exchange *x)
-{
-    const struct config_pool *config = x->pool_config;
-    struct slice name = slice_str(config->hash_name);
-    struct slice key = slice_from("", 0);
-    const struct http_field *field;
-
-    if (config->algorithm == CONFIG_IP_HASH)
-        return x->client_host;
-    switch (config->hash_key) {
-    case CONFIG_HASH_URI:
-        key = x->head.path;
-        break;
-    case CONFIG_HASH_HEADER:
-        field = http_fields_find(&x->head.fields, name);
-        if (field != NULL)
-            key = field->value;
-        break;
-    case CONFIG_HASH_COOKIE:
-        key = cookie_value(&x->head.fields, name);
-        break;
-    case CONFIG_HASH_IP:
-        break;
-    }
-    return key.n > 0 ? key : x->client_host;
-}
-
-static bool algorithm_hashes(enum config_algorithm algorithm)
-{
-    return algorithm == CONFIG_IP_HASH || algorithm == CONFIG_CONSISTENT_HASH;
-}
-
-static struct endpoint *exchange_pick(struct exchange *x, int *ret_error)
-{
-    struct balancer_request request = {
-        .random = worker_random(x->worker),
-        .now_us = x->worker->loop.now_us,
-    };
-
-    if (algorithm_hashes(x->pool_config->algorithm))
-        request.hash = balancer_hash(exchange_hash_key(x));
-    return balancer_pick(x->pool, &request, &x->tried, ret_error);
-}
-
-/* ---- Sending ---- */
+/* ---- Beginning ---- */
 
 static void exchange_describe_request(struct exchange *x)
 {
@@ -106,7 +36,7 @@ static void exchange_describe_request(struct exchange *x)
         .method_id = x->head.method_id,
         .framing = x->head.framing,
         .tunnel = wants_tunnel,
-        .repeatable = x->body_done && !wants_tunnel && http_request_is_idempotent(&x->head),
+        .repeatable = x->body_done && !wants_tunnel && x->idempotent,
     };
 }
 
@@ -118,63 +48,158 @@ static struct slice fallback_host(const struct endpoint *endpoint)
     return slice_starts_with(address, SLICE_LIT("unix:")) ? SLICE_LIT("localhost") : address;
 }
 
+/* A place that no attempt uses. The second one is rarely needed, so it is made then. */
+static struct exchange_attempt *free_attempt(struct exchange *x)
+{
+    if (!x->first_attempt.active)
+        return &x->first_attempt;
+    if (x->attempt[1] == NULL)
+        x->attempt[1] = arena_zalloc(&x->arena, sizeof(struct exchange_attempt));
+    return x->attempt[1];
+}
+
 static const struct upstream_attempt_ops exchange_attempt_ops;
 
-static void exchange_start_attempt(struct exchange *x)
+void exchange_attempt_start(struct exchange *x, struct endpoint *endpoint, bool hedge)
 {
+    struct exchange_attempt *a = free_attempt(x);
+
     if (x->attempts++ == 0)
         exchange_describe_request(x);
     else
         stat_add(&x->worker->stats.retries, 1);
-    x->upstream_request.forward.fallback_host = fallback_host(x->endpoint);
-    x->attempt = (struct upstream_attempt){.ops = &exchange_attempt_ops};
-    x->attempting = true;
-    upstream_attempt_start(&x->attempt, x->cluster, x->endpoint, &x->upstream_request,
+    x->endpoint = endpoint;
+    *a = (struct exchange_attempt){
+        .x = x,
+        .endpoint = endpoint,
+        .upstream = {.ops = &exchange_attempt_ops},
+        .unsent = x->body.first,
+        .picked_us = x->worker->loop.now_us,
+        .active = true,
+        .hedge = hedge,
+    };
+    x->leader = a;
+    x->upstream_request.forward.fallback_host = fallback_host(endpoint);
+    upstream_attempt_start(&a->upstream, x->cluster, endpoint, &x->upstream_request,
                            &x->worker->loop);
-    if (x->body_done)
-        upstream_attempt_send_end(&x->attempt, NULL);
-    else if (x->attempts > 1)
-        x->sink->body_wanted(x->front);
+    exchange_body_replay(a);
+    if (!hedge && !x->finished)
+        exchange_hedge_later(x);
 }
 
 void exchange_try(struct exchange *x)
 {
     int error = EG_E_NO_ENDPOINT;
-    struct endpoint *endpoint = exchange_pick(x, &error);
+    struct endpoint *endpoint;
 
-    if (endpoint != NULL) {
-        x->endpoint = endpoint;
-        exchange_start_attempt(x);
+    if (exchange_queue_is_busy(x)) {
+        exchange_queue_enter(x);
         return;
     }
-    /* Out of endpoints after failures: the last failure tells the client more. */
-    exchange_fail(x, x->attempts > 0 && x->error != 0 ? x->error : error);
+    endpoint = exchange_pick(x, &error);
+    if (endpoint != NULL)
+        exchange_attempt_start(x, endpoint, false);
+    else if (error == EG_E_OVERLOAD)
+        exchange_queue_enter(x);
+    else
+        exchange_fail(x, error);
 }
 
-void exchange_release_attempt(struct exchange *x, enum balancer_outcome outcome)
-{
-    struct upstream_attempt *a = &x->attempt;
-    uint64_t now_us = x->worker->loop.now_us;
+/* ---- The end ---- */
 
-    if (!x->attempting)
-        return;
-    x->attempting = false;
+static void attempt_report(struct exchange_attempt *a, enum health_result result, int error,
+                           int status)
+{
+    uint64_t now_us = a->x->worker->loop.now_us;
+    const struct health_report report = {
+        .result = result,
+        .error = error,
+        .status = status,
+        .picked_us = a->picked_us,
+        .latency_us = status != 0 ? now_us - a->picked_us : 0,
+    };
+
+    a->reported = true;
+    health_report(a->x->runtime->health, a->endpoint, &report, now_us);
+}
+
+static enum balancer_outcome outcome_of(enum health_result result)
+{
+    switch (result) {
+    case HEALTH_SUCCESS:
+        return BALANCER_SUCCESS;
+    case HEALTH_FAILURE:
+        return BALANCER_FAILURE;
+    case HEALTH_CANCELLED:
+        break;
+    }
+    return BALANCER_CANCELLED;
+}
+
+static void note_times(struct exchange *x, const struct upstream_attempt *a)
+{
     if (a->connected_us != 0 && !a->reused)
         x->connect_us = (int64_t)(a->connected_us - a->start_us);
     if (a->first_byte_us != 0)
         x->first_byte_us = (int64_t)(a->first_byte_us - a->start_us);
-    balancer_done(x->pool, x->endpoint, outcome,
-                  a->first_byte_us != 0 ? a->first_byte_us - a->start_us : 0, now_us);
-    upstream_attempt_release(a);
+}
+
+static struct exchange_attempt *other_attempt(const struct exchange *x,
+                                              const struct exchange_attempt *a)
+{
+    for (unsigned i = 0; i < EXCHANGE_ATTEMPTS; i++) {
+        struct exchange_attempt *b = x->attempt[i];
+
+        if (b != NULL && b != a && b->active)
+            return b;
+    }
+    return NULL;
+}
+
+bool exchange_is_attempting(const struct exchange *x)
+{
+    return x->leader != NULL;
+}
+
+void exchange_attempt_release(struct exchange_attempt *a, enum health_result result, int error)
+{
+    struct exchange *x = a->x;
+    struct upstream_attempt *u = &a->upstream;
+    uint64_t latency_us = u->first_byte_us != 0 ? u->first_byte_us - u->start_us : 0;
+
+    if (!a->active)
+        return;
+    a->active = false;
+    note_times(x, u);
+    if (!a->reported || result == HEALTH_FAILURE)
+        attempt_report(a, result, error, 0);
+    if (x->leader == a) {
+        x->leader = other_attempt(x, a);
+        if (x->leader != NULL)
+            x->endpoint = x->leader->endpoint;
+    }
+    balancer_done(x->runtime->balancer, a->endpoint, outcome_of(result), latency_us,
+                  x->worker->loop.now_us);
+    upstream_attempt_release(u);
+    exchange_queue_kick(x->runtime, x->worker);
+}
+
+void exchange_release_all(struct exchange *x, enum health_result result, int error)
+{
+    for (unsigned i = 0; i < EXCHANGE_ATTEMPTS; i++) {
+        if (x->attempt[i] != NULL)
+            exchange_attempt_release(x->attempt[i], result, error);
+    }
 }
 
 /* ---- What the backend says ---- */
 
-static void on_informational(struct upstream_attempt *a, const struct http_response_head *head)
+static void on_informational(struct upstream_attempt *u, const struct http_response_head *head)
 {
-    struct exchange *x = exchange_of(a);
+    struct exchange_attempt *a = attempt_of(u);
 
-    x->sink->informational(x->front, head);
+    if (a == a->x->leader) /* of two, only the newer one may speak before its final answer */
+        a->x->sink->informational(a->x->front, head);
 }
 
 static bool exchange_opens_tunnel(const struct exchange *x, int status)
@@ -191,16 +216,33 @@ void exchange_tunnel_touch(struct exchange *x)
         loop_timer_set(&x->worker->loop, &x->timer, idle_ms);
 }
 
-static void on_head(struct upstream_attempt *a, const struct http_response_head *head)
+/* It has the client's answer: whoever else runs is let go. */
+static void attempt_wins(struct exchange_attempt *a)
 {
-    struct exchange *x = exchange_of(a);
+    struct exchange *x = a->x;
+    struct exchange_attempt *loser = other_attempt(x, a);
 
+    exchange_stop_waiting(x);
+    if (a->hedge)
+        stat_add(&x->worker->stats.hedges_won, 1);
+    if (loser != NULL)
+        exchange_attempt_release(loser, HEALTH_CANCELLED, EG_OK);
+    x->leader = a;
+    x->endpoint = a->endpoint;
+}
+
+static void relay_head(struct exchange_attempt *a, const struct http_response_head *head)
+{
+    struct exchange *x = a->x;
+
+    attempt_wins(a);
     loop_timer_cancel(&x->timer);
     x->head_sent = true;
     x->status = head->status;
     x->error = EG_OK;
     x->tunnel = exchange_opens_tunnel(x, head->status);
-    x->sink->head(x->front, head, &x->route->response_headers);
+    exchange_record_head(x, head);
+    x->sink->head(x->front, head, exchange_answer_edits(x, a->endpoint));
     if (x->tunnel && !x->finished) {
         x->body_done = false; /* the client's direction is open again, until its FIN */
         exchange_tunnel_touch(x);
@@ -208,66 +250,97 @@ static void on_head(struct upstream_attempt *a, const struct http_response_head 
     }
 }
 
-static void on_data(struct upstream_attempt *a, struct slice data)
+/* A server error: another attempt where the policy says so, or while another one runs anyway; else
+ * a stored answer. False: the client gets the answer as it is. */
+static bool replace_server_error(struct exchange_attempt *a, const struct http_response_head *head)
 {
-    struct exchange *x = exchange_of(a);
+    struct exchange *x = a->x;
+
+    x->attempts_sent++;
+    if (other_attempt(x, a) != NULL || exchange_repeat(x, a, EG_OK, head)) {
+        exchange_attempt_release(a, HEALTH_CANCELLED, EG_OK); /* reported already */
+        return true;
+    }
+    return exchange_serve_stale(x, http_reason(head->status));
+}
+
+static void on_head(struct upstream_attempt *u, const struct http_response_head *head)
+{
+    struct exchange_attempt *a = attempt_of(u);
+    struct exchange *x = a->x;
+    bool server_error = head->status >= 500;
+
+    attempt_report(a, server_error ? HEALTH_FAILURE : HEALTH_SUCCESS, EG_OK, head->status);
+    if ((server_error || config_statuses_have(&x->pool_config->retry.on_status, head->status)) &&
+        replace_server_error(a, head))
+        return;
+    relay_head(a, head);
+}
+
+static void on_data(struct upstream_attempt *u, struct slice data)
+{
+    struct exchange *x = attempt_of(u)->x;
 
     if (x->tunnel)
         exchange_tunnel_touch(x);
+    if (x->recording != NULL)
+        exchange_record_data(x, data);
     x->sink->data(x->front, data);
     if (!x->finished && x->sink->congested(x->front))
-        upstream_attempt_pause(a);
+        upstream_attempt_pause(u);
 }
 
-static void on_end(struct upstream_attempt *a, const struct http_fields *trailers)
+static void on_end(struct upstream_attempt *u, const struct http_fields *trailers)
 {
-    struct exchange *x = exchange_of(a);
+    struct exchange_attempt *a = attempt_of(u);
+    struct exchange *x = a->x;
 
     if (x->tunnel && !x->body_done) {
         x->backend_done = true;
         x->sink->half_close(x->front);
         return;
     }
+    if (x->recording != NULL)
+        exchange_record_end(x);
     /* The sink first: trailers belong to the attempt until it is released. */
     x->sink->end(x->front, trailers);
-    exchange_release_attempt(x, BALANCER_SUCCESS);
+    exchange_attempt_release(a, HEALTH_SUCCESS, EG_OK);
     exchange_finish(x);
 }
 
-static bool exchange_may_retry(const struct exchange *x, const struct upstream_attempt *a)
+static void on_failed(struct upstream_attempt *u, int code, const char *detail)
 {
-    if (x->head_sent || x->body_passed)
-        return false;
-    if (!a->sent)
-        return x->attempts < EXCHANGE_MAX_CONNECTS;
-    return x->upstream_request.repeatable && x->attempts_sent < EXCHANGE_MAX_SENT;
-}
+    struct exchange_attempt *a = attempt_of(u);
+    struct exchange *x = a->x;
+    /* Our own lack of descriptors is not the endpoint's fault, and another one could not help. */
+    bool ours = code == EG_E_OVERLOAD;
 
-static void on_failed(struct upstream_attempt *a, int code, const char *detail)
-{
-    struct exchange *x = exchange_of(a);
-    bool ours = code == EG_E_OVERLOAD, retry;
-
-    x->attempts_sent += a->sent;
-    retry = exchange_may_retry(x, a);
-    log_debug("pool \"%s\": endpoint \"%s\": %s (%s)", x->pool_config->name, x->endpoint->id,
+    if (u->sent)
+        x->attempts_sent += !a->reported;
+    else
+        x->attempts_unsent++;
+    log_debug("pool \"%s\": endpoint \"%s\": %s (%s)", x->pool_config->name, a->endpoint->id,
               error_text(code), detail != NULL ? detail : "");
     x->error = code;
-    /* Our own lack of descriptors is not the endpoint's fault, and another one could not help. */
-    exchange_release_attempt(x, ours ? BALANCER_CANCELLED : BALANCER_FAILURE);
-    if (retry && !ours)
-        exchange_try(x);
-    else
+    exchange_attempt_release(a, ours ? HEALTH_CANCELLED : HEALTH_FAILURE, code);
+    if (!x->head_sent && exchange_is_attempting(x))
+        return; /* the one beside it goes on */
+    if (x->head_sent || ours || !exchange_repeat(x, a, code, NULL))
         exchange_fail(x, code);
 }
 
-static void on_drained(struct upstream_attempt *a)
+static void on_stalled(struct upstream_attempt *u)
 {
-    struct exchange *x = exchange_of(a);
+    exchange_on_stalled(attempt_of(u));
+}
 
-    if (x->tunnel)
-        exchange_tunnel_touch(x);
-    x->sink->body_wanted(x->front);
+static void on_drained(struct upstream_attempt *u)
+{
+    struct exchange_attempt *a = attempt_of(u);
+
+    if (a->x->tunnel)
+        exchange_tunnel_touch(a->x);
+    exchange_body_replay(a);
 }
 
 static const struct upstream_attempt_ops exchange_attempt_ops = {
@@ -276,5 +349,6 @@ static const struct upstream_attempt_ops exchange_attempt_ops = {
     .on_data = on_data,
     .on_end = on_end,
     .on_failed = on_failed,
+    .on_stalled = on_stalled,
     .on_drained = on_drained,
 };

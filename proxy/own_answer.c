@@ -8,8 +8,7 @@
 
 enum {
     OWN_ANSWER_FIELDS = 8,
-    OWN_ANSWER_RETRY_AFTER_S =
-        5, /* the default interval of health checks: nothing changes sooner */
+    OWN_ANSWER_RETRY_AFTER_S = 5, /* without a pool: the default interval of health checks */
 };
 
 struct own_answer {
@@ -125,6 +124,19 @@ static struct slice error_body(struct exchange *x, int code, const char *type, b
     return slice_from(out, n < CAPACITY ? (size_t)n : CAPACITY - 1);
 }
 
+/* When something may be better: health knows what its breakers and checks wait for. */
+static struct slice retry_after(struct exchange *x)
+{
+    char *text = arena_alloc(&x->arena, 16);
+    unsigned seconds = OWN_ANSWER_RETRY_AFTER_S;
+    int n;
+
+    if (x->runtime != NULL)
+        seconds = health_retry_after_s(x->runtime->health, x->worker->loop.now_us);
+    n = snprintf(text, 16, "%u", seconds);
+    return slice_from(text, (size_t)n);
+}
+
 void own_answer_error(struct exchange *x, int code)
 {
     const char *type = error_type_name(error_type_of(code));
@@ -140,13 +152,24 @@ void own_answer_error(struct exchange *x, int code)
     own_answer_field(&answer, "Cache-Control", SLICE_LIT("no-store"));
     if (answer.head.status == 405)
         own_answer_field(&answer, "Allow", allowed_methods(x));
-    if (answer.head.status == 503) {
-        char *text = arena_alloc(&x->arena, 16);
-        int n = snprintf(text, 16, "%d", OWN_ANSWER_RETRY_AFTER_S);
-
-        own_answer_field(&answer, "Retry-After", slice_from(text, (size_t)n));
-    }
+    if (answer.head.status == 503)
+        own_answer_field(&answer, "Retry-After", retry_after(x));
     answer.body = error_body(x, code, type, json);
+    own_answer_send(x, &answer);
+}
+
+void own_answer_file(struct exchange *x, const struct config_fallback *fallback, int code)
+{
+    const char *type = error_type_name(error_type_of(code));
+    struct own_answer answer;
+
+    own_answer_init(&answer, (int)fallback->status);
+    own_answer_field(&answer, "Content-Type", slice_str(fallback->body_type));
+    own_answer_field(&answer, "X-Evergate-Error", slice_str(type != NULL ? type : "internal"));
+    own_answer_field(&answer, "Cache-Control", SLICE_LIT("no-store"));
+    if (fallback->status == 503)
+        own_answer_field(&answer, "Retry-After", retry_after(x));
+    answer.body = fallback->body;
     own_answer_send(x, &answer);
 }
 

@@ -10,6 +10,7 @@
 #include "net/resolver.h"
 #include "proxy/descriptors.h"
 #include "proxy/listen.h"
+#include "proxy/server_health.h"
 #include "proxy/server_internal.h"
 
 static int bind_listeners(struct server *server, char **ret_why)
@@ -39,6 +40,8 @@ static int init_workers(struct server *server, char **ret_why)
     int rc = EG_OK;
 
     server->workers = xcalloc(server->worker_count, sizeof(*server->workers));
+    for (size_t p = 0; p < server->config->pool_count; p++)
+        pool_runtime_add_workers(server->runtimes[p], server->workers, server->worker_count);
     for (unsigned i = 0; i < server->worker_count && rc == EG_OK; i++) {
         for (size_t l = 0; l < listeners; l++)
             fds[l] = listen_take(&server->listen[l], i);
@@ -48,22 +51,6 @@ static int init_workers(struct server *server, char **ret_why)
     }
     free(fds);
     return rc;
-}
-
-static void new_pools(struct server *server)
-{
-    const struct config *config = server->config;
-
-    const struct health_params params = {.events = config->supervision.events};
-
-    server->health = health_new(&params);
-    server->pools = xcalloc(config->pool_count, sizeof(struct balancer_pool *));
-    server->health_pools = xcalloc(config->pool_count, sizeof(struct health_pool *));
-    for (size_t i = 0; i < config->pool_count; i++) {
-        server->pools[i] = balancer_pool_new(&config->pools[i], &config->place);
-        server->health_pools[i] = health_pool_add(server->health, server->pools[i],
-                                                  &config->pools[i], server->started_us);
-    }
 }
 
 int server_new(struct server **ret_server, struct config *config, char **ret_why)
@@ -78,7 +65,9 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
     atomic_store(&server->generation, 1);
     descriptors_raise_limit();
     server_timers_init(server);
-    new_pools(server);
+    rc = server_health_new(server, ret_why);
+    if (rc != EG_OK)
+        goto fail;
     rc = loop_init(&server->loop);
     if (rc != EG_OK) {
         *ret_why = xstrdup("cannot set up the control thread's event loop");
@@ -90,6 +79,8 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
         rc = access_log_start(&server->access_log, config, server->worker_count, ret_why);
     if (rc == EG_OK)
         rc = init_workers(server, ret_why);
+    if (rc == EG_OK)
+        rc = server_health_open_checks(server, ret_why);
     if (rc != EG_OK)
         goto fail;
     rc = resolver_new(&server->resolver, &server->loop);
@@ -129,11 +120,7 @@ void server_free(struct server *server)
     free(server->listener_connections);
     if (server->loop.base)
         loop_fini(&server->loop);
-    health_free(server->health);
-    free(server->health_pools);
-    for (size_t i = 0; i < config->pool_count; i++)
-        balancer_pool_free(server->pools[i]);
-    free(server->pools);
+    server_health_free(server);
     config_unref(&server->config);
     free(server);
 }
@@ -169,6 +156,12 @@ static void add_worker(struct server_totals *t, const struct worker_stats *w)
     t->tls_handshakes += read_counter(&w->tls_handshakes);
     t->tls_resumed += read_counter(&w->tls_resumed);
     t->tls_failures += read_counter(&w->tls_failures);
+    t->retries_denied += read_counter(&w->retries_denied);
+    t->hedges += read_counter(&w->hedges);
+    t->hedges_won += read_counter(&w->hedges_won);
+    t->pending_timeouts += read_counter(&w->pending_timeouts);
+    t->fallbacks += read_counter(&w->fallbacks);
+    t->stale_served += read_counter(&w->stale_served);
     t->connections += read_counter(&w->connections);
     t->requests_active += read_counter(&w->requests_active);
 }

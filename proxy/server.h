@@ -14,6 +14,9 @@
 #include "proxy/access_log.h"
 #include "proxy/worker.h"
 
+enum { SERVER_SECRET_BYTES = 32 };
+
+struct server_health;
 struct server_names;
 struct server_signals;
 struct listen_set;
@@ -31,9 +34,13 @@ struct server {
     struct loop loop; /* the control thread's */
     struct worker *workers;
     unsigned worker_count;
-    struct balancer_pool **pools;      /* config->pool_count */
-    struct health *health;             /* the endpoints' condition, and the events */
+    struct pool_runtime **runtimes;    /* config->pool_count */
+    struct balancer_pool **pools;      /* of the runtimes, for those who only read */
     struct health_pool **health_pools; /* likewise */
+    struct health *health;             /* the endpoints' condition, and the events */
+    struct server_health *keeper;      /* the health thread */
+    unsigned char
+        sticky_secret[SERVER_SECRET_BYTES]; /* of this process, for pools without a file */
     struct listen_set *listen; /* per listener: descriptors until workers have them, addresses */
     _Atomic unsigned *listener_connections;
     unsigned client_limit; /* over all workers, by the descriptors there are; 0: none */
@@ -67,6 +74,11 @@ void server_worker_drained(struct server *server);
 /* As SIGTERM does it. Any thread. */
 void server_stop(struct server *server);
 
+/* For management; any thread. Check an endpoint now; let a pool's load return to where it belongs
+ * (balancer_pool_fail_back). */
+void server_check_now(struct server *server, unsigned pool, unsigned endpoint);
+void server_fail_back(struct server *server, unsigned pool);
+
 static inline enum server_phase server_phase(const struct server *server)
 {
     return atomic_load_explicit(&server->phase, memory_order_acquire);
@@ -81,6 +93,7 @@ struct server_totals {
     uint64_t connections_total, requests_total, bytes_in, bytes_out;
     uint64_t requests_by_class[6];
     uint64_t own_answers, retries, tunnels, sheds, tls_handshakes, tls_resumed, tls_failures;
+    uint64_t retries_denied, hedges, hedges_won, pending_timeouts, fallbacks, stale_served;
     uint64_t connections, requests_active;
 };
 struct server_totals server_totals(const struct server *server);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "health/health.h"
 #include "net/resolver.h"
+#include "proxy/server_health.h"
 #include "proxy/server_internal.h"
 
 struct server_name {
@@ -98,6 +99,7 @@ static void apply(struct server_name *name, const struct address *addresses, siz
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_set_addresses(&server->workers[i], name->pool, name->endpoint, addresses, count,
                              first ? on_applied : NULL, name);
+    server_health_set_addresses(server, name->pool, name->endpoint, addresses, count);
 }
 
 static void on_addresses(void *arg, const struct address *addresses, size_t count,

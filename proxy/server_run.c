@@ -11,6 +11,7 @@
 #include "net/address.h"
 #include "net/tls.h"
 #include "proxy/listen.h"
+#include "proxy/server_health.h"
 #include "proxy/server_internal.h"
 
 void server_set_phase(struct server *server, enum server_phase phase)
@@ -156,6 +157,10 @@ int server_run(struct server *server)
 {
     struct server_totals totals;
 
+    if (server_health_start(server) != EG_OK) {
+        log_error("cannot start the health thread: the system's limit on threads is reached");
+        return 1;
+    }
     loop_enter(&server->loop);
     tls_tickets_rotate();
     loop_timer_set(&server->loop, &server->tickets_timer, SERVER_TICKETS_MS);
@@ -168,6 +173,7 @@ int server_run(struct server *server)
 
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_stop(&server->workers[i]);
+    server_health_stop(server);
     server_set_phase(server, SERVER_STOPPED);
     totals = server_totals(server);
     log_info("stopped after %llu requests on %llu connections",

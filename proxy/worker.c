@@ -111,7 +111,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
         *ret_why = xasprintf("worker %u: cannot set up its event loop", index);
         return rc;
     }
-    rc = worker_view_new(&worker->view, worker, server->config, server->pools,
+    rc = worker_view_new(&worker->view, worker, server->config, server->runtimes,
                          server->listener_connections, ret_why);
     if (rc != EG_OK) {
         close_all(listen_fds, listeners);

@@ -20,6 +20,7 @@
 #include "net/loop.h"
 #include "net/tls.h"
 #include "proxy/access_log.h"
+#include "proxy/pool_runtime.h"
 #include "upstream/upstream.h"
 
 struct server;
@@ -43,7 +44,7 @@ struct worker_view {
     unsigned refs;                      /* plain: this worker's thread only */
     struct worker_listener *listeners;  /* config->listener_count */
     struct upstream_cluster **clusters; /* config->pool_count */
-    struct balancer_pool **pools;       /* shared with the other workers */
+    struct pool_runtime **runtimes;     /* likewise; shared with the other workers */
 };
 
 /* Written by the worker's thread, read by any: relaxed atomics, one writer. */
@@ -52,6 +53,9 @@ struct worker_stats {
     _Atomic uint64_t requests_by_class[6]; /* [2]: 2xx ...; [0]: 499 and aborted */
     _Atomic uint64_t own_answers, retries, tunnels, sheds, tls_handshakes, tls_resumed,
         tls_failures;
+    _Atomic uint64_t retries_denied, hedges, hedges_won, pending_timeouts; /* by the budget ... */
+    _Atomic uint64_t fallbacks,
+        stale_served; /* all ways of falling back; of them, from the cache */
     _Atomic uint64_t connections, requests_active; /* gauges */
 };
 

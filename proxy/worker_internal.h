@@ -7,7 +7,7 @@
 /* One reference. Builds TLS contexts and clusters, not the accept sockets. 0 or an error with a
  * sentence in *ret_why (heap). */
 int worker_view_new(struct worker_view **ret_view, struct worker *worker, struct config *config,
-                    struct balancer_pool **pools, _Atomic unsigned *listener_connections,
+                    struct pool_runtime **runtimes, _Atomic unsigned *listener_connections,
                     char **ret_why) WARN_UNUSED;
 
 #endif

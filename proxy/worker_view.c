@@ -9,7 +9,6 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "proxy/server.h"
 #include "proxy/worker_internal.h"
 
 static enum tls_verify verify_of(enum config_verify_client verify)
@@ -72,8 +71,9 @@ static int cluster_init(struct worker_view *view, size_t index, char **ret_why)
     const struct config_pool *pool = &view->config->pools[index];
     char *why = NULL;
 
-    if (upstream_cluster_new(&view->clusters[index], &view->worker->loop, pool, view->pools[index],
-                             view->worker->server->health_pools[index], &why) == EG_OK)
+    if (upstream_cluster_new(&view->clusters[index], &view->worker->loop, pool,
+                             view->runtimes[index]->balancer, view->runtimes[index]->health,
+                             &why) == EG_OK)
         return EG_OK;
     *ret_why = xasprintf("pool \"%s\": %s", pool->name, why);
     free(why);
@@ -95,7 +95,7 @@ static void view_free(struct worker_view *view)
 }
 
 int worker_view_new(struct worker_view **ret_view, struct worker *worker, struct config *config,
-                    struct balancer_pool **pools, _Atomic unsigned *listener_connections,
+                    struct pool_runtime **runtimes, _Atomic unsigned *listener_connections,
                     char **ret_why)
 {
     struct worker_view *view = xcalloc(1, sizeof(*view));
@@ -104,7 +104,7 @@ int worker_view_new(struct worker_view **ret_view, struct worker *worker, struct
     view->worker = worker;
     view->config = config_ref(config);
     view->refs = 1;
-    view->pools = pools;
+    view->runtimes = runtimes;
     view->listeners = xcalloc(config->listener_count, sizeof(*view->listeners));
     view->clusters = xcalloc(config->pool_count, sizeof(struct upstream_cluster *));
     for (size_t i = 0; i < config->listener_count && rc == EG_OK; i++)

@@ -1,0 +1,229 @@
+/*
+ * Another attempt: after a failure (retry), beside an attempt whose endpoint has stalled (rescue),
+ * or beside one that is slower than most (hedge).
+ *
+ * What may be repeated is retry_policy.h's verdict; here is what follows from it: the budget is
+ * asked, an endpoint is chosen (another one first, the same where there is no other), and the timer
+ * for the backoff runs. The endpoint is chosen before the wait, so that an answer that could not be
+ * replaced by a better one still goes to the client.
+ *
+ * A rescue does not wait for the stalled endpoint's time limit, and costs the budget like a retry.
+ * It is not counted as an attempt: what it replaces is likely dead. When the rescue stalls too, the
+ * older attempt is given up for a third one.
+ */
+#include "base/clock.h"
+#include "proxy/exchange_internal.h"
+
+/* The budget learns of requests in batches: one shared counter less per request. Told before it is
+ * asked, so that a worker with little traffic has its say. */
+static bool budget_allows(struct exchange *x)
+{
+    struct pool_queue *own = &x->runtime->queues[x->worker->index];
+    uint64_t now_us = x->worker->loop.now_us;
+
+    retry_budget_deposit(&x->runtime->budget, (unsigned)own->undeposited, now_us);
+    own->undeposited = 0;
+    if (retry_budget_withdraw(&x->runtime->budget, now_us))
+        return true;
+    stat_add(&x->worker->stats.retries_denied, 1);
+    return false;
+}
+
+/* ---- After a failure ---- */
+
+static int64_t retry_after_of(const struct http_response_head *answer)
+{
+    const struct http_field *field =
+        answer != NULL ? http_fields_find(&answer->fields, SLICE_LIT("Retry-After")) : NULL;
+    int64_t delay_s = -1;
+
+    if (field != NULL &&
+        !retry_after_parse(field->value, (int64_t)(clock_wall_us() / 1000000), &delay_s))
+        delay_s = -1;
+    return delay_s;
+}
+
+static struct retry_question question_of(struct exchange *x, const struct exchange_attempt *a,
+                                         int error, const struct http_response_head *answer)
+{
+    return (struct retry_question){
+        .policy = &x->pool_config->retry,
+        .error = error,
+        .status = answer != NULL ? answer->status : 0,
+        .sent = a->upstream.sent,
+        .idempotent = x->idempotent,
+        .head_sent = x->head_sent,
+        .replayable = !x->body.lost && !x->upstream_request.tunnel,
+        .attempts_sent = x->attempts_sent,
+        .attempts_unsent = x->attempts_unsent,
+        .elapsed_ms = (x->worker->loop.now_us - x->start_us) / 1000,
+        .deadline_ms = x->route->timeout_ms,
+        .retry_after_s = retry_after_of(answer),
+        .random = worker_random(x->worker),
+    };
+}
+
+static void forget_tried(struct exchange *x)
+{
+    balancer_tried_fini(&x->tried);
+    balancer_tried_init(&x->tried);
+}
+
+static void repeat_on(struct exchange *x, struct endpoint *endpoint, struct retry_answer verdict)
+{
+    if (verdict.what == RETRY_NOW) {
+        exchange_attempt_start(x, endpoint, false);
+        return;
+    }
+    x->chosen = endpoint;
+    x->waiting = EXCHANGE_WAITS_FOR_BACKOFF;
+    loop_timer_set(&x->worker->loop, &x->wait_timer, verdict.after_ms);
+}
+
+bool exchange_repeat(struct exchange *x, const struct exchange_attempt *a, int error,
+                     const struct http_response_head *answer)
+{
+    const struct retry_question question = question_of(x, a, error, answer);
+    struct retry_answer verdict = retry_elsewhere(&question);
+    int pick_error = EG_E_NO_ENDPOINT;
+    struct endpoint *endpoint;
+    bool paid = false;
+
+    exchange_stop_waiting(x);
+    if (verdict.what == RETRY_NO)
+        return false;
+    if (verdict.costs_budget && !(paid = budget_allows(x)))
+        return false;
+    endpoint = exchange_pick(x, &pick_error);
+    if (endpoint == NULL && pick_error == EG_E_OVERLOAD && answer == NULL) {
+        exchange_queue_enter(x);
+        return true;
+    }
+    if (endpoint == NULL) {
+        verdict = retry_same_endpoint(&question);
+        if (verdict.what == RETRY_NO || (verdict.costs_budget && !paid && !budget_allows(x)))
+            return false;
+        forget_tried(x);
+        endpoint = exchange_pick(x, &pick_error);
+    }
+    if (endpoint == NULL)
+        return false;
+    repeat_on(x, endpoint, verdict);
+    return true;
+}
+
+/* ---- Beside an attempt ---- */
+
+/* The whole request is here, and an endpoint may see it though another one works on it. */
+static bool may_run_twice(const struct exchange *x)
+{
+    return x->idempotent && x->body_done && !x->body.lost && !x->head_sent &&
+           !x->upstream_request.tunnel && !x->finished;
+}
+
+static unsigned active_attempts(const struct exchange *x)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < EXCHANGE_ATTEMPTS; i++)
+        count += x->attempt[i] != NULL && x->attempt[i]->active;
+    return count;
+}
+
+/* Of two, the older one waits on an endpoint that is given up for a third. */
+static void release_older(struct exchange *x)
+{
+    for (unsigned i = 0; i < EXCHANGE_ATTEMPTS; i++) {
+        if (x->attempt[i] != x->leader)
+            exchange_attempt_release(x->attempt[i], HEALTH_CANCELLED, EG_OK);
+    }
+}
+
+static bool start_beside(struct exchange *x)
+{
+    int error;
+    struct endpoint *endpoint;
+
+    if (!budget_allows(x))
+        return false;
+    endpoint = exchange_pick(x, &error);
+    if (endpoint == NULL)
+        return false;
+    if (active_attempts(x) == EXCHANGE_ATTEMPTS)
+        release_older(x);
+    stat_add(&x->worker->stats.hedges, 1);
+    exchange_attempt_start(x, endpoint, true);
+    return true;
+}
+
+void exchange_on_stalled(struct exchange_attempt *a)
+{
+    struct exchange *x = a->x;
+
+    if (a != x->leader || (x->pool_config->retry.on & CONFIG_RETRY_STALL) == 0 ||
+        x->pool_config->retry.attempts < 2 || !may_run_twice(x) ||
+        x->rescues == EXCHANGE_MAX_RESCUES)
+        return;
+    if (start_beside(x))
+        x->rescues++;
+}
+
+void exchange_hedge_later(struct exchange *x)
+{
+    unsigned percentile = x->pool_config->retry.hedge_percentile;
+    uint64_t after_us;
+
+    if (percentile == 0 || !may_run_twice(x))
+        return;
+    after_us = health_pool_latency_us(x->runtime->health, percentile);
+    if (after_us == 0)
+        return;
+    x->waiting = EXCHANGE_WAITS_TO_HEDGE;
+    loop_timer_set(&x->worker->loop, &x->wait_timer, (after_us + 999) / 1000);
+}
+
+/* ---- The timer ---- */
+
+void exchange_stop_waiting(struct exchange *x)
+{
+    switch (x->waiting) {
+    case EXCHANGE_WAITS_FOR_NOTHING:
+        return;
+    case EXCHANGE_WAITS_IN_QUEUE:
+        exchange_queue_leave(x);
+        return;
+    case EXCHANGE_WAITS_FOR_BACKOFF:
+        exchange_give_back(x, x->chosen);
+        x->chosen = NULL;
+        break;
+    case EXCHANGE_WAITS_TO_HEDGE:
+        break;
+    }
+    x->waiting = EXCHANGE_WAITS_FOR_NOTHING;
+    loop_timer_cancel(&x->wait_timer);
+}
+
+void exchange_on_wait_timer(struct loop_timer *timer)
+{
+    struct exchange *x = container_of(timer, struct exchange, wait_timer);
+    enum exchange_wait waited = x->waiting;
+    struct endpoint *endpoint = x->chosen;
+
+    switch (waited) {
+    case EXCHANGE_WAITS_FOR_NOTHING:
+        return;
+    case EXCHANGE_WAITS_IN_QUEUE:
+        exchange_queue_timed_out(x);
+        return;
+    case EXCHANGE_WAITS_FOR_BACKOFF:
+        x->waiting = EXCHANGE_WAITS_FOR_NOTHING;
+        x->chosen = NULL;
+        exchange_attempt_start(x, endpoint, false);
+        return;
+    case EXCHANGE_WAITS_TO_HEDGE:
+        x->waiting = EXCHANGE_WAITS_FOR_NOTHING;
+        if (active_attempts(x) == 1 && may_run_twice(x))
+            start_beside(x);
+        return;
+    }
+}
