@@ -34,6 +34,25 @@ static void backend_check_address(struct schema_walk *walk, const struct config_
     free(why);
 }
 
+void config_check_numeric_address(struct schema_walk *walk, unsigned line, const char *key,
+                                  const char *text)
+{
+    struct config_address address;
+    char *why = config_address_parse(&address, slice_str(text), 1);
+
+    if (why != NULL)
+        config_diag_add(walk->diag, line, "%s: %s", key, why);
+    else if (address.kind == CONFIG_ADDRESS_ANY)
+        config_diag_add(walk->diag, line, "%s: \"%s\" has no host; write \"127.0.0.1%s\"", key,
+                        text, text);
+    else if (address.kind == CONFIG_ADDRESS_NAME)
+        config_diag_add(walk->diag, line,
+                        "%s: \"%.*s\" is a name; write a numeric address such as "
+                        "\"10.0.0.1:%u\", or unix:/PATH",
+                        key, SLICE_FMT(address.host), address.port);
+    free(why);
+}
+
 static void backend_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
     struct config_backend *backend = out;
@@ -42,6 +61,12 @@ static void backend_check(struct schema_walk *walk, const struct config_node *gr
         backend->id = backend->address;
     if (backend->address[0] != '\0')
         backend_check_address(walk, group, backend);
+    if (backend->check_address != NULL && backend->check_address[0] == '\0')
+        backend->check_address = NULL;
+    if (backend->check_address != NULL)
+        config_check_numeric_address(walk, config_node_line(group, "check_address"),
+                                     "check_address", backend->check_address);
+    config_check_place(walk, group, &backend->place);
 }
 
 /* ---- metadata ---- */

@@ -1,8 +1,229 @@
 /* See command_internal.h. */
 #include "config/command_internal.h"
 
-void config_command_read(struct schema_walk *walk, const struct config_node *node,
-                         struct config_command *out)
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { COMMAND_MAX_WORDS = 256 };
+
+struct split {
+    const char *p; /* what is left of the text */
+    char *word;    /* heap; has room for the whole text */
+    size_t size;
+    char last_plain; /* the word's last character, if nothing guards it; else NUL */
+    const char *words[COMMAND_MAX_WORDS + 1];
+    size_t count;
+    struct arena *arena;
+    char *why;
+};
+
+static bool is_space(char c)
 {
-    config_schema_string(walk, node, "a string", "\"PROGRAM ARGUMENT ...\"");
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static void split_add(struct split *s, char c)
+{
+    s->word[s->size++] = c;
+}
+
+static bool split_fail(struct split *s, char *why)
+{
+    s->why = why;
+    return false;
+}
+
+/* ---- what is inside a word ---- */
+
+static bool split_single(struct split *s)
+{
+    const char *end = strchr(s->p + 1, '\'');
+
+    if (end == NULL)
+        return split_fail(s, xstrdup("a ' is not closed; write another one behind its text"));
+    for (s->p++; s->p < end; s->p++)
+        split_add(s, *s->p);
+    s->p++;
+    return true;
+}
+
+static bool split_double(struct split *s)
+{
+    for (s->p++; *s->p != '\0' && *s->p != '"'; s->p++) {
+        if (*s->p == '\\' && s->p[1] != '\0' && strchr("\"\\$`", s->p[1]) != NULL)
+            s->p++;
+        split_add(s, *s->p);
+    }
+    if (*s->p == '\0')
+        return split_fail(s, xstrdup("a \" is not closed; write another one behind its text"));
+    s->p++;
+    return true;
+}
+
+static bool split_backslash(struct split *s)
+{
+    if (s->p[1] == '\0')
+        return split_fail(s, xstrdup("a backslash at the end guards nothing; remove it"));
+    split_add(s, s->p[1]);
+    s->p += 2;
+    return true;
+}
+
+static bool split_piece(struct split *s)
+{
+    s->last_plain = '\0';
+    switch (*s->p) {
+    case '\'':
+        return split_single(s);
+    case '"':
+        return split_double(s);
+    case '\\':
+        return split_backslash(s);
+    default:
+        break;
+    }
+    /* Braces are what makes the runner fill it in; a shell would not need them. */
+    if (strncmp(s->p, "$EG_", 4) == 0)
+        return split_fail(s, xasprintf("\"%.*s\" is not filled in; write it with braces, ${EG_...}",
+                                       (int)strcspn(s->p, " \t\r\n'\""), s->p));
+    s->last_plain = *s->p;
+    split_add(s, *s->p++);
+    return true;
+}
+
+/* ---- words ---- */
+
+/* "|", "2>&1", "$(date)": the beginnings of words that only a shell understands. */
+static bool begins_like_shell(const char *word)
+{
+    const char *sign = word + strspn(word, "0123456789");
+
+    if (*word == '\0')
+        return false;
+    return strchr("|&;<>(`", *word) != NULL || strncmp(word, "$(", 2) == 0 ||
+           (sign > word && (*sign == '<' || *sign == '>'));
+}
+
+static bool split_shell(struct split *s, const char *word)
+{
+    return split_fail(s, xasprintf("\"%.*s\" is for a shell, and none runs the command; write sh "
+                                   "-c '...' if you want one, or quotes around it",
+                                   (int)strcspn(word, " \t\r\n"), word));
+}
+
+static bool split_word(struct split *s)
+{
+    const char *start = s->p;
+
+    if (begins_like_shell(start))
+        return split_shell(s, start);
+    s->size = 0;
+    while (*s->p != '\0' && !is_space(*s->p)) {
+        if (!split_piece(s))
+            return false;
+    }
+    if (s->last_plain == ';' || s->last_plain == '&')
+        return split_shell(s, start);
+    if (s->count == COMMAND_MAX_WORDS)
+        return split_fail(
+            s, xasprintf("it has more than %d words; write fewer, or a script", COMMAND_MAX_WORDS));
+    s->words[s->count++] = arena_dup(s->arena, slice_from(s->word, s->size)).p;
+    return true;
+}
+
+static bool split_all(struct split *s)
+{
+    for (;;) {
+        while (is_space(*s->p))
+            s->p++;
+        if (*s->p == '\0')
+            break;
+        if (!split_word(s))
+            return false;
+    }
+    if (s->count == 0 || s->words[0][0] == '\0')
+        return split_fail(s, xstrdup("it names no program; write \"PROGRAM ARGUMENT ...\""));
+    return true;
+}
+
+const char **config_command_split(const char *text, struct arena *arena, char **ret_why)
+{
+    struct split s = {.p = text, .arena = arena};
+    const char **argv = NULL;
+
+    *ret_why = NULL;
+    if (text[0] == '\0')
+        return NULL;
+    s.word = xmalloc(strlen(text) + 1);
+    if (split_all(&s)) {
+        argv = arena_zalloc(arena, (s.count + 1) * sizeof(*argv));
+        memcpy(argv, s.words, s.count * sizeof(*argv));
+    }
+    free(s.word);
+    *ret_why = s.why;
+    return argv;
+}
+
+/* ---- what is filled in ---- */
+
+#define ENDPOINT_VARIABLES "EG_POOL", "EG_ENDPOINT_ID", "EG_ADDRESS", "EG_HOST", "EG_PORT"
+
+const char *const config_check_variables[] = {ENDPOINT_VARIABLES, NULL};
+const char *const config_recovery_variables[] = {ENDPOINT_VARIABLES, "EG_ATTEMPT", "EG_STATUS",
+                                                 "EG_REASON",        "EG_SINCE",   NULL};
+
+static bool command_has_variable(const char *const *variables, struct slice name)
+{
+    for (; *variables != NULL; variables++) {
+        if (slice_eq(slice_str(*variables), name))
+            return true;
+    }
+    return false;
+}
+
+static char *command_list(const char *const *variables)
+{
+    char *list = xstrdup(*variables);
+
+    while (*++variables != NULL) {
+        char *longer = xasprintf("%s, %s", list, *variables);
+
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
+static void command_check_variables(struct schema_walk *walk, const struct config_node *node,
+                                    const char *const *variables)
+{
+    for (const char *p = strstr(node->string, "${EG_"); p != NULL; p = strstr(p + 1, "${EG_")) {
+        struct slice name = slice_from(p + 2, strcspn(p + 2, "}"));
+        char *list;
+
+        if (command_has_variable(variables, name))
+            continue;
+        list = command_list(variables);
+        config_diag_add(walk->diag, node->line,
+                        "command: ${%.*s} is not known here; write one of %s", SLICE_FMT(name),
+                        list);
+        free(list);
+    }
+}
+
+void config_command_read(struct schema_walk *walk, const struct config_node *node,
+                         const char *const *variables, struct config_command *out)
+{
+    const char *text = config_schema_string(walk, node, "a string", "\"PROGRAM ARGUMENT ...\"");
+    char *why;
+
+    if (text == NULL)
+        return;
+    command_check_variables(walk, node, variables);
+    out->argv = config_command_split(text, walk->arena, &why);
+    if (why != NULL)
+        config_diag_add(walk->diag, node->line, "command: %s", why);
+    free(why);
 }

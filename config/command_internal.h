@@ -18,8 +18,8 @@
  */
 const char **config_command_split(const char *text, struct arena *arena, char **ret_why);
 
-/* For a `command` key. */
+/* For a `command` key. `variables` are the names that "${EG_...}" may have. */
 void config_command_read(struct schema_walk *walk, const struct config_node *node,
-                         struct config_command *out);
+                         const char *const *variables, struct config_command *out);
 
 #endif

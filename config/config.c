@@ -25,6 +25,10 @@ static void config_free(struct config *config)
         if (config->routes[i].path_match == CONFIG_PATH_REGEX)
             regfree(&config->routes[i].path_regex);
     }
+    for (size_t i = 0; i < config->pool_count; i++) {
+        if (config->pools[i].health != NULL && config->pools[i].health->expect_body_regex != NULL)
+            regfree(config->pools[i].health->expect_body_regex);
+    }
     arena_fini(config->arena);
     free(config->arena);
     free(config);

@@ -161,6 +161,9 @@ struct config_command {
     const char **argv; /* NULL-terminated; NULL: none */
 };
 
+/* The names that a check's and a recovery's command may use; NULL-terminated. */
+extern const char *const config_check_variables[], *const config_recovery_variables[];
+
 /* Active checks of a pool's endpoints. */
 struct config_health {
     enum config_health_type type;

@@ -11,6 +11,7 @@ struct expand {
     char *text; /* heap */
     size_t size;
     unsigned line;
+    bool command;
     struct config_diag *diag;
 };
 
@@ -38,6 +39,19 @@ static bool expand_is_name(struct slice name)
     return true;
 }
 
+/* ${EG_ENDPOINT_ID} of a command is filled in when it is run. */
+static void expand_keep(struct expand *x, struct slice name, bool has_default)
+{
+    expand_append(x, "${", 2);
+    expand_append(x, name.p, name.n);
+    expand_append(x, "}", 1);
+    if (has_default)
+        config_diag_add(x->diag, x->line,
+                        "${%.*s} is filled in when the command is run and takes no default; write "
+                        "it without",
+                        SLICE_FMT(name));
+}
+
 /* `body` is what stands between the braces. */
 static void expand_reference(struct expand *x, struct slice body)
 {
@@ -50,6 +64,10 @@ static void expand_reference(struct expand *x, struct slice body)
                         "\"${%.*s}\" is no reference to the environment; write ${NAME} or "
                         "${NAME:-default}, or $$ for a $",
                         SLICE_FMT(body));
+        return;
+    }
+    if (x->command && slice_starts_with(name, SLICE_LIT("EG_"))) {
+        expand_keep(x, name, mark != NULL);
         return;
     }
     key = xstrndup(name.p, name.n);
@@ -90,10 +108,10 @@ static const char *expand_dollar(struct expand *x, const char *p, bool *ret_expa
     return end + 1;
 }
 
-const char *config_expand(const char *text, unsigned line, struct arena *arena,
+const char *config_expand(const char *text, unsigned line, bool command, struct arena *arena,
                           struct config_diag *diag, bool *ret_expanded)
 {
-    struct expand x = {.line = line, .diag = diag};
+    struct expand x = {.line = line, .command = command, .diag = diag};
     struct slice copy;
 
     *ret_expanded = false;

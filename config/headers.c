@@ -73,6 +73,29 @@ static bool is_authority(struct slice value)
     return config_is_host_name(value);
 }
 
+static void host_value_check(struct schema_walk *walk, unsigned line, struct slice value)
+{
+    if (!is_authority(value))
+        config_diag_add(walk->diag, line,
+                        "Host: \"%.*s\" is not a host; write \"app.internal\" or "
+                        "\"app.internal:8080\"",
+                        SLICE_FMT(value));
+}
+
+void config_check_host_headers(struct schema_walk *walk, unsigned line,
+                               const struct http_header_edit *headers, size_t count)
+{
+    size_t hosts = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!slice_ieq(headers[i].name, SLICE_LIT("host")))
+            continue;
+        host_value_check(walk, line, headers[i].value);
+        if (++hosts == 2)
+            config_diag_add(walk->diag, line, "a request has one Host; remove the others");
+    }
+}
+
 static bool header_in_edits(struct slice name, const struct http_header_edit *edits, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -98,11 +121,8 @@ static void header_host_check(struct schema_walk *walk, const struct config_node
                             "a request cannot be without Host; remove it from remove");
     }
     for (size_t i = 0; i < edits->set_count; i++) {
-        if (slice_ieq(edits->set[i].name, host) && !is_authority(edits->set[i].value))
-            config_diag_add(walk->diag, config_node_line(group, "set"),
-                            "Host: \"%.*s\" is not a host; write \"app.internal\" or "
-                            "\"app.internal:8080\"",
-                            SLICE_FMT(edits->set[i].value));
+        if (slice_ieq(edits->set[i].name, host))
+            host_value_check(walk, config_node_line(group, "set"), edits->set[i].value);
     }
 }
 

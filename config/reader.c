@@ -21,6 +21,18 @@ static void reader_convert_children(struct reader *r, const config_setting_t *se
         reader_convert(r, config_setting_get_elem(setting, (unsigned)i), &node->children[i]);
 }
 
+/* The command of a health or a recovery group, whose ${EG_...} are not the environment's. */
+static bool reader_is_command(const config_setting_t *setting)
+{
+    const config_setting_t *parent = config_setting_parent(setting);
+    const char *name = config_setting_name(setting), *group;
+
+    if (parent == NULL || name == NULL || strcmp(name, "command") != 0)
+        return false;
+    group = config_setting_name(parent);
+    return group != NULL && (strcmp(group, "health") == 0 || strcmp(group, "recovery") == 0);
+}
+
 static void reader_convert_scalar(struct reader *r, const config_setting_t *setting,
                                   struct config_node *node)
 {
@@ -43,7 +55,8 @@ static void reader_convert_scalar(struct reader *r, const config_setting_t *sett
         node->type = CONFIG_NODE_STRING;
         text = config_setting_get_string(setting);
         node->string =
-            config_expand(text != NULL ? text : "", node->line, r->arena, r->diag, &node->expanded);
+            config_expand(text != NULL ? text : "", node->line, reader_is_command(setting),
+                          r->arena, r->diag, &node->expanded);
         break;
     }
 }

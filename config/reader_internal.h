@@ -53,8 +53,10 @@ const char *config_node_kind(const struct config_node *node);
  * `text` with ${NAME} and ${NAME:-default} replaced from the environment and $$ by $; a $ before
  * anything else stays (regular expressions and redirect's $path need it). What is unset, or not
  * closed, is added to `diag` and left out. *ret_expanded tells whether a reference was there.
+ *
+ * With `command`, ${EG_...} stays as it is: whoever runs the command knows its value.
  */
-const char *config_expand(const char *text, unsigned line, struct arena *arena,
+const char *config_expand(const char *text, unsigned line, bool command, struct arena *arena,
                           struct config_diag *diag, bool *ret_expanded);
 
 #endif

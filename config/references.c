@@ -163,7 +163,7 @@ static void check_service(struct schema_walk *walk, const struct config_node *ro
                         walk->config->pools[0].name != NULL ? walk->config->pools[0].name : "NAME");
 }
 
-void config_check_references(struct schema_walk *walk, const struct config_node *root, void *out)
+void config_check_references(struct schema_walk *walk, const struct config_node *root)
 {
     check_all_names(walk, root);
     config_check_fallbacks(walk, root);

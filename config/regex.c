@@ -1,5 +1,5 @@
 /*
- * Regular expressions of routes: POSIX extended, compiled once.
+ * Regular expressions of routes and checks: POSIX extended, compiled once.
  *
  * glibc's matcher runs in linear time on plain expressions, but back-references make it exponential
  * and nested repetition counts, which it expands, make the compiled form enormous. Requests are
@@ -115,15 +115,16 @@ static const char *regex_problem(const char *pattern)
     return c.last > REGEX_MAX_COST ? "repeats too much; write smaller numbers in { }" : NULL;
 }
 
-bool config_compile_regex(struct schema_walk *walk, unsigned line, const char *pattern,
-                          regex_t *ret_regex)
+bool config_compile_regex(struct schema_walk *walk, unsigned line, const char *key,
+                          const char *pattern, regex_t *ret_regex)
 {
     const char *problem = regex_problem(pattern);
     char why[128];
     int code;
 
     if (problem != NULL) {
-        config_diag_add(walk->diag, line, "path: regular expression \"%s\" %s", pattern, problem);
+        config_diag_add(walk->diag, line, "%s: regular expression \"%s\" %s", key, pattern,
+                        problem);
         return false;
     }
     code = regcomp(ret_regex, pattern, REG_EXTENDED | REG_NOSUB);
@@ -131,8 +132,8 @@ bool config_compile_regex(struct schema_walk *walk, unsigned line, const char *p
         return true;
     regerror(code, ret_regex, why, sizeof(why));
     config_diag_add(walk->diag, line,
-                    "path: regular expression \"%s\": %s; write a POSIX extended one such as "
+                    "%s: regular expression \"%s\": %s; write a POSIX extended one such as "
                     "\"^/v[0-9]+/\"",
-                    pattern, why);
+                    key, pattern, why);
     return false;
 }

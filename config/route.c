@@ -59,7 +59,7 @@ static void route_check_path(struct schema_walk *walk, const struct config_node 
 
     if (route->path_match == CONFIG_PATH_REGEX) {
         /* Freed with the snapshot, which knows a compiled one by path_match. */
-        if (!config_compile_regex(walk, line, route->path, &route->path_regex))
+        if (!config_compile_regex(walk, line, "path", route->path, &route->path_regex))
             route->path_match = CONFIG_PATH_PREFIX;
         return;
     }
@@ -86,22 +86,28 @@ static const char *method_meant(const char *method)
     return NULL;
 }
 
+void config_check_method(struct schema_walk *walk, unsigned line, const char *key,
+                         const char *method)
+{
+    const char *meant = method_meant(method);
+
+    if (!http_is_token(slice_str(method)))
+        config_diag_add(walk->diag, line, "%s: \"%s\" is not a method; write one such as \"GET\"",
+                        key, method);
+    else if (meant != NULL)
+        config_diag_add(walk->diag, line,
+                        "%s: \"%s\" is not \"%s\", since methods are case-sensitive; write "
+                        "\"%s\"",
+                        key, method, meant, meant);
+}
+
 static void route_check_methods(struct schema_walk *walk, const struct config_node *group,
                                 const struct config_route *route)
 {
     unsigned line = config_node_line(group, "methods");
 
     for (const char **m = route->methods; *m != NULL; m++) {
-        const char *meant = method_meant(*m);
-
-        if (!http_is_token(slice_str(*m)))
-            config_diag_add(walk->diag, line,
-                            "methods: \"%s\" is not a method; write one such as \"GET\"", *m);
-        else if (meant != NULL)
-            config_diag_add(walk->diag, line,
-                            "methods: \"%s\" is not \"%s\", since methods are case-sensitive; "
-                            "write \"%s\"",
-                            *m, meant, meant);
+        config_check_method(walk, line, "methods", *m);
         for (const char **before = route->methods; before < m; before++) {
             if (strcmp(*before, *m) == 0) {
                 config_diag_add(walk->diag, line, "methods: \"%s\" stands twice; keep one", *m);

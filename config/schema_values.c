@@ -9,8 +9,6 @@
 #include "config/schema_internal.h"
 #include "config/values_internal.h"
 
-enum { VALUE_NAME_MAX = 128 };
-
 static void value_store(const struct schema_key *key, void *out, uint64_t value)
 {
     char *place = (char *)out + key->offset;
@@ -243,18 +241,6 @@ static void value_read_statuses(struct schema_walk *walk, const struct schema_ke
 
 /* ---- strings ---- */
 
-/* Names stand in log lines, metric labels and the management API's paths. */
-static bool value_is_name(const char *text)
-{
-    size_t n = strlen(text);
-
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p <= ' ' || *p >= 0x7f || strchr("\"\\/?#%", *p) != NULL)
-            return false;
-    }
-    return n > 0 && n <= VALUE_NAME_MAX;
-}
-
 static const char *value_example(const struct schema_key *key)
 {
     return key->example != NULL ? key->example : "\"...\"";
@@ -273,7 +259,7 @@ static void value_read_string(struct schema_walk *walk, const struct schema_key 
                         value_example(key));
         return;
     }
-    if (key->type == SCHEMA_NAME && !value_is_name(text)) {
+    if (key->type == SCHEMA_NAME && !config_value_is_name(text)) {
         config_diag_add(walk->diag, node->line,
                         "%s: \"%s\" cannot be a name; write 1 to 128 letters, digits and marks "
                         "without spaces, quotes, / \\ ? # %%",

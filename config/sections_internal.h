@@ -69,9 +69,25 @@ void config_check_order(struct schema_walk *walk, const struct config_node *grou
                         const char *lesser_key, uint64_t *lesser_ms, const char *greater_key,
                         uint64_t *greater_ms);
 
-/* POSIX extended, compiled into *ret_regex; false after adding a mistake (regex.c). */
-bool config_compile_regex(struct schema_walk *walk, unsigned line, const char *pattern,
-                          regex_t *ret_regex);
+/* POSIX extended, compiled into *ret_regex; false after adding a mistake about `key` (regex.c). */
+bool config_compile_regex(struct schema_walk *walk, unsigned line, const char *key,
+                          const char *pattern, regex_t *ret_regex);
+
+/* HTTP methods: that it is one, and is not another one in lower case (route.c). `key` names it. */
+void config_check_method(struct schema_walk *walk, unsigned line, const char *key,
+                         const char *method);
+
+/* Of a request: at most one Host that a server would take (headers.c). */
+void config_check_host_headers(struct schema_walk *walk, unsigned line,
+                               const struct http_header_edit *headers, size_t count);
+
+/* region and zone of `group`, as names are written or empty (top.c). */
+void config_check_place(struct schema_walk *walk, const struct config_node *group,
+                        const struct config_place *place);
+
+/* An address that needs no resolver: numeric, or a Unix socket (backend.c). */
+void config_check_numeric_address(struct schema_walk *walk, unsigned line, const char *key,
+                                  const char *text);
 
 /* The pool that `node` names, once all of them are read; false after adding a mistake. */
 bool config_find_pool(struct schema_walk *walk, const struct config_node *node,
@@ -81,6 +97,6 @@ bool config_find_pool(struct schema_walk *walk, const struct config_node *node,
 void config_check_fallbacks(struct schema_walk *walk, const struct config_node *root);
 
 /* What concerns several sections, once all are read (references.c). */
-void config_check_references(struct schema_walk *walk, const struct config_node *root, void *out);
+void config_check_references(struct schema_walk *walk, const struct config_node *root);
 
 #endif

@@ -17,6 +17,29 @@ const struct schema_section config_supervision_section = {
     SCHEMA_KEYS(supervision_keys),
 };
 
+static void place_check_name(struct schema_walk *walk, unsigned line, const char *key,
+                             const char *name)
+{
+    if (name[0] != '\0' && !config_value_is_name(name))
+        config_diag_add(walk->diag, line,
+                        "%s: \"%s\" cannot be a name; write 1 to 128 letters, digits and marks "
+                        "without spaces, quotes, / \\ ? # %%",
+                        key, name);
+}
+
+void config_check_place(struct schema_walk *walk, const struct config_node *group,
+                        const struct config_place *place)
+{
+    place_check_name(walk, config_node_line(group, "region"), "region", place->region);
+    place_check_name(walk, config_node_line(group, "zone"), "zone", place->zone);
+}
+
+static void top_check(struct schema_walk *walk, const struct config_node *root, void *out)
+{
+    config_check_place(walk, root, &walk->config->place);
+    config_check_references(walk, root);
+}
+
 static const struct schema_key top_keys[] = {
     {"workers", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config, workers), .min = 0, .max = 256},
     {"drain_timeout", SCHEMA_DURATION, "30s", SCHEMA_AT(struct config, drain_timeout_ms), .min = 0,
@@ -42,7 +65,7 @@ const struct schema_section config_top_section = {
     .title = "The file itself",
     .struct_bytes = sizeof(struct config),
     SCHEMA_KEYS(top_keys),
-    .check = config_check_references,
+    .check = top_check,
 };
 
 const struct schema_section *const config_sections[] = {

@@ -1,9 +1,11 @@
-/* Durations, sizes and percentages: see values_internal.h. */
+/* Durations, sizes, percentages and names: see values_internal.h. */
 #include "config/values_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { VALUE_NAME_MAX = 128 };
 
 struct value_unit {
     const char *name;
@@ -94,4 +96,15 @@ const char *config_value_format_size(uint64_t bytes, char *out)
 const char *config_value_format_percent(uint64_t percent, char *out)
 {
     return value_format(percent, percent_units, out);
+}
+
+bool config_value_is_name(const char *text)
+{
+    size_t n = strlen(text);
+
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p <= ' ' || *p >= 0x7f || strchr("\"\\/?#%", *p) != NULL)
+            return false;
+    }
+    return n > 0 && n <= VALUE_NAME_MAX;
 }

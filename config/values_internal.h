@@ -44,6 +44,10 @@ char *config_statuses_add(struct config_statuses *set, struct slice item);
  * empty text. */
 char *config_statuses_parse(struct config_statuses *ret_set, struct slice text);
 
+/* Something that stands in log lines, metric labels and the management API's paths: 1 to 128
+ * characters, none that any of those would have to escape. */
+bool config_value_is_name(const char *text);
+
 /* The text up to the next comma without white space around it, and *rest behind that comma; false
  * when nothing is left. For lists that may be written as one string. */
 bool config_value_next_item(struct slice *rest, struct slice *ret_item);
