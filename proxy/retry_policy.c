@@ -105,6 +105,23 @@ struct retry_answer retry_elsewhere(const struct retry_question *q)
     return yes(q, 0, false);
 }
 
+/* It would say the same again: what it speaks is not HTTP, its name is unknown, its certificate is
+ * wrong; or it would cost the client the same time once more. */
+static bool is_hopeless_here(int error)
+{
+    switch (error) {
+    case EG_E_UPSTREAM_PROTOCOL:
+    case EG_E_UPSTREAM_TLS:
+    case EG_E_RESOLVE:
+    case EG_E_CONNECT_TIMEOUT:
+    case EG_E_RESPONSE_TIMEOUT:
+    case EG_E_IDLE_TIMEOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct retry_answer retry_same_endpoint(const struct retry_question *q)
 {
     const char *why_not = objection(q);
@@ -115,6 +132,8 @@ struct retry_answer retry_same_endpoint(const struct retry_question *q)
         return no(why_not);
     if (attempts >= q->policy->attempts)
         return no("attempts used up");
+    if (is_hopeless_here(q->error))
+        return no("the same endpoint would fail in the same way");
     wait_ms = backoff_ms(q, attempts);
     if (q->error == EG_OK && q->retry_after_s > 0) {
         if ((uint64_t)q->retry_after_s > q->policy->max_backoff_ms / 1000)

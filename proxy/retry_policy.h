@@ -53,7 +53,8 @@ struct retry_answer retry_elsewhere(const struct retry_question *q);
 
 /* On the endpoint that just failed, because there is no other. It is given the backoff even where
  * nothing was sent, such a repetition counts and costs like any other, and Retry-After is obeyed:
- * longer than max_backoff means no. */
+ * longer than max_backoff means no. Only for what may be over soon: a refused connection, a reset,
+ * a status; not for a time limit, a wrong certificate or garbage. */
 struct retry_answer retry_same_endpoint(const struct retry_question *q);
 
 /* Retry-After, RFC 9110 section 10.2.3: seconds or a date. True and the seconds from now on, at
