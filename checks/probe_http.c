@@ -39,7 +39,7 @@ static void fail_body(struct probe *probe)
     const struct config_health *health = probe_config(probe);
 
     if (health->expect_body_regex)
-        probe_fail(probe, "body does not match the expected expression");
+        probe_fail(probe, "body does not match \"%s\"", health->expect_body + 1); /* behind its ~ */
     else
         probe_fail(probe, "body does not contain \"%s\"", health->expect_body);
 }

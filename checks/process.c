@@ -6,8 +6,8 @@
  *    │                          │ exit                          │ exit            │
  *    └── cannot be started ─────┴──────────► ENDED ◄────────────┴────────────────┘
  *
- * A process that was cancelled goes through the same states; only nobody is told. It keeps its
- * place in the room until it is gone, so that hanging commands cannot add up.
+ * The owner of one whose time is over is told at once; nobody is told of one that was cancelled.
+ * Both keep their place in the room until they are gone, so that hanging commands cannot add up.
  */
 #include "checks/process.h"
 
@@ -31,7 +31,7 @@ enum process_state {
     PROCESS_QUEUED,  /* in room->queue */
     PROCESS_RUNNING, /* in room->running; `timer` is its timeout */
     PROCESS_DYING,   /* in room->running; SIGTERM was sent, `timer` is the grace */
-    PROCESS_ENDED,   /* in no list; told at the end of this turn, then reaped */
+    PROCESS_ENDED,   /* in no list; told, if it was not, at the end of this turn, then reaped */
 };
 
 struct process_room {
@@ -59,7 +59,6 @@ struct process {
     struct event *on_exit, *on_output;
     struct loop_timer timer;
     struct loop_task tell, reap;
-    bool timed_out;
     struct process_result result;
     size_t read_bytes; /* of its output so far */
     size_t kept;
@@ -155,10 +154,13 @@ static void process_on_reap(struct loop_task *task)
 static void process_on_tell(struct loop_task *task)
 {
     struct process *p = container_of(task, struct process, tell);
+    process_done_cb done = p->done;
 
-    loop_reap(p->loop, &p->reap);
-    if (p->done)
-        p->done(p->arg, &p->result);
+    p->done = NULL;
+    if (p->state == PROCESS_ENDED)
+        loop_reap(p->loop, &p->reap);
+    if (done)
+        done(p->arg, &p->result);
 }
 
 static void process_set_state(struct process *p, enum process_state state)
@@ -188,7 +190,7 @@ static void process_set_state(struct process *p, enum process_state state)
     }
 }
 
-static void process_end(struct process *p, enum process_end end, int code)
+static void process_note_result(struct process *p, enum process_end end, int code)
 {
     p->result = (struct process_result){
         .end = end,
@@ -196,7 +198,6 @@ static void process_end(struct process *p, enum process_end end, int code)
         .took_us = p->loop->now_us - p->started_us,
         .last_line = process_last_line(p->output, p->kept, p->last_line, sizeof(p->last_line)),
     };
-    process_set_state(p, PROCESS_ENDED);
 }
 
 /* While the leader is not waited for, its number, which is the group's, is nobody else's. */
@@ -226,12 +227,11 @@ static void on_exit_noticed(evutil_socket_t fd, short what, void *arg)
         while (p->out_fd >= 0 && p->read_bytes < PROCESS_READ_LIMIT && read_output(p)) {
         }
         close_child(p);
-        if (p->timed_out)
-            process_end(p, PROCESS_TIMED_OUT, 0);
-        else if (WIFSIGNALED(status))
-            process_end(p, PROCESS_SIGNALLED, WTERMSIG(status));
-        else
-            process_end(p, PROCESS_EXITED, WEXITSTATUS(status));
+        if (p->state == PROCESS_RUNNING && WIFSIGNALED(status))
+            process_note_result(p, PROCESS_SIGNALLED, WTERMSIG(status));
+        else if (p->state == PROCESS_RUNNING)
+            process_note_result(p, PROCESS_EXITED, WEXITSTATUS(status));
+        process_set_state(p, PROCESS_ENDED);
     }
     loop_leave(loop);
 }
@@ -251,8 +251,9 @@ static void process_on_timer(struct loop_timer *timer)
         signal_group(p, SIGKILL);
         return;
     }
-    p->timed_out = true;
+    process_note_result(p, PROCESS_TIMED_OUT, 0);
     process_kill(p);
+    loop_soon(p->loop, &p->tell);
 }
 
 /* ---- the start ---- */
@@ -283,7 +284,8 @@ static void process_launch(struct process *p)
     p->started_us = p->loop->now_us;
     int err = p->argv ? spawn_with_pipe(p) : EINVAL;
     if (err != 0) {
-        process_end(p, PROCESS_NOT_STARTED, err);
+        process_note_result(p, PROCESS_NOT_STARTED, err);
+        process_set_state(p, PROCESS_ENDED);
         return;
     }
     process_set_state(p, PROCESS_RUNNING);

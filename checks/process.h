@@ -42,7 +42,7 @@ struct process_variable {
 };
 
 struct process_command {
-    const char *const *argv; /* NULL-terminated; "${NAME}" stands for a variable below */
+    const char *const *argv; /* NULL-terminated; "${EG_NAME}" stands for a variable below */
     const struct process_variable *variables;
     size_t variable_count; /* at most PROCESS_VARIABLES_MAX */
     uint64_t timeout_ms;   /* counted from the start, not from the queue */
@@ -51,7 +51,7 @@ struct process_command {
 enum process_end {
     PROCESS_EXITED,      /* `code`: its exit status */
     PROCESS_SIGNALLED,   /* `code`: the signal */
-    PROCESS_TIMED_OUT,   /* killed */
+    PROCESS_TIMED_OUT,   /* and is being killed */
     PROCESS_NOT_STARTED, /* `code`: the errno */
 };
 
@@ -70,7 +70,7 @@ struct process_room *process_room_new(struct loop *loop, unsigned max_children);
 /* Kills all children at once, without grace. In a turn; the memory goes after it. NULL is fine. */
 void process_room_free(struct process_room *room);
 
-/* Never from within process_start; at the end of a turn. The process is gone afterwards. */
+/* Never from within process_start; at the end of a turn. The handle is gone afterwards. */
 typedef void (*process_done_cb)(void *arg, const struct process_result *result);
 
 /* Everything is copied. A command that cannot be started is told like one that ended. */
@@ -81,11 +81,12 @@ struct process *process_start(struct process_room *room, const struct process_co
  * pointer; `done` is not called. NULL is fine. */
 void process_cancel(struct process **process);
 
-/* Before anything runs: is the program there, and does every "${NAME}" of its words stand among
+/* Before anything runs: is the program there, and does every "${EG_NAME}" of its words stand among
  * `names` (NULL-terminated)? 0, or EG_E_INTERNAL with a sentence in *ret_why (heap). */
 int process_check(const char *const *argv, const char *const *names, char **ret_why) WARN_UNUSED;
 
-/* `word` with every "${NAME}" replaced (heap); NULL when one is not among the variables. Pure. */
+/* `word` with every "${EG_NAME}" replaced (heap); NULL when one is not among the variables. Other
+ * references are text: they may be meant for a shell that the command starts. Pure. */
 char *process_expand(const char *word, const struct process_variable *variables, size_t count);
 
 /* The last line with something on it of p[0..n), without control characters and surrounding white

@@ -16,7 +16,7 @@ int process_spawn(char *const *argv, char *const *environment, int out_fd, pid_t
 char **process_environment(const struct process_variable *variables, size_t count);
 void process_environment_free(char **environment, size_t variable_count);
 
-/* argv with every "${NAME}" replaced; NULL when one is unknown. */
+/* argv with every "${EG_NAME}" replaced; NULL when one is unknown. */
 char **process_argv(const char *const *argv, const struct process_variable *variables,
                     size_t count);
 void process_argv_free(char **argv);

@@ -24,10 +24,10 @@ static const char *variable_value(struct slice name, const struct process_variab
     return NULL;
 }
 
-/* The next "${NAME}" from `p` on; false when there is none. A "${" without its "}" is text. */
+/* The next "${EG_NAME}" from `p` on; false when there is none. One without its "}" is text. */
 static bool next_reference(const char *p, const char **ret_start, struct slice *ret_name)
 {
-    const char *start = strstr(p, "${");
+    const char *start = strstr(p, "${EG_");
     const char *end = start ? strchr(start, '}') : NULL;
 
     if (!end)
@@ -252,7 +252,7 @@ int process_check(const char *const *argv, const char *const *names, char **ret_
     for (size_t i = 0; argv[i]; i++)
         if (check_word(argv[i], names, ret_why) != EG_OK)
             return EG_E_INTERNAL;
-    if (strstr(argv[0], "${") || (strchr(argv[0], '/') ? is_program(argv[0]) : in_path(argv[0])))
+    if (strstr(argv[0], "${EG_") || (strchr(argv[0], '/') ? is_program(argv[0]) : in_path(argv[0])))
         return EG_OK;
     *ret_why = xasprintf("no program \"%s\" that can be run", argv[0]);
     return EG_E_INTERNAL;
