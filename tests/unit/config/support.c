@@ -50,6 +50,24 @@ struct config_errors support_refuse(const char *text)
     return errors;
 }
 
+void support_check_mistakes(const struct support_mistake *mistakes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct config_errors errors = support_refuse(mistakes[i].text);
+        char *printed = support_print(&errors);
+
+        cr_expect_eq(errors.count, 1, "%zu mistakes instead of one:\n%s\n%s", errors.count, printed,
+                     mistakes[i].text);
+        cr_expect_eq(errors.v[0].line, mistakes[i].line, "line %u expected:\n%s\n%s",
+                     mistakes[i].line, printed, mistakes[i].text);
+        cr_expect_not_null(strstr(errors.v[0].message, mistakes[i].says),
+                           "expected \"%s\":\n%s\n%s", mistakes[i].says, printed, mistakes[i].text);
+        cr_expect_str_eq(errors.v[0].file, "edge.conf");
+        free(printed);
+        config_errors_free(&errors);
+    }
+}
+
 char *support_directory_make(void)
 {
     char *path = xstrdup("/tmp/evergate-config-XXXXXX");

@@ -50,6 +50,8 @@ static const char *docs_type(const struct schema_key *key)
         [SCHEMA_INTEGER] = "integer",
         [SCHEMA_DURATION] = "duration",
         [SCHEMA_SIZE] = "size",
+        [SCHEMA_PERCENT] = "percentage",
+        [SCHEMA_STATUSES] = "statuses",
         [SCHEMA_CHOICE] = "`",
         [SCHEMA_STRINGS] = "list of strings",
         [SCHEMA_SLICES] = "list of strings",
