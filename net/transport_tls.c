@@ -163,6 +163,8 @@ void transport_tls_adopt(struct transport *t)
     t->tls->pending = t->in;
     t->tls->pending.limit = SIZE_MAX;
     bytes_init(&t->in, t->in.limit);
+    if (t->tls->client)
+        transport_tls_pump(t); /* the client speaks first; nothing can follow from that yet */
     loop_soon(t->loop, &t->later);
 }
 
