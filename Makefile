@@ -1,7 +1,7 @@
 # The front door. Every target installs the Debian packages it lacks (scripts/install-deps.sh says
 # which and why); the work itself is CMake's and the scripts'.
 .DEFAULT_GOAL := help
-.PHONY: build run test bench fuzz format lint package clean help
+.PHONY: build run test bench chaos fuzz format lint package clean help
 
 build: ## the release build: build/evergate
 	@scripts/install-deps.sh build
@@ -21,6 +21,12 @@ test: ## build everything, run every test; the last line is "N passed, N failed"
 bench: build ## evergate, nginx and HAProxy side by side (ROUNDS, SECONDS_PER_RUN, SCENARIOS)
 	@scripts/install-deps.sh bench
 	@tests/bench/run.sh $(ARGS)
+
+chaos: build ## break real servers under load, tell what clients saw (ARGS="--scenarios kill,stop")
+	@scripts/install-deps.sh chaos
+	@cmake -S tests/chaos -B build/chaos -G Ninja >/dev/null
+	@cmake --build build/chaos -- --quiet
+	@tests/chaos/run.sh $(ARGS)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60); new crashers go to tests/fuzz/regression
 	@scripts/install-deps.sh fuzz

@@ -53,7 +53,7 @@ def test_a_lost_tier_costs_no_request_and_the_next_one_takes_all(stage):
     fail(backends, admin, "a", "b")
     assert served_by(stage, proxy) == {"c", "d"}
     event = admin.wait_for_event(type="failover")
-    assert (event["pool"], event["endpoint"]) == ("app", "")
+    assert (event["pool"], event["endpoint"]) == ("app", None)
     assert event["why"]
     repair(backends, admin, "a", "b")
     wait_served_by(stage, proxy, "ab")

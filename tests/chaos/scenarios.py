@@ -1,0 +1,212 @@
+"""The ways to fail. Each builds its backends, breaks some and repairs them.
+
+`broken` are the endpoints that fail, `names` all of them; `settings` go to the pool on top of
+COMMON, `top` to the file.
+"""
+
+import signal
+import time
+
+from lib.certificates import CertificateFactory
+
+from backends import Network, NodeBackend, RemoteNginx, TlsNginx, nginx_on
+
+#: Defaults everywhere, but for checks and a time limit, which everybody should set.
+COMMON = {
+    "timeouts": {"response": "1s"},
+    "health": {"type": "http", "path": "/health", "interval": "1s", "timeout": "500ms"},
+}
+
+
+class Scenario:
+    title = ""
+    names = ("a", "b", "c")
+    broken = ("a",)
+    settings = {}
+    top = {}
+    fault_lasts_s = 6.0
+
+    def __init__(self, stage):
+        self.stage = stage
+        self.servers = {}
+
+    def build(self):
+        """Backend groups for the configuration."""
+        for name in self.names:
+            self.servers[name] = nginx_on(self.stage, name)
+        return [self.group(name) for name in self.names]
+
+    def group(self, name):
+        return {"id": name, "address": self.servers[name].address}
+
+    def fail(self):
+        raise NotImplementedError
+
+    def repair(self):
+        raise NotImplementedError
+
+    def kill(self, name):
+        self.servers[name].kill()
+
+    def start_again(self, name):
+        port = int(self.servers[name].address.rpartition(":")[2])
+        self.servers[name] = nginx_on(self.stage, name, port)
+
+
+class Kill(Scenario):
+    title = "kill -9"
+
+    def fail(self):
+        for name in self.broken:
+            self.kill(name)
+
+    def repair(self):
+        for name in self.broken:
+            self.start_again(name)
+
+
+class Stop(Scenario):
+    title = "SIGSTOP: accepts, never answers"
+
+    def fail(self):
+        self.servers["a"].process.send_signal(signal.SIGSTOP)
+
+    def repair(self):
+        self.servers["a"].process.send_signal(signal.SIGCONT)
+
+
+class Mood(Scenario):
+    """a is a node server that is told how to behave."""
+    mood = "fine"
+
+    def build(self):
+        groups = super().build()
+        self.servers["a"].stop()
+        self.servers["a"] = self.stage.ending(NodeBackend(self.stage.room("node"), "a"))
+        groups[0] = self.group("a")
+        return groups
+
+    def fail(self):
+        self.servers["a"].say(self.mood)
+
+    def repair(self):
+        self.servers["a"].say("fine")
+
+
+class HalfDead(Mood):
+    title = "one in three answers is a 500 (defaults: a 500 is an answer)"
+    mood = "half"
+
+
+class HalfDeadTuned(HalfDead):
+    title = "the same, with outlier.error_percent = 20 and 500 in retry.on"
+    settings = {"outlier": {"error_percent": 20},
+                "retry": {"on": ["connect", "reset", "timeout", "stall", "500", "502-504"]}}
+
+
+class Slow(Mood):
+    title = "answers after 10 s"
+    mood = "slow"
+
+
+class Cut(Mood):
+    title = "resets in the middle of the answer"
+    mood = "cut"
+
+
+class Garbage(Mood):
+    title = "answers with something that is not HTTP"
+    mood = "garbage"
+
+
+class HealthLies(Mood):
+    title = "health says fine while every request is a 503"
+    mood = "error"
+
+
+class RefusesTls(Scenario):
+    title = "refuses TLS handshakes"
+
+    def build(self):
+        factory = CertificateFactory(self.stage.room("tls"))
+        leaf = factory.leaf("app.test")
+        self.settings = {"tls": {"sni": "app.test", "ca": factory.ca}}
+        for name in self.names:
+            self.servers[name] = self.stage.ending(
+                TlsNginx(self.stage.room(f"nginx-{name}-"), name, leaf))
+        return [self.group(name) for name in self.names]
+
+    def fail(self):
+        self.servers["a"].refuse(True)
+
+    def repair(self):
+        self.servers["a"].refuse(False)
+
+
+class BlackHole(Scenario):
+    title = "the network swallows every packet"
+
+    def build(self):
+        groups = super().build()
+        self.servers["a"].stop()
+        self.network = self.stage.ending(Network(1))
+        self.servers["a"] = self.stage.ending(
+            RemoteNginx(self.stage.room("remote"), "a", self.network))
+        groups[0] = self.group("a")
+        return groups
+
+    def fail(self):
+        self.network.drop()
+
+    def repair(self):
+        self.network.pass_again()
+
+
+class AllDown(Kill):
+    title = "all down, and back"
+    broken = ("a", "b", "c")
+    fault_lasts_s = 4.0
+
+
+class Flapping(Kill):
+    title = "flapping: down and up every 1.5 s, five times"
+    fault_lasts_s = 0.0
+
+    def fail(self):
+        for _ in range(5):
+            self.kill("a")
+            time.sleep(1.5)
+            self.start_again("a")
+            time.sleep(1.5)
+
+    def repair(self):
+        pass
+
+
+class TierLost(Kill):
+    title = "tier 1 of 2 killed"
+    names = ("a", "b", "c", "d")
+    broken = ("a", "b")
+
+    def group(self, name):
+        return {**super().group(name), "priority": 1 if name in self.broken else 2}
+
+
+class ZoneLost(Kill):
+    title = "the own zone killed"
+    names = ("a", "b", "c", "d")
+    broken = ("a", "b")
+    settings = {"locality": "prefer"}
+    top = {"region": "east", "zone": "east-1"}
+
+    def group(self, name):
+        zone = "east-1" if name in self.broken else "east-2"
+        return {**super().group(name), "region": "east", "zone": zone}
+
+
+SCENARIOS = {
+    "kill": Kill, "stop": Stop, "half_dead": HalfDead, "half_dead_tuned": HalfDeadTuned,
+    "slow": Slow, "cut": Cut, "tls": RefusesTls, "garbage": Garbage, "health_lies": HealthLies,
+    "black_hole": BlackHole, "all_down": AllDown, "flapping": Flapping, "tier": TierLost,
+    "zone": ZoneLost,
+}
