@@ -3,11 +3,12 @@
  * the balancer lends to it.
  *
  * An algorithm is given the *candidates*: the endpoints of one preference (healthy before degraded
- * before unknown) that this request has not tried. They come from the pool's *line-up*, a list that
- * balancer_pool_refresh keeps:
+ * before stalled before unknown) and one level (priority and distance) that this request has not
+ * tried and that have room. They come from the pool's *line-up*, a list that balancer_pool_refresh
+ * keeps, in parts:
  *
- *     line-up   [ a  c  d  f | b | e ]      healthy | degraded | unknown
- *     points    [aaa c dd f  ]              each member owns as many points as its weight
+ *     line-up   [ a  c  d  f | g  h | b | e ]      healthy, level 0 | healthy, level 1 | ...
+ *     points    [aaa c dd f  | g  h | ...           each member owns as many points as its share
  *
  * The line-up is read without a lock while another thread may be rewriting it. A reader can thus
  * meet a member that has just left, or miss one that has just come. Members are endpoints of this
@@ -23,6 +24,7 @@
 enum balancer_preference {
     PREFER_HEALTHY,
     PREFER_DEGRADED,
+    PREFER_STALLED,
     PREFER_UNKNOWN,
     PREFER_COUNT,
     PREFER_NEVER = PREFER_COUNT, /* not usable */
@@ -32,26 +34,30 @@ struct balancer_candidates {
     struct balancer_pool *pool;
     const struct balancer_tried *tried;
     enum balancer_preference preference;
+    unsigned level;
     unsigned first, count; /* its part of the line-up; count > 0 */
-    uint64_t unit;         /* greatest common divisor of the members' weights */
-    uint64_t points;       /* sum of the weights, in units: equal weights have one point each */
+    uint64_t unit;         /* greatest common divisor of the members' shares */
+    uint64_t points;       /* sum of the shares, in units: equal shares have one point each */
     uint64_t step;         /* a walk of this step visits every point once: see lineup.c */
-    uint64_t in_flight;    /* of the whole pool with this request, if the algorithm counts them */
+    uint64_t in_flight;    /* requests at this level with this one, if the algorithm counts them */
 };
 
 struct balancer_algorithm {
     const char *name;
     /* Wants candidates->in_flight: one more counter that all workers write, so only on demand. */
     bool counts_in_flight;
+    /* Goes by request->hash: what is drawn for a request (its level) must follow from it too. */
+    bool by_key;
     /* State shared by all workers for one pool. May be NULL. */
     void *(*state_new)(struct balancer_pool *pool);
     void (*state_free)(void *state);
     /* An input changed. Called by one thread at a time, while others choose. May be NULL. */
     void (*changed)(struct balancer_pool *pool, void *state);
     /*
-     * One of the candidates with its `active` raised (endpoint_take, endpoint_take_seen), or NULL
+     * One of the candidates with its `active` raised (candidates_take, endpoint_take_seen), or NULL
      * when none is left. Raising it is part of choosing: an algorithm that compares `active` raises
-     * it with a compare-and-swap, so that two workers do not both take the least loaded one.
+     * it with a compare-and-swap, so that two workers do not both take the least loaded one; and
+     * where there is a limit, the last place goes to one of them.
      */
     struct endpoint *(*choose)(const struct balancer_candidates *candidates, void *state,
                                const struct balancer_request *request);
@@ -68,15 +74,18 @@ extern const struct balancer_algorithm balancer_random;
 extern const struct balancer_algorithm balancer_consistent_hash;
 extern const struct balancer_algorithm balancer_least_latency;
 
-/* Can it be chosen now: of this preference and not tried? The last word on every choice. */
+/* Can it be chosen now: of this preference and level, not tried, with room below its limit? */
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint);
+
+/* Takes it if they have it and its last place is not gone meanwhile: the last word on a choice. */
+bool candidates_take(const struct balancer_candidates *c, struct endpoint *endpoint);
 
 /* The member at a position below count; it may have left: see candidates_have. */
 struct endpoint *candidates_at(const struct balancer_candidates *c, unsigned position);
 
-/* The first member at `position` or after it, in a circle, that can be chosen; NULL when none can.
- * For when the quick ways met only tried ones: O(n). */
-struct endpoint *candidates_from(const struct balancer_candidates *c, unsigned position);
+/* Takes the first member at `position` or after it, in a circle, that can be taken; NULL when none
+ * can. For when the quick ways met only tried or full ones: O(n). */
+struct endpoint *candidates_take_from(const struct balancer_candidates *c, unsigned position);
 
 /* The member that owns a point, with the points it owns. O(1) with equal weights, else O(log n). */
 struct candidates_share {
@@ -92,38 +101,53 @@ struct candidates_share candidates_at_point(const struct balancer_candidates *c,
  */
 enum { CANDIDATES_LOOKS = 4 };
 
+/* As it may be chosen now; and as if it had probes left, which is how the line-up sees it: probes
+ * come and go faster than that is made. */
 enum balancer_preference endpoint_preference(const struct endpoint *endpoint);
+enum balancer_preference endpoint_standing(const struct endpoint *endpoint);
+/* Its standing, were there no panic. */
+enum balancer_preference endpoint_condition(const struct endpoint *endpoint);
+/* Lets only its probes through: half_open, or a stall that is being probed. */
+bool endpoint_probing(const struct endpoint *endpoint);
 
 /*
- * Memory order of everything on the hot path: relaxed. `active`, `weight`, `turn`, the latency and
- * the inputs are numbers to be compared, none of them announces other memory: endpoints live as
- * long as their pool, and addresses reach a worker through its own loop. What must not be lost is
- * atomicity (no increment disappears), which relaxed read-modify-write operations give.
+ * Memory order of everything on the hot path: relaxed. `share`, `turn`, the latency and the inputs
+ * are numbers to be compared, none of them announces other memory: endpoints live as long as their
+ * pool, and addresses reach a worker through its own loop. What must not be lost is atomicity (no
+ * increment disappears), which relaxed read-modify-write operations give. The one exception is
+ * `active` beside a limit: see balancer_done.
  */
 static inline int endpoint_active(const struct endpoint *endpoint)
 {
     return atomic_load_explicit(&endpoint->active, memory_order_relaxed);
 }
 
-/* At least 1, even when the weight became 0 since candidates_have: it is used as a divisor. */
+/* Its weight in hundredths, less while it starts slowly. At least 1, even when it became 0 since
+ * candidates_have: it is used as a divisor. */
 static inline unsigned endpoint_weight(const struct endpoint *endpoint)
 {
-    unsigned weight = atomic_load_explicit(&endpoint->weight, memory_order_relaxed);
+    unsigned share = atomic_load_explicit(&endpoint->share, memory_order_relaxed);
 
-    return weight > 0 ? weight : 1;
+    return share > 0 ? share : 1;
 }
 
-static inline struct endpoint *endpoint_take(struct endpoint *endpoint)
+/* Has it room for a request beside so many? */
+static inline bool endpoint_has_room(const struct endpoint *endpoint, int active)
 {
-    if (endpoint != NULL)
-        atomic_fetch_add_explicit(&endpoint->active, 1, memory_order_relaxed);
-    return endpoint;
+    unsigned max = atomic_load_explicit(&endpoint->max_connections, memory_order_relaxed);
+
+    return max == 0 || active < 0 || (unsigned)active < max;
 }
 
-/* Only if its active count is still `seen`; false: another worker was faster, look again. */
+/* False: it is full. Never over its limit, not even for a moment: another worker would see it full
+ * when it is not. */
+bool endpoint_take(struct endpoint *endpoint);
+
+/* Only if its active count is still `seen`, and that leaves room; false: look again. */
 static inline bool endpoint_take_seen(struct endpoint *endpoint, int seen)
 {
-    return atomic_compare_exchange_strong_explicit(&endpoint->active, &seen, seen + 1,
+    return endpoint_has_room(endpoint, seen) &&
+           atomic_compare_exchange_strong_explicit(&endpoint->active, &seen, seen + 1,
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 

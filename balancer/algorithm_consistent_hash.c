@@ -3,9 +3,9 @@
  * fair share of the load (consistent hashing with bounded loads, Mirrokni, Thorup and
  * Zadimoghaddam 2017).
  *
- * The fair share of an endpoint is its weight's part of all requests in flight, this one included,
- * over all workers. A key whose endpoint is full goes on along its own sequence of slots, so a hot
- * key spreads over as many endpoints as its load needs, always the same ones.
+ * The fair share of an endpoint is its weight's part of all requests in flight at its level, this
+ * one included, over all workers. A key whose endpoint is full goes on along its own sequence of
+ * slots, so a hot key spreads over as many endpoints as its load needs, always the same ones.
  *
  * The bounds of all candidates add up to more than what is in flight, so somebody always has room;
  * unless those with room were tried already: then the bound gives way, not the request. Probing
@@ -55,12 +55,13 @@ static struct endpoint *consistent_hash_choose(const struct balancer_candidates 
         if (take_room(c, e))
             return e;
     }
-    return endpoint_take(hash_slots_race(c, hash, NULL));
+    return hash_slots_race_take(c, hash);
 }
 
 const struct balancer_algorithm balancer_consistent_hash = {
     .name = "consistent_hash",
     .counts_in_flight = true,
+    .by_key = true,
     .state_new = hash_slots_new,
     .state_free = hash_slots_free,
     .changed = hash_slots_changed,

@@ -14,14 +14,15 @@ static struct endpoint *ip_hash_choose(const struct balancer_candidates *c, void
     for (unsigned step = 0; step < HASH_SLOTS_STEPS; step++) {
         struct endpoint *e = hash_slots_owner(c, state, hash, step);
 
-        if (candidates_have(c, e))
-            return endpoint_take(e);
+        if (candidates_take(c, e))
+            return e;
     }
-    return endpoint_take(hash_slots_race(c, hash, NULL));
+    return hash_slots_race_take(c, hash);
 }
 
 const struct balancer_algorithm balancer_ip_hash = {
     .name = "ip_hash",
+    .by_key = true,
     .state_new = hash_slots_new,
     .state_free = hash_slots_free,
     .changed = hash_slots_changed,

@@ -56,7 +56,7 @@ static struct endpoint *least_connections_choose(const struct balancer_candidate
             return best.endpoint;
         }
         if (look == CANDIDATES_LOOKS)
-            return endpoint_take(best.endpoint);
+            return endpoint_take(best.endpoint) ? best.endpoint : candidates_take_from(c, 0);
     }
 }
 

@@ -2,8 +2,11 @@
  * least_latency: where the answer will come first, by a peak-sensitive moving average (peak EWMA,
  * the idea of Finagle's balancer).
  *
- *   cost = latency * (requests in flight + 1) / weight
+ *   cost = latency * (requests in flight / weight + 1)
  *
+ * In an idle pool weights do not count but as turns, among those who are equally fast; under load,
+ * equally fast ones hold requests in proportion to their weights. (With the one inside of the
+ * division an idle pool would send everything to the heaviest, and low load would be biased to it.)
  * The latency jumps up at once to a slower sample, and comes down with a time constant of 10 s, by
  * faster samples or by age alone: an endpoint that was slow once is asked again later. Endpoints
  * without a sample are asked first, one request at a time. A failure counts as a slow answer,
@@ -81,7 +84,7 @@ static double cost_of(const struct endpoint *e, int active, uint64_t now_us)
 
     if (latency_us == 0 && active > 0)
         latency_us = UNKNOWN_COST_US;
-    return latency_us * (active + 1) / endpoint_weight(e);
+    return latency_us * (1 + active * 100.0 / endpoint_weight(e));
 }
 
 struct offer {
@@ -128,7 +131,9 @@ static struct endpoint *least_latency_choose(const struct balancer_candidates *c
             stride_take(state, now, best.endpoint, &best.turn);
     }
     if (!taken)
-        endpoint_take(best.endpoint);
+        taken = endpoint_take(best.endpoint);
+    if (!taken)
+        return candidates_take_from(c, 0);
     if (doubt_us(best.endpoint, request->now_us) > TIME_CONSTANT_US)
         atomic_store_explicit(&best.endpoint->latency_asked_us, request->now_us,
                               memory_order_relaxed);

@@ -48,10 +48,10 @@ static struct endpoint *random_choose(const struct balancer_candidates *c, void 
             first = candidates_have(c, second) ? second : NULL;
         else if (less_loaded(second, first) && candidates_have(c, second))
             first = second;
-        if (first != NULL)
-            return endpoint_take(first);
+        if (first != NULL && endpoint_take(first))
+            return first;
     }
-    return endpoint_take(candidates_from(c, (unsigned)balancer_scale(bits, c->count)));
+    return candidates_take_from(c, (unsigned)balancer_scale(bits, c->count));
 }
 
 const struct balancer_algorithm balancer_random = {

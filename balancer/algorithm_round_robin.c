@@ -27,6 +27,17 @@ static void *round_robin_state_new(struct balancer_pool *pool)
     return cursor;
 }
 
+/* Weights in the ten thousands at thousands of endpoints, some of them in slow start, make so many
+ * points that the product needs more than 64 bits. */
+static uint64_t point_of(const struct balancer_candidates *c, uint64_t number)
+{
+    uint64_t place = number % c->points;
+
+    if (c->points > UINT32_MAX)
+        return (uint64_t)((unsigned __int128)place * c->step % c->points);
+    return place * c->step % c->points;
+}
+
 static struct endpoint *round_robin_choose(const struct balancer_candidates *c, void *state,
                                            const struct balancer_request *request)
 {
@@ -37,12 +48,11 @@ static struct endpoint *round_robin_choose(const struct balancer_candidates *c, 
         struct endpoint *e;
 
         number = atomic_fetch_add_explicit(&cursor->next, 1, memory_order_relaxed);
-        /* No overflow: points are below 2^32 for pools of up to 65536 backends. */
-        e = candidates_at_point(c, number % c->points * c->step % c->points).endpoint;
-        if (candidates_have(c, e))
-            return endpoint_take(e);
+        e = candidates_at_point(c, point_of(c, number)).endpoint;
+        if (candidates_take(c, e))
+            return e;
     }
-    return endpoint_take(candidates_from(c, (unsigned)(number % c->count)));
+    return candidates_take_from(c, (unsigned)(number % c->count));
 }
 
 const struct balancer_algorithm balancer_round_robin = {

@@ -34,12 +34,17 @@ static struct endpoint *weighted_choose(const struct balancer_candidates *c, voi
         uint64_t now = stride_now(state);
         struct place best = furthest_back(c, now);
 
-        if (best.endpoint == NULL || stride_take(state, now, best.endpoint, &best.turn))
-            return endpoint_take(best.endpoint);
-        if (look == CANDIDATES_LOOKS) {
+        if (best.endpoint == NULL)
+            return NULL;
+        if (look == CANDIDATES_LOOKS)
             stride_take_late(best.endpoint, &best.turn);
-            return endpoint_take(best.endpoint);
-        }
+        else if (!stride_take(state, now, best.endpoint, &best.turn))
+            continue;
+        /* Its last place may be gone: then its turn is lost, and it is not among those any more. */
+        if (endpoint_take(best.endpoint))
+            return best.endpoint;
+        if (look >= CANDIDATES_LOOKS)
+            return candidates_take_from(c, 0);
     }
 }
 

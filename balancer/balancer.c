@@ -1,11 +1,7 @@
 /*
- * Pools: picking, giving back, and keeping the line-up when inputs change.
+ * Pools: made, shown, and kept up to date when inputs change. Picking is in pick.c.
  *
- *   balancer_pick ─► candidates of the best preference ─► algorithm ─► admit (half-open breaker)
- *                └─► none: look at every endpoint itself ─► one after all, or why there is none
- *
- * The line-up is a summary that may lag behind; so a pick never fails on its word, only on the
- * endpoints' own.
+ *   balancer_pool_refresh ─► panic ─► shares (slow start) ─► load (tiers) ─► line-up ─► algorithm
  */
 #include "balancer/balancer.h"
 
@@ -25,6 +21,23 @@ static const struct balancer_algorithm *const algorithms[CONFIG_ALGORITHM_COUNT]
     [CONFIG_LEAST_LATENCY] = &balancer_least_latency,
 };
 
+/* Nothing is known about anybody yet; the first refresh follows. */
+static void pool_init_parts(struct balancer_pool *pool, const struct config_place *place)
+{
+    const struct config_pool *config = pool->config;
+
+    pool->endpoints = xcalloc(pool->size, sizeof(struct endpoint *));
+    for (unsigned i = 0; i < pool->size; i++)
+        pool->endpoints[i] = endpoint_new(&config->backends[i], i);
+    tiers_init(&pool->tiers, config, place, pool->endpoints);
+    lineup_init(&pool->lineup, pool->size, &pool->tiers);
+    pool->load.shares = xcalloc(pool->tiers.count, sizeof(*pool->load.shares));
+    pool->slow_start = slow_start_make(config->slow_start_ms, pool->algorithm->by_key);
+    pool->began_us = xcalloc(pool->size, sizeof(*pool->began_us));
+    if (pool->algorithm->state_new != NULL)
+        pool->state = pool->algorithm->state_new(pool);
+}
+
 struct balancer_pool *balancer_pool_new(const struct config_pool *config,
                                         const struct config_place *place)
 {
@@ -34,14 +47,10 @@ struct balancer_pool *balancer_pool_new(const struct config_pool *config,
     *pool = (struct balancer_pool){
         .config = config,
         .algorithm = algorithms[config->algorithm],
-        .endpoints = xcalloc(config->backend_count, sizeof(struct endpoint *)),
         .size = (unsigned)config->backend_count,
     };
-    for (unsigned i = 0; i < pool->size; i++)
-        pool->endpoints[i] = endpoint_new(&config->backends[i], i);
-    lineup_init(&pool->lineup, pool->size);
-    if (pool->algorithm->state_new != NULL)
-        pool->state = pool->algorithm->state_new(pool);
+    pool->counted = pool->algorithm->counts_in_flight || config->max_connections > 0;
+    pool_init_parts(pool, place);
     balancer_pool_refresh(pool, 0);
     return pool;
 }
@@ -52,57 +61,169 @@ void balancer_pool_free(struct balancer_pool *pool)
         return;
     if (pool->algorithm->state_free != NULL)
         pool->algorithm->state_free(pool->state);
+    free(pool->began_us);
+    free(pool->load.shares);
     lineup_fini(&pool->lineup);
+    tiers_fini(&pool->tiers);
     for (unsigned i = 0; i < pool->size; i++)
         endpoint_free(pool->endpoints[i]);
     free(pool->endpoints);
     free(pool);
 }
 
-/*
- * One thread works for all that come meanwhile: who finds `changes` at 0 rebuilds, and again until
- * nobody came during its last round. The others only count themselves and return, so nobody ever
- * waits. Acquire and release on `changes` hand their stores to the inputs over.
- */
+/* ---- Refreshing ---- */
+
+static bool is_meant_to_serve(const struct endpoint *e)
+{
+    return atomic_load(&e->weight) > 0 && !atomic_load(&e->draining) &&
+           atomic_load(&e->status) != ENDPOINT_DRAINING;
+}
+
+/* By number of endpoints. True when it began or ended. */
+static bool refresh_panic(struct balancer_pool *pool)
+{
+    unsigned meant = 0, usable = 0;
+    bool before = atomic_load(&pool->panicking), panic;
+
+    for (unsigned i = 0; i < pool->size; i++) {
+        meant += is_meant_to_serve(pool->endpoints[i]);
+        usable += endpoint_condition(pool->endpoints[i]) != PREFER_NEVER;
+    }
+    panic = (uint64_t)usable * 100 < (uint64_t)meant * pool->config->failover.panic_percent;
+    if (panic == before)
+        return false;
+    for (unsigned i = 0; i < pool->size; i++)
+        atomic_store(&pool->endpoints[i]->panicking, panic);
+    atomic_store(&pool->panicking, panic);
+    return true;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a + b;
+    return a < b ? a : b;
+}
+
+/* Sets one endpoint's share; returns when it grows next. */
+static uint64_t refresh_share(struct balancer_pool *pool, struct endpoint *e, uint64_t now_us)
+{
+    uint64_t began_us = pool->began_us[e->index], next_us = 0;
+    unsigned percent = 100;
+
+    if (began_us != 0) {
+        percent = slow_start_percent(&pool->slow_start, began_us, now_us);
+        next_us = slow_start_next_us(&pool->slow_start, began_us, now_us);
+    }
+    if (next_us == 0)
+        pool->began_us[e->index] = 0;
+    atomic_store_explicit(&e->share, atomic_load(&e->weight) * percent, memory_order_relaxed);
+    return next_us;
+}
+
+static uint64_t refresh_shares(struct balancer_pool *pool, uint64_t now_us)
+{
+    uint64_t next_us = 0;
+    bool limited = false;
+
+    for (unsigned i = 0; i < pool->size; i++) {
+        struct endpoint *e = pool->endpoints[i];
+
+        next_us = earlier(next_us, refresh_share(pool, e, now_us));
+        limited = limited || atomic_load(&e->max_connections) > 0;
+    }
+    atomic_store_explicit(&pool->load.limited, limited, memory_order_relaxed);
+    return next_us;
+}
+
+/* Would the load not find it, and nobody learn that it is well again? */
+static bool needs_probe(const struct balancer_pool *pool, const struct endpoint *e,
+                        enum balancer_preference serving)
+{
+    enum balancer_preference standing = endpoint_standing(e);
+
+    return e->level < pool->tiers.regular && standing <= PREFER_DEGRADED && endpoint_probing(e) &&
+           (standing != serving || pool->tiers.load[e->level] == 0);
+}
+
+/* What pick reads of the tiers. */
+static void publish_load(struct balancer_pool *pool, enum balancer_preference serving)
+{
+    struct pool_load *load = &pool->load;
+    unsigned home = 0, probing = 0;
+
+    for (unsigned level = 0; level < pool->tiers.count; level++) {
+        unsigned share = pool->tiers.load[level];
+
+        atomic_store_explicit(&load->shares[level], share, memory_order_relaxed);
+        if (share == SPILL_WHOLE)
+            home = lineup_part_at(&pool->lineup, serving, level);
+        else if (share > 0)
+            home = LOAD_DRAWN;
+    }
+    for (unsigned i = 0; i < pool->size; i++) {
+        struct endpoint *e = pool->endpoints[i];
+
+        if (needs_probe(pool, e, serving))
+            atomic_store_explicit(&pool->lineup.probing[probing++], e, memory_order_relaxed);
+    }
+    atomic_store_explicit(&load->preference, serving, memory_order_relaxed);
+    atomic_store_explicit(&load->home, home, memory_order_relaxed);
+    atomic_store_explicit(&load->probing_count, probing, memory_order_release);
+}
+
 struct balancer_refresh balancer_pool_refresh(struct balancer_pool *pool, uint64_t now_us)
 {
-    unsigned seen;
+    struct balancer_refresh result = {.panic_changed = refresh_panic(pool)};
+    struct tiers_input input = {
+        .endpoints = pool->endpoints,
+        .size = pool->size,
+        .panicking = atomic_load(&pool->panicking),
+        .fail_back = atomic_exchange(&pool->fail_back, false),
+        .now_us = now_us,
+    };
+    struct tiers_result tiers;
 
-    if (atomic_fetch_add_explicit(&pool->changes, 1, memory_order_acq_rel) != 0)
-        return (struct balancer_refresh){0};
-    do {
-        seen = atomic_load_explicit(&pool->changes, memory_order_acquire);
-        lineup_rebuild(&pool->lineup, pool->endpoints, pool->size);
-        if (pool->algorithm->changed != NULL)
-            pool->algorithm->changed(pool, pool->state);
-    } while (!atomic_compare_exchange_strong_explicit(&pool->changes, &seen, 0,
-                                                      memory_order_acq_rel, memory_order_relaxed));
-    return (struct balancer_refresh){0};
+    result.next_us = refresh_shares(pool, now_us);
+    tiers = tiers_refresh(&pool->tiers, &input);
+    result.tiers_changed = tiers.changed;
+    result.next_us = earlier(result.next_us, tiers.next_us);
+    lineup_rebuild(&pool->lineup, pool->endpoints, pool->size);
+    publish_load(pool, tiers.preference);
+    if (pool->algorithm->changed != NULL)
+        pool->algorithm->changed(pool, pool->state);
+    return result;
 }
 
 void balancer_endpoint_returned(struct balancer_pool *pool, struct endpoint *endpoint,
                                 uint64_t now_us)
 {
+    if (pool->slow_start.tick_us > 0)
+        pool->began_us[endpoint->index] = now_us > 0 ? now_us : 1;
 }
 
 void balancer_pool_fail_back(struct balancer_pool *pool)
 {
+    atomic_store(&pool->fail_back, true);
 }
+
+/* ---- To be shown ---- */
 
 unsigned balancer_pool_tiers(const struct balancer_pool *pool, struct balancer_tier *out,
                              unsigned max)
 {
-    return 0;
+    /* Only its lock is changed. */
+    return tiers_show((struct tiers *)&pool->tiers, out, max);
 }
 
 bool balancer_pool_panicking(const struct balancer_pool *pool)
 {
-    return false;
+    return atomic_load(&pool->panicking);
 }
 
 int balancer_pool_in_flight(const struct balancer_pool *pool)
 {
-    return 0;
+    return atomic_load_explicit(&pool->in_flight, memory_order_relaxed);
 }
 
 unsigned balancer_pool_size(const struct balancer_pool *pool)
@@ -114,124 +235,4 @@ struct endpoint *balancer_pool_endpoint(struct balancer_pool *pool, unsigned ind
 {
     CHECK(index < pool->size);
     return pool->endpoints[index];
-}
-
-/* A half-open breaker lets a counted number of requests through: take one of them, or learn that
- * another worker got the last. */
-static bool endpoint_admit(struct endpoint *e)
-{
-    unsigned left;
-
-    if (atomic_load_explicit(&e->breaker, memory_order_relaxed) != BREAKER_HALF_OPEN)
-        return true;
-    left = atomic_load_explicit(&e->probes, memory_order_relaxed);
-    while (left > 0) {
-        if (atomic_compare_exchange_weak_explicit(&e->probes, &left, left - 1, memory_order_relaxed,
-                                                  memory_order_relaxed))
-            return true;
-    }
-    return false;
-}
-
-/* Adds to the pool's requests in flight, where its algorithm wants them; returns their number. */
-static int pool_count(struct balancer_pool *pool, int change)
-{
-    if (!pool->algorithm->counts_in_flight)
-        return 0;
-    return atomic_fetch_add_explicit(&pool->in_flight, change, memory_order_relaxed) + change;
-}
-
-static struct endpoint *pick_preference(struct balancer_pool *pool,
-                                        enum balancer_preference preference,
-                                        const struct balancer_request *request,
-                                        const struct balancer_tried *tried, int in_flight)
-{
-    struct balancer_candidates c;
-    struct endpoint *e;
-
-    /* A lost probe makes its endpoint unusable, so each round has one candidate less. */
-    while (candidates_init(&c, pool, preference, tried)) {
-        c.in_flight = (uint64_t)in_flight;
-        e = pool->algorithm->choose(&c, pool->state, request);
-        if (e == NULL || endpoint_admit(e))
-            return e;
-        atomic_fetch_sub_explicit(&e->active, 1, memory_order_relaxed);
-    }
-    return NULL;
-}
-
-/* The line-up had nobody: perhaps it is just being rewritten. The first endpoint of the best
- * preference, whatever the algorithm. */
-static struct endpoint *pick_any(struct balancer_pool *pool, const struct balancer_tried *tried)
-{
-    struct balancer_candidates c = {.pool = pool, .tried = tried};
-
-    for (unsigned p = 0; p < PREFER_COUNT; p++) {
-        c.preference = p;
-        for (unsigned i = 0; i < pool->size; i++) {
-            struct endpoint *e = pool->endpoints[i];
-
-            if (candidates_have(&c, e) && endpoint_admit(e))
-                return endpoint_take(e);
-        }
-    }
-    return NULL;
-}
-
-/* Why there is none. Only endpoints that are meant to serve have a say: see balancer_pick. */
-static int pick_error(const struct balancer_pool *pool)
-{
-    unsigned open = 0, unresolved = 0, others = 0;
-
-    for (unsigned i = 0; i < pool->size; i++) {
-        const struct endpoint *e = pool->endpoints[i];
-        enum endpoint_status status = atomic_load(&e->status);
-
-        if (atomic_load(&e->weight) == 0 || atomic_load(&e->draining) ||
-            status == ENDPOINT_DRAINING)
-            continue;
-        if (endpoint_usable(e) || status == ENDPOINT_UNHEALTHY)
-            others++; /* usable and still not picked: it was tried */
-        else if (!atomic_load(&e->resolved))
-            unresolved++;
-        else
-            open++;
-    }
-    if (open > 0 && unresolved + others == 0)
-        return EG_E_BREAKER_OPEN;
-    if (unresolved > 0 && open + others == 0)
-        return EG_E_RESOLVE;
-    return EG_E_NO_ENDPOINT;
-}
-
-struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer_request *request,
-                               struct balancer_tried *tried, int *ret_error)
-{
-    /* Counted before the choice: of two workers that choose at once, one sees both requests. */
-    int in_flight = pool_count(pool, 1);
-    struct endpoint *e = NULL;
-
-    for (unsigned p = 0; p < PREFER_COUNT && e == NULL; p++)
-        e = pick_preference(pool, p, request, tried, in_flight);
-    if (e == NULL)
-        e = pick_any(pool, tried);
-    if (e == NULL) {
-        pool_count(pool, -1);
-        *ret_error = pick_error(pool);
-        return NULL;
-    }
-    atomic_fetch_add_explicit(&e->picks, 1, memory_order_relaxed);
-    balancer_tried_add(tried, e->index, pool->size);
-    return e;
-}
-
-void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
-                   enum balancer_outcome outcome, uint64_t latency_us, uint64_t now_us)
-{
-    int before = atomic_fetch_sub_explicit(&endpoint->active, 1, memory_order_relaxed);
-
-    CHECK(before > 0);
-    pool_count(pool, -1);
-    if (pool->algorithm->done != NULL)
-        pool->algorithm->done(pool->state, endpoint, outcome, latency_us, now_us);
 }

@@ -7,9 +7,9 @@
  * Every pick must be answered by exactly one done. The tried set belongs to the caller and grows
  * with each pick of the same request, so that an endpoint is not picked twice for it.
  *
- * Threads: pools and endpoints are shared by all workers. Every function here may be called from
- * any worker at any time and takes no lock; what changes is atomic. The choice with N workers is as
- * good as with one because all of them read and write the same counters.
+ * Threads: pools and endpoints are shared by all workers. Unless it says otherwise, a function here
+ * may be called from any worker at any time and takes no lock; what changes is atomic. The choice
+ * with N workers is as good as with one because all of them read and write the same counters.
  *
  * Health, breaker, ejection, stall and drain are inputs (atomics of the endpoint), written by
  * health/ and management. Time and randomness are parameters, so that tests can run millions of
@@ -48,12 +48,12 @@ enum stall_state {
 
 /* Runtime state of one backend: keyed by pool name and id, shared by all workers, alive across
  * snapshots. Cache lines are separate so that workers counting on different endpoints do not slow
- * each other down. */
+ * each other down: what a pick only reads is the first one. */
 struct endpoint {
     const char *id;      /* owned */
     const char *address; /* as configured; owned */
-    unsigned index;      /* position in its pool: names it in tried sets and per-worker arrays */
     uint64_t hash;       /* of the id: stable across restarts, for the hashing algorithms */
+    unsigned index;      /* position in its pool: names it in tried sets and per-worker arrays */
     unsigned level;      /* of its pool's tiers, by priority and distance: see tiers.h */
 
     /* Inputs to pick, written by health/ and management. */
@@ -62,15 +62,16 @@ struct endpoint {
     _Atomic enum endpoint_status status;
     _Atomic enum breaker_state breaker;
     _Atomic enum stall_state stall;
-    _Atomic bool ejected; /* by outlier detection */
-    _Atomic bool draining;
-    _Atomic bool resolved; /* false: no address is known for its name yet */
     /* Requests that a half_open breaker or a stall that is being probed still lets through; given
-     * by health/, taken one by one by pick. */
+     * by health/, taken one by one by pick (one for both). */
     _Atomic unsigned probes;
 
     /* The balancer's own, kept by balancer_pool_refresh. */
     _Atomic unsigned share; /* weight in hundredths, scaled down while it starts slowly */
+
+    _Atomic bool ejected; /* by outlier detection */
+    _Atomic bool draining;
+    _Atomic bool resolved;  /* false: no address is known for its name yet */
     _Atomic bool panicking; /* its pool ignores health: see config_failover.panic_percent */
 
     _Alignas(64) _Atomic int active; /* requests picked and not done, all workers */
@@ -121,21 +122,37 @@ struct balancer_pool *balancer_pool_new(const struct config_pool *config,
 void balancer_pool_free(struct balancer_pool *pool);
 
 /*
- * Chooses an endpoint (usable, of the best preference there is: healthy, else degraded, else
- * stalled, else unknown; among the healthy by tier, see balancer_pool_refresh),
- * adds it to `tried`, raises its active count. NULL when there is none left; then *ret_error is
+ * Chooses an endpoint, adds it to `tried`, raises its active count. Of those that are usable and
+ * have room: a healthy one, at the level that the load's shares draw, else at another; else a
+ * degraded one; then backups, stalled ones, unknown ones. NULL when there is none left; then
+ * *ret_error is
  *
- *   EG_E_OVERLOAD       the pool, or every endpoint that could serve, is at its limit of
- *                       connections: wait for a balancer_done
+ *   EG_E_OVERLOAD       the pool, or an endpoint that would do, is at its limit of connections:
+ *                       wait for a balancer_done. (Rather than taking a backup, a stalled or an
+ *                       unknown endpoint, if the full one is healthy or degraded.)
  *   EG_E_BREAKER_OPEN   every endpoint that could serve is kept out by its breaker
  *   EG_E_RESOLVE        each of them waits for its name
- *   EG_E_NO_ENDPOINT    unhealthy, mixed reasons, or all usable ones were tried
+ *   EG_E_NO_ENDPOINT    unhealthy, ejected, mixed reasons, or all usable ones were tried
  *
  * Endpoints that are draining or have weight 0 do not count: somebody took them out on purpose.
+ *
+ * Limits (max_connections of an endpoint and of the pool) are exact over all workers. A pool's
+ * place is taken before the choice and given back if that fails: a failed pick, too, is a moment at
+ * which another request may find room.
  */
 struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer_request *request,
                                struct balancer_tried *tried, int *ret_error);
 
+/*
+ * Who waits for room cannot miss it: the counts go down by sequentially consistent operations
+ * before this returns, and a pick that fails for lack of room has read them by such. So:
+ *
+ *   who waits    counts itself among the waiting (seq_cst), then picks once more, and waits if
+ *                that fails
+ *   who is done  balancer_done, then reads (seq_cst) whether anybody waits, and wakes one
+ *
+ * One of the two sees the other.
+ */
 void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
                    enum balancer_outcome outcome, uint64_t latency_us, uint64_t now_us);
 

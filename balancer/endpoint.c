@@ -14,10 +14,12 @@ struct endpoint *endpoint_new(const struct config_backend *backend, unsigned ind
     *e = (struct endpoint){
         .id = xstrdup(backend->id),
         .address = xstrdup(backend->address),
-        .index = index,
         .hash = balancer_hash(slice_str(backend->id)),
+        .index = index,
     };
     atomic_init(&e->weight, backend->weight);
+    atomic_init(&e->share, backend->weight * 100);
+    atomic_init(&e->max_connections, backend->max_connections);
     atomic_init(&e->status, ENDPOINT_UNKNOWN);
     atomic_init(&e->breaker, BREAKER_CLOSED);
     atomic_init(&e->draining, backend->drain);
@@ -50,26 +52,103 @@ static enum balancer_preference preference_of_status(enum endpoint_status status
     return PREFER_NEVER;
 }
 
-static bool endpoint_breaker_passes(const struct endpoint *e)
+static bool breaker_passes(const struct endpoint *e, bool has_probes)
 {
     switch (atomic_load_explicit(&e->breaker, memory_order_relaxed)) {
     case BREAKER_CLOSED:
         return true;
     case BREAKER_HALF_OPEN:
-        return atomic_load_explicit(&e->probes, memory_order_relaxed) > 0;
+        return has_probes;
     case BREAKER_OPEN:
         break;
     }
     return false;
 }
 
+/* An endpoint whose stall is being probed, and that has no probe left, is still there for those who
+ * would take a stalled one. */
+static bool stall_passes(const struct endpoint *e, bool has_probes)
+{
+    switch (atomic_load_explicit(&e->stall, memory_order_relaxed)) {
+    case STALL_CLEAR:
+        return true;
+    case STALL_PROBING:
+        return has_probes;
+    case STALL_STALLED:
+        break;
+    }
+    return false;
+}
+
+/* Somebody took it out on purpose, or it cannot be reached: panic does not change that. */
+static bool is_present(const struct endpoint *e)
+{
+    return atomic_load_explicit(&e->weight, memory_order_relaxed) > 0 &&
+           !atomic_load_explicit(&e->draining, memory_order_relaxed) &&
+           atomic_load_explicit(&e->resolved, memory_order_relaxed);
+}
+
+/* By health alone, of one that is present. */
+static enum balancer_preference judge(const struct endpoint *e, bool has_probes)
+{
+    enum balancer_preference preference =
+        preference_of_status(atomic_load_explicit(&e->status, memory_order_relaxed));
+
+    if (atomic_load_explicit(&e->ejected, memory_order_relaxed) || !breaker_passes(e, has_probes))
+        return PREFER_NEVER;
+    if (preference < PREFER_STALLED && !stall_passes(e, has_probes))
+        return PREFER_STALLED;
+    return preference;
+}
+
+/* Judged as healthy for panic's sake? */
+static bool is_trusted(const struct endpoint *e)
+{
+    return atomic_load_explicit(&e->panicking, memory_order_relaxed) &&
+           atomic_load_explicit(&e->status, memory_order_relaxed) != ENDPOINT_DRAINING;
+}
+
 enum balancer_preference endpoint_preference(const struct endpoint *e)
 {
-    if (atomic_load_explicit(&e->weight, memory_order_relaxed) == 0 ||
-        atomic_load_explicit(&e->draining, memory_order_relaxed) ||
-        !atomic_load_explicit(&e->resolved, memory_order_relaxed) || !endpoint_breaker_passes(e))
+    if (!is_present(e))
         return PREFER_NEVER;
-    return preference_of_status(atomic_load_explicit(&e->status, memory_order_relaxed));
+    if (is_trusted(e))
+        return PREFER_HEALTHY;
+    return judge(e, atomic_load_explicit(&e->probes, memory_order_relaxed) > 0);
+}
+
+enum balancer_preference endpoint_condition(const struct endpoint *e)
+{
+    return is_present(e) ? judge(e, true) : PREFER_NEVER;
+}
+
+enum balancer_preference endpoint_standing(const struct endpoint *e)
+{
+    return is_present(e) && is_trusted(e) ? PREFER_HEALTHY : endpoint_condition(e);
+}
+
+bool endpoint_probing(const struct endpoint *e)
+{
+    return (atomic_load_explicit(&e->breaker, memory_order_relaxed) == BREAKER_HALF_OPEN ||
+            atomic_load_explicit(&e->stall, memory_order_relaxed) == STALL_PROBING) &&
+           !is_trusted(e);
+}
+
+bool endpoint_take(struct endpoint *e)
+{
+    int active;
+
+    if (atomic_load_explicit(&e->max_connections, memory_order_relaxed) == 0) {
+        atomic_fetch_add_explicit(&e->active, 1, memory_order_relaxed);
+        return true;
+    }
+    /* Sequentially consistent: see balancer_done. */
+    active = atomic_load(&e->active);
+    do {
+        if (!endpoint_has_room(e, active))
+            return false;
+    } while (!atomic_compare_exchange_weak(&e->active, &active, active + 1));
+    return true;
 }
 
 bool endpoint_usable(const struct endpoint *endpoint)

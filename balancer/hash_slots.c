@@ -11,7 +11,7 @@ enum { SLOT_BITS = 16, SLOT_COUNT = 1 << SLOT_BITS };
 
 struct hash_slots {
     _Atomic uint32_t owner[SLOT_COUNT];
-    unsigned *weights; /* that the table was made with, by endpoint index */
+    unsigned *shares; /* that the table was made with, by endpoint index */
 };
 
 /* One endpoint's darts: where the next one goes, and when. */
@@ -35,9 +35,8 @@ static unsigned slot_of(uint64_t bits)
     return (unsigned)(bits >> (64 - SLOT_BITS));
 }
 
-/* The pause before a dart: exponentially distributed with the weight as its rate, from the bits
- * that slot_of leaves over. Never infinite: the uniform number is above 0. */
-static double pause_of(uint64_t bits, double weight)
+/* From the bits that slot_of leaves over. Never infinite: the uniform number is above 0. */
+double hash_slots_pause(uint64_t bits, double weight)
 {
     double uniform = ((double)(bits & ((1ull << 48) - 1)) + 0.5) * 0x1p-48;
 
@@ -49,7 +48,7 @@ static void thrower_next(struct thrower *t)
     uint64_t bits = balancer_mix(t->seed + t->thrown++ * BALANCER_GOLDEN);
 
     t->slot = slot_of(bits);
-    t->time += pause_of(bits, t->weight);
+    t->time += hash_slots_pause(bits, t->weight);
 }
 
 static void thrower_throw_until(struct thrower *t, uint32_t index, double end, struct board *board)
@@ -104,7 +103,7 @@ static void slots_make(struct balancer_pool *pool, struct hash_slots *slots)
         seeds[i] = balancer_pool_endpoint(pool, i)->hash;
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         board.time[i] = INFINITY;
-    board_fill(&board, slots->weights, seeds, size);
+    board_fill(&board, slots->shares, seeds, size);
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         atomic_store_explicit(&slots->owner[i], board.owner[i], memory_order_relaxed);
     free(board.time);
@@ -118,10 +117,10 @@ void hash_slots_changed(struct balancer_pool *pool, void *state)
     bool changed = false;
 
     for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
-        unsigned weight = atomic_load(&balancer_pool_endpoint(pool, i)->weight);
+        unsigned share = atomic_load(&balancer_pool_endpoint(pool, i)->share);
 
-        changed = changed || weight != slots->weights[i];
-        slots->weights[i] = weight;
+        changed = changed || share != slots->shares[i];
+        slots->shares[i] = share;
     }
     if (changed)
         slots_make(pool, slots);
@@ -131,9 +130,8 @@ void *hash_slots_new(struct balancer_pool *pool)
 {
     struct hash_slots *slots = xcalloc(1, sizeof(*slots));
 
-    /* No weight is what the table was made with: the pool's first balancer_pool_refresh makes it.
-     */
-    slots->weights = xcalloc(balancer_pool_size(pool), sizeof(*slots->weights));
+    /* Shares of 0 are what the table was made with: the pool's first refresh makes it. */
+    slots->shares = xcalloc(balancer_pool_size(pool), sizeof(*slots->shares));
     return slots;
 }
 
@@ -141,7 +139,7 @@ void hash_slots_free(void *state)
 {
     struct hash_slots *slots = state;
 
-    free(slots->weights);
+    free(slots->shares);
     free(slots);
 }
 
@@ -168,11 +166,21 @@ struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t h
 
         if (!candidates_have(c, e) || (fits != NULL && !fits(c, e)))
             continue;
-        time = pause_of(balancer_mix(hash ^ e->hash), endpoint_weight(e));
+        time = hash_slots_pause(balancer_mix(hash ^ e->hash), endpoint_weight(e));
         if (time < best_time) {
             best = e;
             best_time = time;
         }
     }
     return best;
+}
+
+struct endpoint *hash_slots_race_take(const struct balancer_candidates *c, uint64_t hash)
+{
+    struct endpoint *e;
+
+    do {
+        e = hash_slots_race(c, hash, NULL);
+    } while (e != NULL && !endpoint_take(e));
+    return e;
 }

@@ -13,9 +13,10 @@
  *   - the order of the backends in the file does not matter, and every evergate with the same
  *     backends agrees.
  *
- * The table depends on ids and weights only. An endpoint that may not be used now keeps its slots,
- * and its keys look further: each key has a sequence of slots of its own, so that a lost endpoint's
- * keys spread over all others instead of hitting one neighbour.
+ * The table depends on ids and weights (in slow start: on the shares of them) only. An endpoint
+ * that may not be used now keeps its slots, and its keys look further: each key has a sequence of
+ * slots of its own, so that a lost endpoint's keys spread over all others instead of hitting one
+ * neighbour.
  *
  * Readers need no lock: each slot is one atomic index, which is either the old owner or the new
  * one while the table is rebuilt.
@@ -45,6 +46,14 @@ struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const voi
 struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t hash,
                                  bool (*fits)(const struct balancer_candidates *c,
                                               const struct endpoint *endpoint));
+
+/* Takes the winner of that race, or who is next when its last place is gone; NULL: nobody. */
+struct endpoint *hash_slots_race_take(const struct balancer_candidates *c, uint64_t hash);
+
+/* When the first dart falls: exponentially distributed, with the weight as its rate. Who is first
+ * among several wins in proportion to the weights, and only the winners of those whose weight
+ * changes may change. Weight above 0. */
+double hash_slots_pause(uint64_t bits, double weight);
 
 /* A request without a key goes anywhere, not always to the same place. */
 static inline uint64_t hash_slots_key(const struct balancer_request *request)

@@ -6,17 +6,51 @@
 
 #include "balancer/pool_internal.h"
 #include "base/alloc.h"
+#include "base/check.h"
 
-void lineup_init(struct lineup *lineup, unsigned size)
+void lineup_init(struct lineup *lineup, unsigned size, const struct tiers *tiers)
 {
-    lineup->members = xcalloc(size, sizeof(*lineup->members));
-    lineup->ends = xcalloc(size, sizeof(*lineup->ends));
+    *lineup = (struct lineup){
+        .part_count = PREFER_COUNT * tiers->count,
+        .levels = tiers->count,
+        .regular = tiers->regular,
+        /* One more, which stays empty: where a pool without endpoints looks for one. */
+        .parts = xcalloc(PREFER_COUNT * tiers->count + 1, sizeof(*lineup->parts)),
+        .members = xcalloc(size, sizeof(*lineup->members)),
+        .ends = xcalloc(size, sizeof(*lineup->ends)),
+        .probing = xcalloc(size, sizeof(*lineup->probing)),
+        .part_of = xcalloc(size, sizeof(*lineup->part_of)),
+    };
+    CHECK(lineup->part_count < LOAD_DRAWN);
+    for (unsigned p = 0; p < PREFER_COUNT; p++) {
+        for (unsigned level = 0; level < tiers->count; level++) {
+            struct lineup_part *part = &lineup->parts[lineup_part_at(lineup, p, level)];
+
+            part->preference = p;
+            part->level = level;
+        }
+    }
 }
 
 void lineup_fini(struct lineup *lineup)
 {
-    free(lineup->members);
+    free(lineup->part_of);
+    free(lineup->probing);
     free(lineup->ends);
+    free(lineup->members);
+    free(lineup->parts);
+}
+
+unsigned lineup_part_at(const struct lineup *lineup, enum balancer_preference preference,
+                        unsigned level)
+{
+    unsigned regular = lineup->regular, backups = lineup->levels - regular;
+
+    if (preference > PREFER_DEGRADED)
+        return preference * lineup->levels + level;
+    if (level < regular)
+        return preference * regular + level;
+    return 2 * regular + preference * backups + (level - regular);
 }
 
 static uint64_t greatest_common_divisor(uint64_t a, uint64_t b)
@@ -44,73 +78,109 @@ static uint64_t step_of(uint64_t points, unsigned count)
     return step > 0 ? step : 1;
 }
 
-/* Sets one part, from `first` on; returns where it ends. */
-static unsigned lineup_rebuild_part(struct lineup *lineup, struct lineup_part *part,
-                                    struct endpoint *const *chosen, unsigned first, unsigned count)
+/* Sums up a part whose members stand; `count` of them from `first` on. */
+static void lineup_sum_up(struct lineup *lineup, struct lineup_part *part, unsigned first,
+                          unsigned count)
 {
     uint64_t unit = 0, points = 0;
 
-    for (unsigned i = 0; i < count && unit != 1; i++)
-        unit = greatest_common_divisor(unit, endpoint_weight(chosen[i]));
-    for (unsigned i = 0; i < count; i++) {
-        points += endpoint_weight(chosen[i]) / unit;
-        atomic_store_explicit(&lineup->members[first + i], chosen[i], memory_order_relaxed);
-        atomic_store_explicit(&lineup->ends[first + i], points, memory_order_relaxed);
+    for (unsigned i = first; i < first + count && unit != 1; i++)
+        unit = greatest_common_divisor(unit, endpoint_weight(lineup->members[i]));
+    for (unsigned i = first; i < first + count; i++) {
+        points += endpoint_weight(lineup->members[i]) / unit;
+        atomic_store_explicit(&lineup->ends[i], points, memory_order_relaxed);
     }
     atomic_store_explicit(&part->points, points, memory_order_relaxed);
     atomic_store_explicit(&part->unit, unit, memory_order_relaxed);
     atomic_store_explicit(&part->step, step_of(points, count), memory_order_relaxed);
     /* Release: who reads this range (acquire) finds the members that belong to it. */
     atomic_store_explicit(&part->range, (uint64_t)first << 32 | count, memory_order_release);
-    return first + count;
+}
+
+static unsigned range_count(uint64_t range)
+{
+    return (unsigned)(range & UINT32_MAX);
+}
+
+/* Puts the endpoints into their parts: one pass to count, one to place them, in their order. */
+static void lineup_place(struct lineup *lineup, struct endpoint *const *endpoints, unsigned size,
+                         unsigned *firsts, unsigned *counts)
+{
+    unsigned first = 0;
+
+    for (unsigned i = 0; i < size; i++) {
+        /* Read once: an endpoint that changes its standing meanwhile must not be counted twice. */
+        enum balancer_preference standing = endpoint_standing(endpoints[i]);
+
+        lineup->part_of[i] = LOAD_DRAWN;
+        if (standing == PREFER_NEVER)
+            continue;
+        lineup->part_of[i] = lineup_part_at(lineup, standing, endpoints[i]->level);
+        counts[lineup->part_of[i]]++;
+    }
+    for (unsigned p = 0; p < lineup->part_count; p++) {
+        firsts[p] = first;
+        first += counts[p];
+        counts[p] = 0;
+    }
+    for (unsigned i = 0; i < size; i++) {
+        unsigned p = lineup->part_of[i];
+
+        if (p != LOAD_DRAWN)
+            atomic_store_explicit(&lineup->members[firsts[p] + counts[p]++], endpoints[i],
+                                  memory_order_relaxed);
+    }
 }
 
 void lineup_rebuild(struct lineup *lineup, struct endpoint *const *endpoints, unsigned size)
 {
-    struct endpoint **chosen = xcalloc(size, sizeof(struct endpoint *));
-    unsigned char *preferences = xcalloc(size, sizeof(*preferences));
-    unsigned first = 0;
+    unsigned *firsts = xcalloc(lineup->part_count, sizeof(*firsts));
+    unsigned *counts = xcalloc(lineup->part_count, sizeof(*counts));
 
-    /* Read once: an endpoint that changes its preference meanwhile must not be counted twice. */
-    for (unsigned i = 0; i < size; i++)
-        preferences[i] = (unsigned char)endpoint_preference(endpoints[i]);
-    for (unsigned p = 0; p < PREFER_COUNT; p++) {
-        unsigned count = 0;
+    lineup_place(lineup, endpoints, size, firsts, counts);
+    for (unsigned p = 0; p < lineup->part_count; p++) {
+        struct lineup_part *part = &lineup->parts[p];
 
-        for (unsigned i = 0; i < size; i++) {
-            if (preferences[i] == p)
-                chosen[count++] = endpoints[i];
-        }
-        first = lineup_rebuild_part(lineup, &lineup->part[p], chosen, first, count);
+        if (counts[p] > 0 || range_count(atomic_load(&part->range)) > 0)
+            lineup_sum_up(lineup, part, firsts[p], counts[p]);
     }
-    free(preferences);
-    free(chosen);
+    free(counts);
+    free(firsts);
 }
 
-bool candidates_init(struct balancer_candidates *c, struct balancer_pool *pool,
-                     enum balancer_preference preference, const struct balancer_tried *tried)
+bool candidates_init(struct balancer_candidates *c, struct balancer_pool *pool, unsigned part,
+                     const struct balancer_tried *tried)
 {
-    struct lineup_part *part = &pool->lineup.part[preference];
-    uint64_t range = atomic_load_explicit(&part->range, memory_order_acquire);
+    struct lineup_part *source = &pool->lineup.parts[part];
+    uint64_t range = atomic_load_explicit(&source->range, memory_order_acquire);
 
+    if (range_count(range) == 0)
+        return false;
     *c = (struct balancer_candidates){
         .pool = pool,
         .tried = tried,
-        .preference = preference,
+        .preference = source->preference,
+        .level = source->level,
         .first = (unsigned)(range >> 32),
-        .count = (unsigned)(range & UINT32_MAX),
-        .unit = atomic_load_explicit(&part->unit, memory_order_relaxed),
-        .points = atomic_load_explicit(&part->points, memory_order_relaxed),
-        .step = atomic_load_explicit(&part->step, memory_order_relaxed),
+        .count = range_count(range),
+        .unit = atomic_load_explicit(&source->unit, memory_order_relaxed),
+        .points = atomic_load_explicit(&source->points, memory_order_relaxed),
+        .step = atomic_load_explicit(&source->step, memory_order_relaxed),
     };
     /* Points of 0 beside a count: it is being rewritten; the caller looks at the endpoints. */
-    return c->count > 0 && c->points > 0 && c->unit > 0;
+    return c->points > 0 && c->unit > 0;
 }
 
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint)
 {
-    return endpoint_preference(endpoint) == c->preference &&
-           !balancer_tried_has(c->tried, endpoint->index);
+    return endpoint_preference(endpoint) == c->preference && endpoint->level == c->level &&
+           !balancer_tried_has(c->tried, endpoint->index) &&
+           endpoint_has_room(endpoint, endpoint_active(endpoint));
+}
+
+bool candidates_take(const struct balancer_candidates *c, struct endpoint *endpoint)
+{
+    return candidates_have(c, endpoint) && endpoint_take(endpoint);
 }
 
 struct endpoint *candidates_at(const struct balancer_candidates *c, unsigned position)
@@ -119,12 +189,12 @@ struct endpoint *candidates_at(const struct balancer_candidates *c, unsigned pos
                                 memory_order_acquire);
 }
 
-struct endpoint *candidates_from(const struct balancer_candidates *c, unsigned position)
+struct endpoint *candidates_take_from(const struct balancer_candidates *c, unsigned position)
 {
     for (unsigned i = 0; i < c->count; i++) {
         struct endpoint *e = candidates_at(c, (position + i) % c->count);
 
-        if (candidates_have(c, e))
+        if (candidates_take(c, e))
             return e;
     }
     return NULL;

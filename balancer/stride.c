@@ -5,8 +5,9 @@
 
 #include "base/check.h"
 
-/* A stride of weight 1. The largest weight, 65535, still divides it to five digits. */
-static const uint64_t STRIDE_ONE = 1ull << 32;
+/* A stride of one hundredth of a weight. The largest, 65535 whole ones, still divides it to five
+ * digits. */
+static const uint64_t STRIDE_ONE = 1ull << 40;
 
 static uint64_t stride_of(const struct endpoint *endpoint)
 {

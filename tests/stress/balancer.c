@@ -106,6 +106,16 @@ static struct endpoint *request_start(struct work *w, uint64_t *random, uint64_t
     return e;
 }
 
+/* As the management API would, at any time. */
+static void look_at_tiers(struct balancer_pool *pool)
+{
+    struct balancer_tier tier;
+
+    CHECK(balancer_pool_tiers(pool, &tier, 1) == 1);
+    CHECK(tier.endpoints == SIZE && tier.healthy <= SIZE && tier.load_percent <= 100);
+    CHECK(!balancer_pool_panicking(pool));
+}
+
 static void *restless_main(void *arg)
 {
     struct work *w = arg;
@@ -121,7 +131,7 @@ static void *restless_main(void *arg)
             balancer_done(w->run->pool, *place, BALANCER_SUCCESS, 5000, now_us);
         *place = request_start(w, &random, now_us);
         if (i % 1000 == 0)
-            balancer_pool_refresh(w->run->pool, 0); /* two threads at it at the same time */
+            look_at_tiers(w->run->pool);
     }
     for (unsigned i = 0; i < HELD; i++) {
         if (held[i] != NULL)
@@ -166,8 +176,7 @@ static void change_something(struct endpoint *e, uint64_t bits)
     }
 }
 
-/* Changes inputs while the workers are at it. Bounded and with a breath between: a worker that is
- * rebuilding goes on as long as changes come, and would never finish. */
+/* Changes inputs while the workers are at it; with a breath between, so that they see each. */
 static void change_inputs(struct run *run)
 {
     const struct timespec breath = {.tv_nsec = 500000};
