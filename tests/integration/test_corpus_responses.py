@@ -27,7 +27,9 @@ class Bench:
         self.backend = self.stage.backend(self.script)
         self.proxy = self.stage.evergate(libconfig.simple(
             [self.backend], workers=1, routes=[{"name": "all", "pool": "app"}],
-            pool_settings={"timeouts": {"response": "10s", "idle": "10s"}}))
+            pool_settings={"timeouts": {"response": "10s", "idle": "10s"},
+                           "retry": {"attempts": 1}, "breaker": {"failure_threshold": 0,
+                                                                 "error_percent": 0}}))
         self.data = b""
         self.piece = None
 
