@@ -121,7 +121,7 @@ int admin_start(struct admin **ret_admin, struct server *server, char **ret_why)
         return rc;
     }
     if (config->admin.token_file)
-        rc = admin_token_load(&admin->token, config->admin.token_file, ret_why);
+        rc = admin_token_load(&admin->token, "admin.token_file", config->admin.token_file, ret_why);
     if (rc == EG_OK)
         rc = doors_open(admin, ret_why);
     if (rc == EG_OK) {

@@ -1,6 +1,9 @@
 /*
  * Who may talk to management.
  *
+ * A page of any site can make the operator's browser send a POST here. The browser then says whose
+ * page it was (Origin), and what is not a page of management itself may change nothing.
+ *
  * A page in the operator's own browser can be made to send requests to 127.0.0.1 under any name
  * that its author's DNS points there (DNS rebinding); such a request carries that name as Host. So
  * on a loopback address only addresses and "localhost" are accepted as Host.
@@ -54,6 +57,20 @@ const char *admin_guard_host(const struct admin_door *door, const char *host)
            "Host";
 }
 
+const char *admin_guard_origin(const char *origin, const char *host)
+{
+    static const struct slice schemes[] = {{"http://", 7}, {"https://", 8}}; /* TLS in front */
+    struct slice given = slice_trim(slice_str(origin)), own = slice_trim(slice_str(host));
+
+    if (!origin)
+        return NULL; /* no browser, or a page that asks its own server */
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        if (given.n > schemes[i].n && slice_ieq(slice_from(given.p, schemes[i].n), schemes[i]) &&
+            slice_ieq(slice_from(given.p + schemes[i].n, given.n - schemes[i].n), own))
+            return NULL;
+    return "a page of another origin may not change anything here";
+}
+
 bool admin_guard_token(const char *token, const char *authorization)
 {
     static const struct slice scheme = {"bearer ", 7};
@@ -70,7 +87,7 @@ bool admin_guard_token(const char *token, const char *authorization)
     return difference == 0;
 }
 
-int admin_token_load(char **ret_token, const char *path, char **ret_why)
+int admin_token_load(char **ret_token, const char *key, const char *path, char **ret_why)
 {
     char buffer[ADMIN_TOKEN_BYTES];
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -78,7 +95,7 @@ int admin_token_load(char **ret_token, const char *path, char **ret_why)
     struct slice token;
 
     if (n < 0)
-        *ret_why = xasprintf("admin.token_file \"%s\": %s", path, strerror(errno));
+        *ret_why = xasprintf("%s \"%s\": %s", key, path, strerror(errno));
     if (fd >= 0)
         close(fd);
     if (n < 0)
@@ -88,7 +105,7 @@ int admin_token_load(char **ret_token, const char *path, char **ret_why)
         token.n--;
     token = slice_trim(token);
     if (token.n == 0 || (size_t)n == sizeof(buffer) || memchr(token.p, '\n', token.n)) {
-        *ret_why = xasprintf("admin.token_file \"%s\": it must hold one line with the token", path);
+        *ret_why = xasprintf("%s \"%s\": it must hold one line with the token", key, path);
         return EG_E_INTERNAL;
     }
     *ret_token = xstrndup(token.p, token.n);

@@ -7,7 +7,9 @@
 #include <pthread.h>
 
 #include "admin/admin.h"
+#include "admin/admin_call.h"
 #include "admin/admin_reply.h"
+#include "admin/admin_token.h"
 #include "base/list.h"
 #include "proxy/listen.h"
 
@@ -41,10 +43,9 @@ void admin_on_request(struct evhttp_request *request, void *door);
 
 /* admin_guard.c. The sentence to refuse with, or NULL. */
 const char *admin_guard_host(const struct admin_door *door, const char *host);
+/* For what changes something: `origin`, `host` are the request's fields or NULL. */
+const char *admin_guard_origin(const char *origin, const char *host);
 bool admin_guard_token(const char *token, const char *authorization);
-/* The token of a file, without white space around it. 0 or EG_E_INTERNAL with a sentence. */
-int admin_token_load(char **ret_token, const char *path, char **ret_why) WARN_UNUSED;
-
 /*
  * admin_collect.c: the upstream counters of each pool, which belong to the workers' threads. Each
  * worker in turn adds its own on its thread; then `on_done` is called on ours. While no worker
@@ -62,8 +63,23 @@ void admin_collect(struct admin *admin, struct evhttp_request *request,
                    void (*on_done)(struct admin_collection *collection));
 void admin_collections_free(struct admin *admin); /* those that never came back, at the end */
 
-/* admin_metrics.c, admin_metrics_text.c, admin_status.c */
-void admin_metrics(struct admin *admin, struct evhttp_request *request);
-void admin_status(struct admin *admin, struct evhttp_request *request);
+/* The parts of /metrics: admin_metrics_pools.c, admin_metrics_endpoints.c. */
+void admin_metrics_pools(struct evbuffer *out, const struct admin_collection *collection);
+void admin_metrics_endpoints(struct evbuffer *out, const struct server *server);
+
+/* Handlers: each answers its call's request, at once or later. */
+void admin_metrics(struct admin_call *call); /* admin_metrics.c */
+void admin_status(struct admin_call *call);  /* admin_status.c */
+void admin_pools(struct admin_call *call);   /* admin_pools.c */
+void admin_pool(struct admin_call *call);
+void admin_endpoints(struct admin_call *call); /* admin_endpoints.c */
+void admin_endpoint(struct admin_call *call);
+void admin_events(struct admin_call *call); /* admin_events.c */
+void admin_drain(struct admin_call *call);  /* admin_actions.c */
+void admin_undrain(struct admin_call *call);
+void admin_trip(struct admin_call *call);
+void admin_reset(struct admin_call *call);
+void admin_check(struct admin_call *call);
+void admin_fail_back(struct admin_call *call);
 
 #endif

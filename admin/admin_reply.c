@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/json.h"
 #include "http/head.h"
 
 void admin_reply(struct evhttp_request *request, int status, const char *content_type,
@@ -25,33 +24,29 @@ void admin_reply(struct evhttp_request *request, int status, const char *content
     evhttp_send_reply(request, status, http_reason(status), body);
 }
 
-void admin_json_string(struct evbuffer *out, const char *text)
+void admin_reply_json(struct evhttp_request *request, int status, json_t *value)
 {
-    struct slice s = slice_str(text);
-    size_t capacity = s.n * JSON_ESCAPED_BYTES;
-    char *escaped = xmalloc(capacity + 1);
-    char *end = json_escape(escaped, escaped + capacity, s);
+    struct evbuffer *body = evbuffer_new();
 
-    evbuffer_add(out, "\"", 1);
-    evbuffer_add(out, escaped, (size_t)(end - escaped));
-    evbuffer_add(out, "\"", 1);
-    free(escaped);
+    admin_json_add(body, value);
+    evbuffer_add(body, "\n", 1);
+    admin_reply(request, status, "application/json", body);
+    evbuffer_free(body);
 }
 
 void admin_reply_error(struct evhttp_request *request, int status, const char *type,
                        const char *format, ...)
 {
-    struct evbuffer *body = evbuffer_new();
+    json_t *answer = json_object(), *error = json_object();
     va_list args;
     char *message;
 
     va_start(args, format);
     message = xvasprintf(format, args);
     va_end(args);
-    evbuffer_add_printf(body, "{\"error\":{\"type\":\"%s\",\"message\":", type);
-    admin_json_string(body, message);
-    evbuffer_add_printf(body, "}}\n");
-    admin_reply(request, status, "application/json", body);
-    evbuffer_free(body);
+    admin_json_set_text(error, "type", type);
+    admin_json_set_text(error, "message", message);
+    admin_json_set(answer, "error", error);
+    admin_reply_json(request, status, answer);
     free(message);
 }

@@ -5,15 +5,17 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 
+#include "admin/admin_json.h"
+
 /* `body` is drained; for HEAD only its length is told. */
 void admin_reply(struct evhttp_request *request, int status, const char *content_type,
                  struct evbuffer *body);
 
+/* One JSON value; takes the reference. */
+void admin_reply_json(struct evhttp_request *request, int status, json_t *value);
+
 /* {"error":{"type","message"}}, the contract's section 4. */
 void admin_reply_error(struct evhttp_request *request, int status, const char *type,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-/* Appends `text` as a JSON string with its quotes. */
-void admin_json_string(struct evbuffer *out, const char *text);
 
 #endif

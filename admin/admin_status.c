@@ -1,7 +1,6 @@
 /* GET /api/v1/status: the instance in one JSON object. */
 #include "admin/admin_internal.h"
 #include "base/clock.h"
-#include "base/timestamp.h"
 
 static const char *phase_name(enum server_phase phase)
 {
@@ -10,48 +9,53 @@ static const char *phase_name(enum server_phase phase)
     return names[phase];
 }
 
-static void put_listeners(struct evbuffer *out, const struct server *server)
+static json_t *listeners(const struct server *server)
 {
-    evbuffer_add_printf(out, ",\"listeners\":[");
+    json_t *array = json_array();
+
     for (size_t i = 0; i < server->config->listener_count; i++) {
         char address[ADDRESS_TEXT_BYTES];
-        unsigned open =
-            atomic_load_explicit(&server->listener_connections[i], memory_order_relaxed);
+        json_t *object = json_object();
 
-        evbuffer_add_printf(out, "%s{\"name\":", i ? "," : "");
-        admin_json_string(out, server->config->listeners[i].name);
-        evbuffer_add_printf(out, ",\"address\":");
-        admin_json_string(out, address_format(&server->listen[i].address, address));
-        evbuffer_add_printf(out, ",\"connections\":%u}", open);
+        admin_json_set_text(object, "name", server->config->listeners[i].name);
+        admin_json_set_text(object, "address", address_format(&server->listen[i].address, address));
+        admin_json_set_number(
+            object, "connections",
+            atomic_load_explicit(&server->listener_connections[i], memory_order_relaxed));
+        json_array_append_new(array, object);
     }
-    evbuffer_add_printf(out, "]");
+    return array;
 }
 
-void admin_status(struct admin *admin, struct evhttp_request *request)
+static json_t *pair(const char *first, uint64_t a, const char *second, uint64_t b)
 {
-    const struct server *server = admin->server;
-    struct server_totals totals = server_totals(server);
-    struct evbuffer *out = evbuffer_new();
-    char started[TIMESTAMP_LOG_BYTES];
+    json_t *object = json_object();
 
-    timestamp_log(started, server->started_wall_us);
-    evbuffer_add_printf(out, "{\"version\":\"%s\",\"state\":\"%s\"", EVERGATE_VERSION,
-                        phase_name(server_phase(server)));
-    evbuffer_add_printf(out, ",\"started_at\":\"%.*s\",\"uptime_seconds\":%.3f",
-                        TIMESTAMP_LOG_BYTES, started,
-                        (double)(clock_monotonic_us() - server->started_us) / 1000000);
-    evbuffer_add_printf(out, ",\"workers\":%u,\"config\":{\"file\":", server->worker_count);
-    admin_json_string(out, server->config->file);
-    evbuffer_add_printf(out, ",\"generation\":%llu}",
-                        (unsigned long long)atomic_load(&server->generation));
-    evbuffer_add_printf(out, ",\"connections\":{\"open\":%llu,\"total\":%llu}",
-                        (unsigned long long)totals.connections,
-                        (unsigned long long)totals.connections_total);
-    evbuffer_add_printf(out, ",\"requests\":{\"active\":%llu,\"total\":%llu}",
-                        (unsigned long long)totals.requests_active,
-                        (unsigned long long)totals.requests_total);
-    put_listeners(out, server);
-    evbuffer_add_printf(out, "}\n");
-    admin_reply(request, 200, "application/json", out);
-    evbuffer_free(out);
+    admin_json_set_number(object, first, a);
+    admin_json_set_number(object, second, b);
+    return object;
+}
+
+void admin_status(struct admin_call *call)
+{
+    const struct server *server = call->server;
+    struct server_totals totals = server_totals(server);
+    json_t *object = json_object(), *config = json_object();
+
+    admin_json_set_text(config, "file", server->config->file);
+    admin_json_set_number(config, "generation", atomic_load(&server->generation));
+    admin_json_set_text(object, "version", EVERGATE_VERSION);
+    admin_json_set_text(object, "state", phase_name(server_phase(server)));
+    admin_json_set_bool(object, "ready", server_ready(server));
+    admin_json_set(object, "started_at", admin_json_time(server->started_wall_us));
+    admin_json_set_seconds(object, "uptime_seconds", clock_monotonic_us() - server->started_us);
+    admin_json_set_number(object, "workers", server->worker_count);
+    admin_json_set(object, "config", config);
+    admin_json_set(object, "connections",
+                   pair("open", totals.connections, "total", totals.connections_total));
+    admin_json_set(object, "requests",
+                   pair("active", totals.requests_active, "total", totals.requests_total));
+    admin_json_set_number(object, "last_event", events_last_id(health_events(server->health)));
+    admin_json_set(object, "listeners", listeners(server));
+    admin_reply_json(call->request, 200, object);
 }

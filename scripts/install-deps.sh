@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that a task needs and this machine lacks.
 #
-#   scripts/install-deps.sh build|run|test|bench|fuzz|lint
+#   scripts/install-deps.sh build|run|test|bench|chaos|fuzz|lint
 #
 # With everything in place it only asks dpkg: no network, no root. EVERGATE_NO_INSTALL=1 makes it
 # say what is missing and fail instead of installing.
@@ -17,6 +17,7 @@ libevent-dev: event loop and evhttp
 libssl-dev: TLS
 libconfig-dev: the configuration's syntax
 libc-ares-dev: asynchronous name resolution
+libjansson-dev: the management API's JSON
 node-llhttp: the HTTP/1 parser's C sources"
 
 test_packages="
@@ -37,6 +38,19 @@ wrk: the load generator
 openssl: a certificate
 python3: the measuring script"
 
+chaos_packages="
+haproxy: to compare with
+nginx: to compare with, and the backends
+nodejs: backends that misbehave
+wrk: the closed-loop load generator
+openssl: certificates
+iproute2: a network namespace for the black hole
+nftables: what makes it black
+postgresql: a primary and its standby
+redis-server: a master and its replica
+redis-sentinel: who elects the next master
+python3: the measuring script"
+
 fuzz_packages="
 clang: libFuzzer
 libclang-rt-14-dev: its run time
@@ -51,10 +65,11 @@ case "${1:-}" in
 build | run) wanted=$build_packages ;;
 test) wanted="$build_packages$test_packages" ;;
 bench) wanted="$build_packages$bench_packages" ;;
+chaos) wanted="$build_packages$chaos_packages" ;;
 fuzz) wanted="$build_packages$fuzz_packages" ;;
 lint) wanted="$build_packages$lint_packages" ;;
 *)
-    echo "usage: $0 build|run|test|bench|fuzz|lint" >&2
+    echo "usage: $0 build|run|test|bench|chaos|fuzz|lint" >&2
     exit 2
     ;;
 esac

@@ -66,7 +66,7 @@ static int load(char **ret_token, const char *text, size_t n)
     cr_assert_geq(fd, 0);
     cr_assert_eq(write(fd, text, n), (ssize_t)n);
     close(fd);
-    rc = admin_token_load(ret_token, path, &why);
+    rc = admin_token_load(ret_token, "key", path, &why);
     cr_assert_eq(rc != EG_OK, why != NULL);
     if (why)
         cr_assert_not_null(strstr(why, path));
@@ -88,6 +88,6 @@ Test(admin_guard, the_token_is_one_line_of_the_file)
     cr_assert_neq(load(&token, "a\nb\n", 4), EG_OK);
     memset(large, 'x', sizeof(large));
     cr_assert_neq(load(&token, large, sizeof(large)), EG_OK);
-    cr_assert_neq(admin_token_load(&token, "/nonexistent", &why), EG_OK);
+    cr_assert_neq(admin_token_load(&token, "key", "/nonexistent", &why), EG_OK);
     free(why);
 }

@@ -1,0 +1,181 @@
+/*
+ * The metrics of endpoints. A scrape asks each endpoint's health once, keeps what it needs of it
+ * with its labels, and writes the families from that: with thousands of endpoints, one lock and one
+ * escaping for each.
+ *
+ * A state is shown as Prometheus' practice has it: a series per value, 1 for the current one.
+ */
+#include <stdlib.h>
+
+#include "admin/admin_internal.h"
+#include "admin/admin_metrics_text.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+
+struct sample {
+    char *labels;
+    bool checked; /* its pool has checks */
+    enum endpoint_status status;
+    enum breaker_state breaker;
+    bool ejected, stalled;
+    unsigned openings, ejections, stalls;
+    uint64_t active, requests, successes, failures;
+    uint64_t checks, failed_checks, check_latency_us;
+};
+
+static struct sample sample_of(const struct admin_target *pool, const struct endpoint *endpoint,
+                               uint64_t now_us)
+{
+    int active = atomic_load(&endpoint->active);
+    struct health_view view;
+
+    health_view(pool->health, endpoint, now_us, &view);
+    return (struct sample){
+        .labels = metrics_labels(pool->config->name, endpoint->id),
+        .checked = pool->config->health != NULL,
+        .status = view.status,
+        .breaker = view.breaker,
+        .ejected = view.ejected,
+        .stalled = view.stall != STALL_CLEAR,
+        .openings = view.openings,
+        .ejections = view.ejections,
+        .stalls = view.stalls,
+        .active = active > 0 ? (uint64_t)active : 0,
+        .requests = atomic_load(&endpoint->picks),
+        .successes = view.successes,
+        .failures = view.failures,
+        .checks = view.checks,
+        .failed_checks = view.failed_checks,
+        .check_latency_us = view.check_latency_us,
+    };
+}
+
+static void put_status(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    static const char *const labels[] = {
+        "status=\"unknown\"",   "status=\"healthy\"",  "status=\"degraded\"",
+        "status=\"unhealthy\"", "status=\"draining\"",
+    };
+
+    for (unsigned i = ENDPOINT_UNKNOWN; i <= ENDPOINT_DRAINING; i++)
+        metrics_line(out, name, s->labels, labels[i], s->status == i);
+}
+
+static void put_breaker(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    static const char *const labels[] = {"state=\"closed\"", "state=\"open\"",
+                                         "state=\"half_open\""};
+
+    for (unsigned i = BREAKER_CLOSED; i <= BREAKER_HALF_OPEN; i++)
+        metrics_line(out, name, s->labels, labels[i], s->breaker == i);
+}
+
+static void put_transitions(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, "to=\"open\"", s->openings);
+}
+
+static void put_ejected(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, NULL, s->ejected);
+}
+
+static void put_ejections(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, NULL, s->ejections);
+}
+
+static void put_stalled(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, NULL, s->stalled);
+}
+
+static void put_stalls(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, NULL, s->stalls);
+}
+
+static void put_active(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, NULL, s->active);
+}
+
+static void put_requests(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, NULL, s->requests);
+}
+
+static void put_results(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    metrics_line(out, name, s->labels, "result=\"success\"", s->successes);
+    metrics_line(out, name, s->labels, "result=\"failure\"", s->failures);
+}
+
+static void put_checks(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    if (!s->checked)
+        return;
+    metrics_line(out, name, s->labels, "result=\"passed\"", s->checks - s->failed_checks);
+    metrics_line(out, name, s->labels, "result=\"failed\"", s->failed_checks);
+}
+
+static void put_check_latency(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    if (s->checked && s->checks > 0)
+        metrics_line_seconds(out, name, s->labels, NULL, s->check_latency_us);
+}
+
+static const struct {
+    const char *name, *type, *help;
+    void (*put)(struct evbuffer *out, const char *name, const struct sample *s);
+} families[] = {
+    {"evergate_endpoint_status", "gauge", "1 for the endpoint's status.", put_status},
+    {"evergate_breaker_state", "gauge", "1 for the state of its breaker.", put_breaker},
+    {"evergate_breaker_transitions_total", "counter", "Times its breaker opened.", put_transitions},
+    {"evergate_endpoint_ejected", "gauge", "1 while outlier detection keeps it out.", put_ejected},
+    {"evergate_ejections_total", "counter", "Times it was ejected.", put_ejections},
+    {"evergate_endpoint_stalled", "gauge", "1 while it holds requests and answers none.",
+     put_stalled},
+    {"evergate_stalls_total", "counter", "Times it stalled.", put_stalls},
+    {"evergate_endpoint_active", "gauge", "Requests it is serving.", put_active},
+    {"evergate_upstream_requests_total", "counter", "Requests sent to it, retries included.",
+     put_requests},
+    {"evergate_upstream_results_total", "counter",
+     "What became of them; a 5xx is a failure, what a client gave up is neither.", put_results},
+    {"evergate_health_checks_total", "counter", "Active checks of it.", put_checks},
+    {"evergate_health_check_seconds", "gauge", "How long its last check took.", put_check_latency},
+};
+
+static struct sample *take_samples(const struct server *server, size_t *ret_count)
+{
+    uint64_t now_us = clock_monotonic_us();
+    size_t count = 0, n = 0;
+    struct sample *samples;
+
+    for (size_t p = 0; p < server->config->pool_count; p++)
+        count += balancer_pool_size(server->pools[p]);
+    samples = xcalloc(count + 1, sizeof(*samples));
+    for (unsigned p = 0; p < server->config->pool_count; p++) {
+        struct admin_target pool = admin_target(server, p);
+
+        for (unsigned e = 0; e < balancer_pool_size(pool.balancer); e++)
+            samples[n++] = sample_of(&pool, balancer_pool_endpoint(pool.balancer, e), now_us);
+    }
+    *ret_count = count;
+    return samples;
+}
+
+void admin_metrics_endpoints(struct evbuffer *out, const struct server *server)
+{
+    size_t count;
+    struct sample *samples = take_samples(server, &count);
+
+    for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
+        metrics_family(out, families[f].name, families[f].type, families[f].help);
+        for (size_t i = 0; i < count; i++)
+            families[f].put(out, families[f].name, &samples[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        free(samples[i].labels);
+    free(samples);
+}

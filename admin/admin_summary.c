@@ -1,0 +1,215 @@
+/* Sentences about endpoints and pools: see admin_summary.h. */
+#include "admin/admin_summary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/timestamp.h"
+
+typedef unsigned long long ull;
+
+const char *admin_duration(char *out, uint64_t us)
+{
+    ull s = us / 1000000;
+
+    if (us < 1000000)
+        snprintf(out, ADMIN_DURATION_BYTES, "%llu ms", (ull)us / 1000);
+    else if (s < 60)
+        snprintf(out, ADMIN_DURATION_BYTES, "%llu s", s);
+    else if (s < 3600)
+        snprintf(out, ADMIN_DURATION_BYTES, "%llum %llus", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(out, ADMIN_DURATION_BYTES, "%lluh %llum", s / 3600, s / 60 % 60);
+    else
+        snprintf(out, ADMIN_DURATION_BYTES, "%llud %lluh", s / 86400, s / 3600 % 24);
+    return out;
+}
+
+/* "WHAT since 02:58:11 UTC (4m 12s): WHY. NEXT." `next` is freed. */
+static char *sentence(const struct admin_facts *facts, const char *what, uint64_t for_us,
+                      const char *why, char *next)
+{
+    char begun[TIMESTAMP_LOG_BYTES], duration[ADMIN_DURATION_BYTES];
+    char *text;
+
+    timestamp_log(begun, facts->wall_us - for_us);
+    text = xasprintf("%s since %.8s UTC (%s)%s%s. %s.", what, begun + strlen("2026-11-21T"),
+                     admin_duration(duration, for_us), why[0] ? ": " : "", why, next);
+    free(next);
+    return text;
+}
+
+static char *draining(const struct admin_facts *facts)
+{
+    return sentence(
+        facts, "Draining", facts->view->status_for_us, facts->view->why,
+        xasprintf("It gets no new requests, %d %s still in flight; undrain brings it back",
+                  facts->active, facts->active == 1 ? "is" : "are"));
+}
+
+static char *unhealthy(const struct admin_facts *facts)
+{
+    const struct health_view *view = facts->view;
+    const struct config_health *health = facts->config->health;
+    const struct config_recovery *recovery = facts->config->recovery;
+    char every[ADMIN_DURATION_BYTES] = "";
+
+    if (!health)
+        return sentence(facts, "Unhealthy", view->status_for_us, view->why,
+                        xstrdup("It gets no requests"));
+    admin_duration(every, health->fast_interval_ms * 1000);
+    return sentence(facts, "Unhealthy", view->status_for_us, view->why,
+                    xasprintf("It gets no requests and is checked every %s: %u good checks in a "
+                              "row bring it back%s",
+                              every, health->rise,
+                              recovery ? ", and its recovery action is tried" : ""));
+}
+
+static char *breaker_open(const struct admin_facts *facts)
+{
+    const struct health_view *view = facts->view;
+    char in[ADMIN_DURATION_BYTES];
+    char *next;
+
+    if (view->retry_in_us == 0)
+        next = xstrdup("It gets no requests until its breaker is reset");
+    else
+        next =
+            xasprintf("It gets no requests; in %s up to %u at a time find out whether it is "
+                      "well again",
+                      admin_duration(in, view->retry_in_us), facts->config->breaker.half_open_max);
+    return sentence(facts, "Breaker open", view->breaker_for_us, view->breaker_why, next);
+}
+
+static char *breaker_half_open(const struct admin_facts *facts)
+{
+    const struct config_breaker *breaker = &facts->config->breaker;
+
+    return sentence(facts, "Breaker half open", facts->view->breaker_for_us,
+                    facts->view->breaker_why,
+                    xasprintf("Up to %u requests at a time find out: %u good answers close it, a "
+                              "failure opens it for longer",
+                              breaker->half_open_max, breaker->success_threshold));
+}
+
+static char *ejected(const struct admin_facts *facts)
+{
+    char in[ADMIN_DURATION_BYTES];
+
+    return xasprintf("Ejected for failed requests (%u in a row; ejection number %u). It gets no "
+                     "requests and returns in %s.",
+                     facts->view->consecutive_failures, facts->view->ejections,
+                     admin_duration(in, facts->view->retry_in_us));
+}
+
+static char *stalled(const struct admin_facts *facts)
+{
+    if (facts->view->stall == STALL_PROBING)
+        return xasprintf("Stalled: it holds %d requests and answers none. One more request was "
+                         "sent to find out; its answer clears the endpoint.",
+                         facts->active);
+    return xasprintf("Stalled: it holds %d requests and answers none. It gets new ones only when "
+                     "nothing better can serve; an answer clears it, and one request at a time "
+                     "asks for that.",
+                     facts->active);
+}
+
+static char *unknown(const struct admin_facts *facts)
+{
+    return xstrdup("Not checked yet: it is used only while no endpoint is healthy. One good check "
+                   "is enough.");
+}
+
+static char *healthy(const struct admin_facts *facts)
+{
+    return sentence(
+        facts, "Healthy", facts->view->status_for_us, "",
+        facts->share_percent < 100
+            ? xasprintf("It starts slowly: %u %% of its share by now", facts->share_percent)
+            : xstrdup("It gets its share of the requests"));
+}
+
+/* What keeps it from serving comes first, in the order in which it would have to be cured. */
+static char *condition(const struct admin_facts *facts)
+{
+    const struct health_view *view = facts->view;
+
+    if (view->status == ENDPOINT_DRAINING)
+        return draining(facts);
+    if (facts->weight == 0)
+        return xstrdup("Its weight is 0: it gets no new requests until somebody gives it one.");
+    if (!facts->resolved)
+        return xstrdup("Its name has no address: it gets no requests until the name resolves, "
+                       "which is asked again and again.");
+    if (view->status == ENDPOINT_UNHEALTHY)
+        return unhealthy(facts);
+    if (view->breaker == BREAKER_OPEN)
+        return breaker_open(facts);
+    if (view->breaker == BREAKER_HALF_OPEN)
+        return breaker_half_open(facts);
+    if (view->ejected)
+        return ejected(facts);
+    if (view->stall != STALL_CLEAR)
+        return stalled(facts);
+    if (view->status == ENDPOINT_UNKNOWN)
+        return unknown(facts);
+    if (view->status == ENDPOINT_DEGRADED)
+        return sentence(facts, "Degraded", view->status_for_us, view->why,
+                        xstrdup("It is used only when no healthy endpoint can serve"));
+    return healthy(facts);
+}
+
+char *admin_endpoint_summary(const struct admin_facts *facts)
+{
+    bool taken_out = facts->view->status == ENDPOINT_DRAINING || facts->weight == 0;
+    char *text = condition(facts), *both;
+
+    if (!facts->panicking || taken_out || !facts->resolved)
+        return text;
+    both = xasprintf("%s But its pool panics: too few endpoints are left, so requests are given to "
+                     "all of them, the unhealthy too.",
+                     text);
+    free(text);
+    return both;
+}
+
+/* Where load is that does not belong there: on any level but the first that has endpoints. */
+static char *add_tier(char *text, const struct balancer_tier *tier)
+{
+    char *longer;
+
+    if (tier->priority == 0)
+        longer = xasprintf("%s; %u %% of the load is on the backups", text, tier->load_percent);
+    else
+        longer = xasprintf("%s; %u %% of the load is on priority %u%s%s", text, tier->load_percent,
+                           tier->priority, tier->where[0] ? ", " : "", tier->where);
+    free(text);
+    return longer;
+}
+
+static char *add_held_back(char *text, const struct balancer_tier *tier)
+{
+    char *longer = xasprintf("%s; priority %u could take more, but the failback policy waits", text,
+                             tier->priority);
+
+    free(text);
+    return longer;
+}
+
+char *admin_pool_summary(const struct balancer_tier *tiers, unsigned tier_count, unsigned usable,
+                         unsigned endpoints, bool panicking)
+{
+    char *text =
+        xasprintf("%s%u of %u endpoint%s can serve", panicking ? "Panic, health is ignored: " : "",
+                  usable, endpoints, endpoints == 1 ? "" : "s");
+
+    for (unsigned i = 0; i < tier_count; i++) {
+        if (i > 0 && tiers[i].load_percent > 0)
+            text = add_tier(text, &tiers[i]);
+        if (tiers[i].held_back)
+            text = add_held_back(text, &tiers[i]);
+    }
+    return text;
+}
