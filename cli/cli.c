@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admin/admin_json.h"
 #include "cli/cli_internal.h"
 
 void cli_print_help(void)
@@ -115,6 +116,7 @@ int cli_main(int argc, char **argv)
     const struct cli_command *command;
     int code;
 
+    admin_json_init();
     if (argc < 2) {
         fprintf(stderr, "evergate: which command? Try \"evergate --help\".\n");
         return CLI_USAGE;

@@ -20,9 +20,21 @@ struct cli_options {
     const char *config; /* NULL: not given; points into argv */
     uint16_t port;
     bool help;
+    /* To talk to a running instance: see remote.h. */
+    const char *admin, *token_file; /* NULL: not given */
+    bool json;
+    const char *pool; /* NULL: all */
+    bool has_since, follow;
+    uint64_t since;
 };
 
-enum cli_option_bits { CLI_TAKES_CONFIG = 1, CLI_TAKES_PORT = 2 };
+enum cli_option_bits {
+    CLI_TAKES_CONFIG = 1, /* and needs it */
+    CLI_TAKES_PORT = 2,
+    CLI_TAKES_ADMIN = 4, /* talks to a running instance */
+    CLI_TAKES_EVENTS = 8,
+    CLI_TAKES_POOL = 16, /* an argument without a letter */
+};
 
 struct cli_command {
     const char *name;
@@ -61,6 +73,10 @@ int cli_serve(struct config *config,
 int cli_run(const struct cli_options *options);
 int cli_check(const struct cli_options *options);
 int cli_demo(const struct cli_options *options);
+int cli_status(const struct cli_options *options);
+int cli_pools(const struct cli_options *options);
+int cli_endpoints(const struct cli_options *options);
+int cli_events(const struct cli_options *options);
 int cli_version(const struct cli_options *options);
 int cli_help(const struct cli_options *options);
 

@@ -8,39 +8,59 @@
 #include "cli/cli_internal.h"
 #include "cli/config_errors.h"
 #include "cli/demo_backends.h"
+#include "cli/remote.h"
 #include "proxy/listen.h"
 
-/* The usual port of management, or any when something else has it: no reason to refuse a demo. */
-static unsigned admin_port(void)
+static unsigned free_port(const char *bind)
 {
     struct listen_set set;
     char *why = NULL;
+    unsigned port;
 
-    if (listen_open(&set, "127.0.0.1:9900", 1, &why) != EG_OK) {
+    if (listen_open(&set, bind, 1, &why) != EG_OK) {
         free(why);
         return 0;
     }
+    port = address_port(&set.address);
     listen_close(&set);
-    return 9900;
+    return port;
+}
+
+/* The usual port of management, or any when something else has it: no reason to refuse a demo. The
+ * page asks management through the proxy, so the port must be known before it is bound. */
+static unsigned admin_port(void)
+{
+    unsigned port = free_port(CLI_DEFAULT_ADDRESS);
+
+    return port ? port : free_port("127.0.0.1:0");
 }
 
 static char *config_text(const struct demo_backends *backends, unsigned port)
 {
+    unsigned admin = admin_port();
+
     return xasprintf(
         "listeners = ( { name = \"demo\"; bind = \"127.0.0.1:%u\"; } );\n"
         "routes = ( { name = \"control\"; path = \"/backends\"; pool = \"control\"; },\n"
+        "           { name = \"operator\"; path = \"/api/v1/\"; methods = [ \"GET\" ];\n"
+        "             pool = \"management\"; },\n"
         "           { name = \"demo\"; pool = \"demo\"; } );\n"
-        "pools = ( { name = \"demo\"; backends = (\n"
+        "pools = ( { name = \"demo\";\n"
+        "            health = { type = \"http\"; path = \"/health\"; interval = \"1s\";\n"
+        "                       timeout = \"1s\"; };\n"
+        "            backends = (\n"
         "            { id = \"%s\"; address = \"127.0.0.1:%u\"; },\n"
         "            { id = \"%s\"; address = \"127.0.0.1:%u\"; },\n"
         "            { id = \"%s\"; address = \"127.0.0.1:%u\"; } ); },\n"
         "          { name = \"control\"; backends = (\n"
-        "            { id = \"control\"; address = \"127.0.0.1:%u\"; } ); } );\n"
+        "            { id = \"control\"; address = \"127.0.0.1:%u\"; } ); },\n"
+        "          { name = \"management\"; backends = (\n"
+        "            { id = \"management\"; address = \"127.0.0.1:%u\"; } ); } );\n"
         "admin = { bind = \"127.0.0.1:%u\"; };\n"
         "log = { access = \"stdout\"; format = \"text\"; };\n",
         port, demo_backend_id(0), demo_backend_port(backends, 0), demo_backend_id(1),
         demo_backend_port(backends, 1), demo_backend_id(2), demo_backend_port(backends, 2),
-        demo_control_port(backends), admin_port());
+        demo_control_port(backends), admin, admin);
 }
 
 static void print_welcome(const struct server *server, const struct admin *admin)
@@ -48,20 +68,24 @@ static void print_welcome(const struct server *server, const struct admin *admin
     char proxy[ADDRESS_TEXT_BYTES], management[ADDRESS_TEXT_BYTES];
 
     address_format(&server->listen[0].address, proxy);
-    printf("\n"
-           "  evergate %s demo: a proxy in front of three backends, a, b and c.\n"
-           "\n"
-           "  Open   http://%s/\n"
-           "\n"
-           "  Or try, in another terminal:\n"
-           "    curl http://%s/hello                        # again and again: a, b, c take turns\n"
-           "    curl -X POST http://%s/backends/b/stop      # b is gone; nobody notices\n"
-           "    curl -X POST http://%s/backends/b/start\n"
-           "    curl -X POST http://%s/backends/c/break     # c answers 500\n"
-           "    curl 'http://%s/slow?ms=2000'               # an answer that takes its time\n",
-           EVERGATE_VERSION, proxy, proxy, proxy, proxy, proxy, proxy);
+    printf(
+        "\n"
+        "  evergate %s demo: a proxy in front of three backends, a, b and c.\n"
+        "\n"
+        "  Open   http://%s/\n"
+        "\n"
+        "  Or try, in another terminal:\n"
+        "    curl http://%s/hello                        # again and again: a, b, c take turns\n"
+        "    curl -X POST http://%s/backends/b/stop      # b is gone; nobody notices\n"
+        "    curl -X POST http://%s/backends/b/start\n"
+        "    curl -X POST http://%s/backends/c/break     # c answers 500 though its check is fine\n"
+        "    curl -X POST http://%s/backends/a/hang      # a accepts and never answers\n"
+        "    curl 'http://%s/slow?ms=2000'               # an answer that takes its time\n",
+        EVERGATE_VERSION, proxy, proxy, proxy, proxy, proxy, proxy, proxy);
     if (admin_address(admin, management))
-        printf("    curl http://%s/metrics                      # management\n", management);
+        printf("    evergate endpoints --admin %s   # what is known of each\n"
+               "    evergate events --admin %s --follow\n",
+               management, management);
     printf("\n"
            "  Below is the access log. Ctrl-C ends the demo.\n"
            "\n");

@@ -6,6 +6,12 @@
 
 #define CONFIG_HELP "  -c, --config FILE   the configuration file (required)\n"
 #define COMMON_HELP "  -h, --help          this text\n"
+#define ADMIN_HELP                                                                                 \
+    "  -a, --admin ADDR    where management is: host:port or unix:/path (default: what -c says,\n" \
+    "                      else unix:/run/evergate/admin.sock, else 127.0.0.1:9900)\n"             \
+    "  -c, --config FILE   take address and token file from this configuration\n"                  \
+    "  -t, --token-file FILE   the token that management asks for\n"                               \
+    "  -j, --json          the API's own JSON\n" COMMON_HELP
 
 const struct cli_command cli_commands[] = {
     {.name = "run",
@@ -36,10 +42,33 @@ const struct cli_command cli_commands[] = {
      .run = cli_check},
     {.name = "plan", .summary = "what a reload of a file would change"},
     {.name = "reload", .summary = "apply the configuration file to the running instance"},
-    {.name = "status", .summary = "the running instance in one page"},
-    {.name = "pools", .summary = "pools of the running instance"},
-    {.name = "endpoints", .summary = "endpoints of the running instance"},
-    {.name = "events", .summary = "what happened: health, breakers, failover, reloads"},
+    {.name = "status",
+     .summary = "the running instance in one page",
+     .arguments = "[--admin ADDR]",
+     .help = ADMIN_HELP,
+     .takes = CLI_TAKES_ADMIN,
+     .run = cli_status},
+    {.name = "pools",
+     .summary = "pools of the running instance",
+     .arguments = "[--admin ADDR]",
+     .help = ADMIN_HELP,
+     .takes = CLI_TAKES_ADMIN,
+     .run = cli_pools},
+    {.name = "endpoints",
+     .summary = "endpoints of the running instance",
+     .arguments = "[POOL] [--admin ADDR]",
+     .help = ADMIN_HELP
+     "\nBelow the table, a sentence for each endpoint that does not serve as it should: what\n"
+     "failed, why, since when, and what comes next.\n",
+     .takes = CLI_TAKES_ADMIN | CLI_TAKES_POOL,
+     .run = cli_endpoints},
+    {.name = "events",
+     .summary = "what happened: health, breakers, failover, reloads",
+     .arguments = "[--since ID] [--follow] [--admin ADDR]",
+     .help = "  -s, --since ID      all that came after that event (default: the latest 100)\n"
+             "  -f, --follow        go on, until interrupted\n" ADMIN_HELP,
+     .takes = CLI_TAKES_ADMIN | CLI_TAKES_EVENTS,
+     .run = cli_events},
     {.name = "explain", .summary = "where a request would go, and why"},
     {.name = "drill", .summary = "rehearse a failure and measure the failover"},
     {.name = "top", .summary = "live view of the running instance"},

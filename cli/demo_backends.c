@@ -16,7 +16,7 @@
 
 enum { SLOW_MAX_MS = 30000 };
 
-enum backend_state { BACKEND_UP, BACKEND_BROKEN, BACKEND_STOPPED };
+enum backend_state { BACKEND_UP, BACKEND_BROKEN, BACKEND_HANGING, BACKEND_STOPPED };
 
 struct backend {
     struct demo_backends *all;
@@ -25,7 +25,7 @@ struct backend {
     struct evhttp *http; /* NULL while stopped */
     uint16_t port;       /* kept over a stop */
     uint64_t requests;
-    struct list slow; /* answers that wait for their time */
+    struct list slow; /* answers that wait for their time, or for the end of its hanging */
 };
 
 struct demo_backends {
@@ -43,7 +43,7 @@ struct slow_answer {
     struct evhttp_request *request;
 };
 
-static const char *const state_names[] = {"up", "broken", "stopped"};
+static const char *const state_names[] = {"up", "broken", "hanging", "stopped"};
 
 const char *demo_backend_id(unsigned index)
 {
@@ -71,36 +71,28 @@ static void reply_string(struct evhttp_request *request, const char *content_typ
     evbuffer_free(body);
 }
 
-static void put_headers(struct evbuffer *out, struct evhttp_request *request)
+static json_t *headers_of(struct evhttp_request *request)
 {
     struct evkeyvalq *headers = evhttp_request_get_input_headers(request);
-    const char *separator = "";
+    json_t *object = json_object();
 
-    evbuffer_add_printf(out, ",\"headers\":{");
-    for (struct evkeyval *h = headers->tqh_first; h; h = h->next.tqe_next) {
-        evbuffer_add_printf(out, "%s\n  ", separator);
-        admin_json_string(out, h->key);
-        evbuffer_add_printf(out, ": ");
-        admin_json_string(out, h->value);
-        separator = ",";
-    }
-    evbuffer_add_printf(out, "}");
+    for (struct evkeyval *h = headers->tqh_first; h; h = h->next.tqe_next)
+        json_object_set_new(object, h->key, admin_json_text(h->value));
+    return object;
 }
 
 /* Who answered, how often it has, and what arrived here after the proxy's changes. */
 static void reply_hello(struct backend *backend, struct evhttp_request *request)
 {
-    struct evbuffer *body = evbuffer_new();
+    struct evbuffer *body = evhttp_request_get_input_buffer(request);
+    json_t *object = json_object();
 
-    evbuffer_add_printf(body, "{\"backend\":\"%s\",\"count\":%llu,\"path\":", backend->id,
-                        (unsigned long long)backend->requests);
-    admin_json_string(body, evhttp_request_get_uri(request));
-    evbuffer_add_printf(body, ",\"body_bytes\":%zu",
-                        evbuffer_get_length(evhttp_request_get_input_buffer(request)));
-    put_headers(body, request);
-    evbuffer_add_printf(body, "}\n");
-    admin_reply(request, 200, "application/json", body);
-    evbuffer_free(body);
+    admin_json_set_text(object, "backend", backend->id);
+    admin_json_set_number(object, "count", backend->requests);
+    admin_json_set_text(object, "path", evhttp_request_get_uri(request));
+    admin_json_set_number(object, "body_bytes", evbuffer_get_length(body));
+    admin_json_set(object, "headers", headers_of(request));
+    admin_reply_json(request, 200, object);
 }
 
 /* A decimal parameter of the query; 0 when it is missing or no number. */
@@ -126,14 +118,26 @@ static void slow_free(struct slow_answer *slow)
     free(slow);
 }
 
-static void on_slow_timer(struct loop_timer *timer)
+static void slow_reply(struct slow_answer *slow)
 {
-    struct slow_answer *slow = container_of(timer, struct slow_answer, timer);
-
     reply_hello(slow->backend, slow->request);
     slow_free(slow);
 }
 
+static void on_slow_timer(struct loop_timer *timer)
+{
+    slow_reply(container_of(timer, struct slow_answer, timer));
+}
+
+/* evhttp frees the request with its connection; but when the peer has left, that is ours to do. */
+static void slow_drop(struct slow_answer *slow)
+{
+    if (!evhttp_request_get_connection(slow->request))
+        evhttp_request_free(slow->request);
+    slow_free(slow);
+}
+
+/* After `ms`; 0: when somebody ends its hanging. */
 static void reply_later(struct backend *backend, struct evhttp_request *request, uint64_t ms)
 {
     struct slow_answer *slow = xcalloc(1, sizeof(*slow));
@@ -142,7 +146,26 @@ static void reply_later(struct backend *backend, struct evhttp_request *request,
     slow->request = request;
     loop_timer_init(&slow->timer, on_slow_timer);
     list_push_back(&backend->slow, &slow->node);
-    loop_timer_set(&backend->all->loop, &slow->timer, ms < SLOW_MAX_MS ? ms : SLOW_MAX_MS);
+    if (ms > 0)
+        loop_timer_set(&backend->all->loop, &slow->timer, ms < SLOW_MAX_MS ? ms : SLOW_MAX_MS);
+}
+
+static void answer_traffic(struct backend *backend, struct evhttp_request *request,
+                           const struct evhttp_uri *uri, const char *path)
+{
+    uint64_t ms = query_number(uri, "ms");
+
+    backend->requests++;
+    if (strcmp(path, "/") == 0)
+        reply_string(request, "text/html; charset=utf-8", demo_page);
+    else if (backend->state == BACKEND_BROKEN)
+        admin_reply_error(request, 500, "broken", "backend %s was told to break", backend->id);
+    else if (strcmp(path, "/flaky") == 0 && query_number(uri, "fail") > 0)
+        admin_reply_error(request, 500, "flaky", "backend %s fails as asked", backend->id);
+    else if (strcmp(path, "/slow") == 0 && ms > 0)
+        reply_later(backend, request, ms);
+    else
+        reply_hello(backend, request);
 }
 
 static void answer(struct backend *backend, struct evhttp_request *request)
@@ -152,18 +175,13 @@ static void answer(struct backend *backend, struct evhttp_request *request)
 
     if (!path)
         path = "";
-    backend->requests++;
     evhttp_add_header(evhttp_request_get_output_headers(request), "X-Backend", backend->id);
-    if (strcmp(path, "/") == 0)
-        reply_string(request, "text/html; charset=utf-8", demo_page);
-    else if (backend->state == BACKEND_BROKEN)
-        admin_reply_error(request, 500, "broken", "backend %s was told to break", backend->id);
-    else if (strcmp(path, "/flaky") == 0 && query_number(uri, "fail") > 0)
-        admin_reply_error(request, 500, "flaky", "backend %s fails as asked", backend->id);
-    else if (strcmp(path, "/slow") == 0)
-        reply_later(backend, request, query_number(uri, "ms"));
+    if (backend->state == BACKEND_HANGING)
+        reply_later(backend, request, 0);
+    else if (strcmp(path, "/health") == 0) /* says fine even while everything else fails */
+        reply_string(request, "text/plain; charset=utf-8", "fine\n");
     else
-        reply_hello(backend, request);
+        answer_traffic(backend, request, uri, path);
 }
 
 static void on_backend_request(struct evhttp_request *request, void *arg)
@@ -201,37 +219,62 @@ static struct evhttp *serve(struct loop *loop, uint16_t *port,
 static void backend_stop(struct backend *backend)
 {
     list_for_each_safe(it, tmp, &backend->slow)
-        slow_free(container_of(it, struct slow_answer, node));
+        slow_drop(container_of(it, struct slow_answer, node));
     if (backend->http)
         evhttp_free(backend->http); /* closes its connections too */
     backend->http = NULL;
     backend->state = BACKEND_STOPPED;
 }
 
-static bool backend_start(struct backend *backend)
+/* Serving, in that state; what waited for the end of its hanging is answered. */
+static bool backend_start(struct backend *backend, enum backend_state state)
 {
     if (!backend->http)
         backend->http = serve(&backend->all->loop, &backend->port, on_backend_request, backend);
-    if (backend->http)
-        backend->state = BACKEND_UP;
-    return backend->http != NULL;
+    if (!backend->http)
+        return false;
+    backend->state = state;
+    if (state == BACKEND_HANGING)
+        return true;
+    list_for_each_safe(it, tmp, &backend->slow)
+    {
+        struct slow_answer *slow = container_of(it, struct slow_answer, node);
+
+        if (slow->timer.deadline_ms == 0)
+            slow_reply(slow);
+    }
+    return true;
 }
 
 static void reply_states(struct demo_backends *backends, struct evhttp_request *request)
 {
-    struct evbuffer *body = evbuffer_new();
+    json_t *array = json_array();
 
-    evbuffer_add_printf(body, "[");
     for (unsigned i = 0; i < DEMO_BACKENDS; i++) {
         const struct backend *b = &backends->v[i];
+        json_t *object = json_object();
 
-        evbuffer_add_printf(
-            body, "%s{\"id\":\"%s\",\"state\":\"%s\",\"port\":%u,\"requests\":%llu}", i ? "," : "",
-            b->id, state_names[b->state], b->port, (unsigned long long)b->requests);
+        admin_json_set_text(object, "id", b->id);
+        admin_json_set_text(object, "state", state_names[b->state]);
+        admin_json_set_number(object, "port", b->port);
+        admin_json_set_number(object, "requests", b->requests);
+        json_array_append_new(array, object);
     }
-    evbuffer_add_printf(body, "]\n");
-    admin_reply(request, 200, "application/json", body);
-    evbuffer_free(body);
+    admin_reply_json(request, 200, array);
+}
+
+static bool act(struct backend *backend, struct slice verb)
+{
+    if (slice_eq(verb, SLICE_LIT("start")))
+        return backend_start(backend, BACKEND_UP);
+    if (slice_eq(verb, SLICE_LIT("break")))
+        return backend_start(backend, BACKEND_BROKEN);
+    if (slice_eq(verb, SLICE_LIT("hang")))
+        return backend_start(backend, BACKEND_HANGING);
+    if (!slice_eq(verb, SLICE_LIT("stop")))
+        return false;
+    backend_stop(backend);
+    return true;
 }
 
 /* Takes "/backends/ID/VERB" apart and acts; false when there is no such thing. */
@@ -241,23 +284,9 @@ static bool control(struct demo_backends *backends, struct slice path)
 
     if (!slice_starts_with(path, prefix) || path.n < prefix.n + 3 || path.p[prefix.n + 1] != '/')
         return false;
-    for (unsigned i = 0; i < DEMO_BACKENDS; i++) {
-        struct backend *backend = &backends->v[i];
-        struct slice verb = slice_from(path.p + prefix.n + 2, path.n - prefix.n - 2);
-
-        if (path.p[prefix.n] != backend->id[0])
-            continue;
-        if (slice_eq(verb, SLICE_LIT("start")))
-            return backend_start(backend);
-        if (slice_eq(verb, SLICE_LIT("stop"))) {
-            backend_stop(backend);
-            return true;
-        }
-        if (slice_eq(verb, SLICE_LIT("break")) && backend_start(backend)) {
-            backend->state = BACKEND_BROKEN;
-            return true;
-        }
-    }
+    for (unsigned i = 0; i < DEMO_BACKENDS; i++)
+        if (path.p[prefix.n] == backends->v[i].id[0])
+            return act(&backends->v[i], slice_from(path.p + prefix.n + 2, path.n - prefix.n - 2));
     return false;
 }
 
@@ -271,7 +300,7 @@ static void on_control_request(struct evhttp_request *request, void *arg)
     if (evhttp_request_get_command(request) != EVHTTP_REQ_GET &&
         !control(backends, slice_str(path)))
         admin_reply_error(request, 404, "not_found",
-                          "POST /backends/ID/stop, /start or /break, with ID a, b or c");
+                          "POST /backends/ID/stop, /start, /break or /hang, with ID a, b or c");
     else
         reply_states(backends, request);
     loop_leave(&backends->loop);
@@ -303,7 +332,7 @@ static bool bind_all(struct demo_backends *backends)
         backends->v[i].all = backends;
         backends->v[i].id = demo_backend_id(i);
         list_init(&backends->v[i].slow);
-        ok = backend_start(&backends->v[i]) && ok;
+        ok = backend_start(&backends->v[i], BACKEND_UP) && ok;
     }
     backends->control =
         serve(&backends->loop, &backends->control_port, on_control_request, backends);

@@ -5,10 +5,12 @@
  *   GET  /backends                 what each is doing
  *   POST /backends/ID/stop         its port is closed, its connections are cut
  *   POST /backends/ID/start        back to normal
- *   POST /backends/ID/break        it answers 500
+ *   POST /backends/ID/break        it answers 500, though its health check stays fine
+ *   POST /backends/ID/hang         it accepts and never answers
  *
  * Each backend serves the demo's page at /, and at every other path tells who it is and what
- * arrived; /slow?ms=N answers after N milliseconds, /flaky?fail=1 with 500.
+ * arrived; /health is for health checks, /slow?ms=N answers after N milliseconds, /flaky?fail=1
+ * with 500.
  */
 #ifndef EVERGATE_CLI_DEMO_BACKENDS_H
 #define EVERGATE_CLI_DEMO_BACKENDS_H

@@ -10,11 +10,21 @@
 
 /* Beside each option, which commands take it; 0: all. */
 static const struct option all_options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"port", required_argument, NULL, 'p'},
-    {"help", no_argument, NULL, 'h'},
+    {"config", required_argument, NULL, 'c'}, {"port", required_argument, NULL, 'p'},
+    {"admin", required_argument, NULL, 'a'},  {"token-file", required_argument, NULL, 't'},
+    {"json", no_argument, NULL, 'j'},         {"since", required_argument, NULL, 's'},
+    {"follow", no_argument, NULL, 'f'},       {"help", no_argument, NULL, 'h'},
 };
-static const unsigned option_bits[] = {CLI_TAKES_CONFIG, CLI_TAKES_PORT, 0};
+static const unsigned option_bits[] = {
+    CLI_TAKES_CONFIG | CLI_TAKES_ADMIN,
+    CLI_TAKES_PORT,
+    CLI_TAKES_ADMIN,
+    CLI_TAKES_ADMIN,
+    CLI_TAKES_ADMIN,
+    CLI_TAKES_EVENTS,
+    CLI_TAKES_EVENTS,
+    0,
+};
 
 enum { OPTION_COUNT = sizeof(all_options) / sizeof(all_options[0]) };
 
@@ -56,15 +66,25 @@ static char *unknown_long_option(const struct cli_command *command, const struct
     return text;
 }
 
+static const char *name_of_letter(const struct option *options, int letter)
+{
+    for (; options->name; options++)
+        if (options->val == letter)
+            return options->name;
+    return NULL;
+}
+
 /* getopt tells a long option that it does not know by optopt 0, a short one by its letter, and an
- * argument that --help cannot have by --help's letter. */
+ * argument that an option cannot have by that option's letter. */
 static char *refused_option(const struct cli_command *command, const struct option *options,
                             char **argv)
 {
+    const char *name = optopt ? name_of_letter(options, optopt) : NULL;
+
     if (optopt == 0)
         return unknown_long_option(command, options, argv[optind - 1]);
-    if (optopt == 'h')
-        return xasprintf("%s: \"--help\" takes no argument", command->name);
+    if (name)
+        return xasprintf("%s: \"--%s\" takes no argument", command->name, name);
     return xasprintf("%s: unknown option \"-%c\"", command->name, optopt);
 }
 
@@ -79,6 +99,18 @@ static char *parse_port(uint16_t *ret_port, const struct cli_command *command, c
     return NULL;
 }
 
+static char *parse_since(struct cli_options *options, const struct cli_command *command,
+                         const char *text)
+{
+    unsigned long long id;
+
+    if (!slice_to_u64(slice_str(text), &id))
+        return xasprintf("%s: \"%s\" is no event's id; give a number", command->name, text);
+    options->since = id;
+    options->has_since = true;
+    return NULL;
+}
+
 static char *take_option(struct cli_options *options, const struct cli_command *command, int letter,
                          const char *argument)
 {
@@ -88,6 +120,20 @@ static char *take_option(struct cli_options *options, const struct cli_command *
         return NULL;
     case 'p':
         return parse_port(&options->port, command, argument);
+    case 'a':
+        options->admin = argument;
+        return NULL;
+    case 't':
+        options->token_file = argument;
+        return NULL;
+    case 'j':
+        options->json = true;
+        return NULL;
+    case 's':
+        return parse_since(options, command, argument);
+    case 'f':
+        options->follow = true;
+        return NULL;
     default:
         options->help = true;
         return NULL;
@@ -114,6 +160,8 @@ static char *parse(struct cli_options *ret, const struct cli_command *command, i
     }
     if (why || ret->help)
         return why;
+    if ((command->takes & CLI_TAKES_POOL) && optind < argc)
+        ret->pool = argv[optind++];
     if (optind < argc)
         return xasprintf("%s: unexpected argument \"%s\"", command->name, argv[optind]);
     if ((command->takes & CLI_TAKES_CONFIG) && !ret->config)
