@@ -55,13 +55,20 @@ void events_free(struct events *events);
 /* Copies it, gives it its id and time, logs it. */
 void events_add(struct events *events, const struct health_event *event);
 
+/* Logs the latest of the lines that were held back, for each endpoint whose second is over, so that
+ * the log's last word on an endpoint is the truth. Returns when to be called again (monotonic); 0:
+ * nothing is held back. health_keep does it. */
+uint64_t events_keep(struct events *events, uint64_t now_us);
+
 /* Copies up to `max` events with an id above `since`, oldest first; returns their number. */
 size_t events_read(struct events *events, uint64_t since, struct health_event *out, size_t max);
 uint64_t events_last_id(struct events *events);
 uint64_t events_count(struct events *events, enum event_type type); /* since the start */
 
 /* The log's line without time and level: pool "api": endpoint "a" (127.0.0.1:8081): breaker closed
- * -> open: WHY; was closed for 3h 12m; NEXT. Returns its size. Pure. */
+ * -> open: WHY; was closed for 3 h 12 m; NEXT. Returns its size, cut to fit. Control characters
+ * are replaced. Pure. */
+enum { EVENT_LINE_BYTES = 768 }; /* enough for any */
 size_t event_format(const struct health_event *event, char *out, size_t capacity);
 
 #endif

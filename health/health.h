@@ -162,10 +162,13 @@ struct health_view {
     unsigned openings, ejections, stalls; /* since the start */
     unsigned consecutive_failures;
     uint64_t successes, failures, checks, failed_checks;
-    uint64_t check_latency_us; /* of the last check */
-    uint64_t checked_ago_us;   /* 0: never */
+    uint64_t check_latency_us;                       /* of the last check */
+    uint64_t checked_ago_us;                         /* 0: never */
     struct health_outcome outcomes[HEALTH_OUTCOMES]; /* newest first */
     unsigned outcome_count;
+    bool tripped;                    /* the breaker was opened by hand */
+    uint64_t p50_us, p90_us, p99_us; /* of its answers of the last 10 to 20 s; 0: too few */
+    uint64_t usual_us;               /* the latency that stalls are judged by; 0: none yet */
 };
 void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint64_t now_us,
                  struct health_view *ret_view);

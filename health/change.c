@@ -1,0 +1,223 @@
+/*
+ * What follows when a machine has changed its state: the endpoint's atomics, which the balancer
+ * reads, the event, and whether the health thread is needed. Nobody else writes those atomics.
+ */
+#include <stdio.h>
+
+#include "health/health_internal.h"
+
+/* ---- Places of probes ---- */
+
+static unsigned places_wanted(const struct record *r)
+{
+    if (r->breaker.state == BREAKER_OPEN)
+        return 0;
+    if (r->stall.state == STALL_PROBING)
+        return 1;
+    return r->breaker.state == BREAKER_HALF_OPEN ? breaker_places(&r->breaker) : 0;
+}
+
+/*
+ * endpoint->probes is what is left of `places`. Picks only ever lower it, and only here it is
+ * raised: so what is out is known exactly, and never more than `places` at once. When `places`
+ * become fewer than are out, the difference is owed by the next ones that come back. A new period
+ * (`fresh`) has none out: what was picked before is no probe of it.
+ */
+static void change_places_locked(struct record *r, bool fresh)
+{
+    unsigned left = atomic_exchange(&r->endpoint->probes, 0), wanted = places_wanted(r);
+    unsigned out = r->places + r->overdrawn - left;
+
+    if (fresh || r->places == 0 || wanted == 0)
+        out = 0;
+    r->places = wanted;
+    r->overdrawn = out > wanted ? out - wanted : 0;
+    atomic_store(&r->endpoint->probes, out < wanted ? wanted - out : 0);
+}
+
+void change_place_back_locked(struct record *r)
+{
+    if (r->overdrawn > 0)
+        r->overdrawn--;
+    else if (atomic_load(&r->endpoint->probes) < r->places)
+        atomic_fetch_add(&r->endpoint->probes, 1);
+}
+
+bool record_place_left(const struct record *r)
+{
+    return atomic_load(&r->endpoint->probes) > 0;
+}
+
+/* ---- The machines ---- */
+
+bool pool_has_usable(const struct health_pool *pool, const struct record *besides)
+{
+    for (unsigned i = 0; i < pool->size; i++) {
+        if (&pool->records[i] != besides && endpoint_usable(pool->records[i].endpoint))
+            return true;
+    }
+    return false;
+}
+
+/* One endpoint less is a warning, the last one is worse. */
+static enum event_severity loss_severity(const struct health_pool *pool)
+{
+    return pool_has_usable(pool, NULL) ? EVENT_WARN : EVENT_ERROR;
+}
+
+static void event_init(struct health_event *event, enum event_type type, const char *from,
+                       const char *to, const char *why, uint64_t was_us)
+{
+    *event = (struct health_event){.type = type, .was_us = was_us};
+    snprintf(event->from, sizeof(event->from), "%s", from);
+    snprintf(event->to, sizeof(event->to), "%s", to);
+    snprintf(event->why, sizeof(event->why), "%s", why);
+}
+
+static const char *stall_name(enum stall_state state)
+{
+    static const char *const names[] = {
+        [STALL_CLEAR] = "clear", [STALL_STALLED] = "stalled", [STALL_PROBING] = "probing"};
+
+    return names[state];
+}
+
+void change_breaker_locked(struct health_pool *pool, struct record *r, enum breaker_state from,
+                           uint64_t since_us, const char *why, uint64_t now_us)
+{
+    enum breaker_state to = r->breaker.state;
+    struct health_event event;
+
+    /* Places before the state that gives them out, and the state before they are taken away. */
+    if (to == BREAKER_HALF_OPEN) {
+        change_places_locked(r, true);
+        atomic_store(&r->endpoint->breaker, to);
+    } else {
+        atomic_store(&r->endpoint->breaker, to);
+        change_places_locked(r, false);
+    }
+    snprintf(r->breaker_why, sizeof(r->breaker_why), "%s", why);
+    event_init(&event, EVENT_BREAKER, breaker_state_name(from), breaker_state_name(to), why,
+               now_us - since_us);
+    event.severity = to == BREAKER_OPEN ? loss_severity(pool) : EVENT_INFO;
+    next_breaker(pool, r, now_us, &event);
+    tell_locked(pool, r, &event);
+    health_wake_changed(pool);
+    /* The one that finds out for the breaker finds out for the stall as well. */
+    since_us = r->stall.since_us;
+    if (to == BREAKER_HALF_OPEN && stall_probe_now(&r->stall, now_us))
+        change_stall_locked(pool, r, STALL_STALLED, since_us, "its breaker went half open", now_us);
+}
+
+void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t since_us,
+                           const char *why, uint64_t now_us)
+{
+    bool ejected = r->outlier.ejected;
+    struct health_event event;
+
+    atomic_store(&r->endpoint->ejected, ejected);
+    event_init(&event, EVENT_OUTLIER, ejected ? "serving" : "ejected",
+               ejected ? "ejected" : "returned", why, now_us - since_us);
+    event.severity = ejected ? EVENT_WARN : EVENT_INFO;
+    next_outlier(pool, r, now_us, &event);
+    tell_locked(pool, r, &event);
+    health_wake_changed(pool);
+}
+
+void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_state from,
+                         uint64_t since_us, const char *why, uint64_t now_us)
+{
+    enum stall_state to = r->stall.state;
+    struct health_event event;
+
+    if (to == STALL_CLEAR)
+        atomic_store(&r->stall_over_us, now_us);
+    if (to == STALL_PROBING) {
+        change_places_locked(r, r->breaker.state != BREAKER_HALF_OPEN);
+        atomic_store(&r->endpoint->stall, to);
+    } else {
+        atomic_store(&r->endpoint->stall, to);
+        change_places_locked(r, false);
+    }
+    event_init(&event, EVENT_STALL, stall_name(from), stall_name(to), why, now_us - since_us);
+    event.severity = to == STALL_STALLED ? EVENT_WARN : EVENT_INFO;
+    next_stall(r, now_us, &event);
+    tell_locked(pool, r, &event);
+    health_wake_changed(pool);
+}
+
+static enum endpoint_status record_status(const struct health_pool *pool, const struct record *r)
+{
+    if (r->draining)
+        return ENDPOINT_DRAINING;
+    return pool->config->health != NULL ? r->check.status : ENDPOINT_HEALTHY;
+}
+
+void change_status_locked(struct health_pool *pool, struct record *r, const char *why,
+                          uint64_t now_us)
+{
+    enum endpoint_status from = atomic_load(&r->endpoint->status), to = record_status(pool, r);
+    bool drain = from == ENDPOINT_DRAINING || to == ENDPOINT_DRAINING;
+    struct health_event event;
+
+    if (from == to)
+        return;
+    atomic_store(&r->endpoint->draining, to == ENDPOINT_DRAINING);
+    atomic_store(&r->endpoint->status, to);
+    snprintf(r->why, sizeof(r->why), "%s", why);
+    event_init(&event, drain ? EVENT_DRAIN : EVENT_HEALTH, endpoint_status_name(from),
+               endpoint_status_name(to), why, now_us - r->status_since_us);
+    event.severity = to == ENDPOINT_UNHEALTHY  ? loss_severity(pool)
+                     : to == ENDPOINT_DEGRADED ? EVENT_WARN
+                                               : EVENT_INFO;
+    r->status_since_us = now_us;
+    next_status(pool, r, to, &event);
+    tell_locked(pool, r, &event);
+    pool->status_changed = true;
+    health_wake_changed(pool);
+}
+
+/* ---- After anything ---- */
+
+uint64_t record_due_us(const struct record *r)
+{
+    uint64_t due_us[] = {breaker_due_us(&r->breaker), stall_due_us(&r->stall),
+                         r->outlier.ejected ? r->outlier.until_us : 0};
+    uint64_t first_us = 0;
+
+    for (unsigned i = 0; i < sizeof(due_us) / sizeof(due_us[0]); i++) {
+        if (due_us[i] != 0 && (first_us == 0 || due_us[i] < first_us))
+            first_us = due_us[i];
+    }
+    return first_us;
+}
+
+/* Away until it serves as before; half_open is not there yet. */
+static void settle_return_locked(struct health_pool *pool, struct record *r)
+{
+    enum endpoint_status status = record_status(pool, r);
+    bool serves = status == ENDPOINT_HEALTHY || status == ENDPOINT_DEGRADED;
+
+    if (status == ENDPOINT_UNHEALTHY || status == ENDPOINT_DRAINING || r->outlier.ejected ||
+        r->breaker.state != BREAKER_CLOSED) {
+        r->away = true;
+    } else if (r->away && serves) {
+        r->away = false;
+        r->returning = true;
+        pool->someone_returns = true;
+    }
+}
+
+void change_settle_locked(struct health_pool *pool, struct record *r)
+{
+    uint64_t due_us = record_due_us(r), first_us = atomic_load(&pool->due_us);
+    bool watched = r->breaker.state != BREAKER_CLOSED || r->breaker.row > 0 || r->outlier.ejected ||
+                   r->outlier.row > 0 || r->stall.state != STALL_CLEAR;
+
+    atomic_store_explicit(&r->watched, watched, memory_order_relaxed);
+    settle_return_locked(pool, r);
+    if (due_us != 0 && (first_us == 0 || due_us < first_us)) {
+        atomic_store(&pool->due_us, due_us);
+        health_wake(pool);
+    }
+}

@@ -1,0 +1,82 @@
+/* An event as the line that an operator reads. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "health/duration.h"
+#include "health/events.h"
+
+const char *event_type_name(enum event_type type)
+{
+    static const char *const names[EVENT_TYPE_COUNT] = {
+        [EVENT_HEALTH] = "health",     [EVENT_BREAKER] = "breaker",   [EVENT_OUTLIER] = "outlier",
+        [EVENT_STALL] = "stall",       [EVENT_DRAIN] = "drain",       [EVENT_FAILOVER] = "failover",
+        [EVENT_FAILBACK] = "failback", [EVENT_PANIC] = "panic",       [EVENT_RECOVERY] = "recovery",
+        [EVENT_FALLBACK] = "fallback", [EVENT_OVERLOAD] = "overload",
+    };
+
+    return (unsigned)type < EVENT_TYPE_COUNT ? names[type] : "unknown";
+}
+
+struct line {
+    char *out;
+    size_t capacity, size;
+};
+
+static void line_add(struct line *line, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void line_add(struct line *line, const char *format, ...)
+{
+    size_t left = line->capacity - line->size;
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(line->out + line->size, left, format, args);
+    va_end(args);
+    if (n > 0)
+        line->size += (size_t)n < left ? (size_t)n : left - 1;
+}
+
+/* Texts may quote what a backend sent. */
+static void line_clean(struct line *line)
+{
+    for (size_t i = 0; i < line->size; i++) {
+        unsigned char c = (unsigned char)line->out[i];
+
+        if (c < 0x20 || c == 0x7f)
+            line->out[i] = '?';
+    }
+}
+
+size_t event_format(const struct health_event *event, char *out, size_t capacity)
+{
+    struct line line = {.out = out, .capacity = capacity};
+
+    if (capacity == 0)
+        return 0;
+    out[0] = '\0';
+    line_add(&line, "pool \"%s\": ", event->pool);
+    if (event->endpoint[0] != '\0')
+        line_add(&line, "endpoint \"%s\"", event->endpoint);
+    /* An endpoint without an id of its own has its address for it. */
+    if (event->endpoint[0] != '\0' && event->address[0] != '\0' &&
+        strcmp(event->endpoint, event->address) != 0)
+        line_add(&line, " (%s)", event->address);
+    if (event->endpoint[0] != '\0')
+        line_add(&line, ": ");
+    line_add(&line, "%s", event_type_name(event->type));
+    if (event->from[0] != '\0' && event->to[0] != '\0')
+        line_add(&line, " %s -> %s", event->from, event->to);
+    else
+        line_add(&line, " %s%s", event->from, event->to);
+    if (event->why[0] != '\0')
+        line_add(&line, ": %s", event->why);
+    if (event->was_us > 0 && event->from[0] != '\0')
+        line_add(&line, "; was %s for %s", event->from, duration_text(event->was_us).text);
+    if (event->next[0] != '\0')
+        line_add(&line, "; %s", event->next);
+    line_clean(&line);
+    return line.size;
+}

@@ -1,0 +1,194 @@
+/*
+ * The façade's rooms and what they share.
+ *
+ *   report.c    the traffic's outcomes: the lock-free path of success, and the careful one
+ *   operate.c   checks, operators, the resolver
+ *   change.c    what follows from a machine's change of state: atomics, the event, flags
+ *   tell.c      events on their way out; words.c, tell_tiers.c: their texts
+ *   keep.c      the health thread's turn: time, ticks, line-up, hooks
+ *   latency.c   percentiles
+ *   view.c      what people see
+ *
+ * Locks. A pool's mutex guards the machines of its records and the queue of events. It is held for
+ * computing only: events are handed on, the line-up rebuilt and hooks called without it. `telling`
+ * is taken before the mutex and keeps events of one pool in order while they are handed on.
+ *
+ * A record's atomics that are not under the mutex stand on their own and are written relaxed: each
+ * is true by itself, and none of them promises anything about another.
+ */
+#ifndef EVERGATE_HEALTH_HEALTH_INTERNAL_H
+#define EVERGATE_HEALTH_HEALTH_INTERNAL_H
+
+#include <pthread.h>
+
+#include "health/breaker.h"
+#include "health/check.h"
+#include "health/health.h"
+#include "health/histogram.h"
+#include "health/outlier.h"
+#include "health/stall.h"
+
+enum {
+    HEALTH_TICK_US = 1000000,     /* windows are fed and percentiles read so often */
+    HEALTH_PENDING_EVENTS = 1024, /* of a pool, between two turns of the health thread */
+    HEALTH_TIERS = 64,            /* that failover events look at */
+    HEALTH_RETRY_KNOWN_US = 250000,
+    HEALTH_RETRY_DEFAULT_S = 5,
+    RETRY_SECONDS_BITS = 16,
+};
+
+/* The percentiles of an endpoint that are kept to be shown. */
+enum { LATENCY_P50, LATENCY_P90, LATENCY_P99, LATENCY_COUNT };
+
+/* Health's own knowledge of an endpoint; the endpoint knows nothing of it. */
+struct record {
+    /* Every outcome of every worker comes by here. */
+    _Alignas(64) _Atomic uint64_t successes;
+    _Atomic uint64_t answered_us; /* whole milliseconds */
+    _Atomic uint64_t usual;       /* stall.h */
+    /* A machine is not at rest: every outcome is to be shown to it, under the mutex. */
+    _Atomic bool watched;
+    _Atomic uint64_t stall_over_us;  /* when the latest stall ended, and the limit that it broke: */
+    _Atomic uint64_t stall_limit_us; /* what was picked before is learned as no more */
+    _Alignas(64) _Atomic uint32_t answers[HISTOGRAM_BUCKETS];
+
+    /* The health thread's. */
+    uint32_t answers_older[HISTOGRAM_BUCKETS], answers_newer[HISTOGRAM_BUCKETS];
+    _Atomic uint32_t percentiles_us[LATENCY_COUNT];
+
+    /* Under the mutex. */
+    struct endpoint *endpoint;
+    struct check_count check;
+    struct breaker breaker;
+    struct outlier outlier;
+    struct stall stall;
+    uint64_t fed; /* of `successes`: what the windows have had */
+    uint64_t failures;
+    uint64_t status_since_us, checked_us, check_latency_us;
+    char why[HEALTH_WHY_BYTES], breaker_why[HEALTH_WHY_BYTES];
+    unsigned places;    /* of half_open and probing together: how many may be out at once */
+    unsigned overdrawn; /* taken before `places` became fewer */
+    bool draining;
+    bool away;      /* unhealthy, drained, ejected or not closed since it last served */
+    bool returning; /* serves again: its slow start is to begin */
+
+    enum endpoint_status heard_of; /* the health thread's: what on_status was last told */
+};
+
+struct health_pool {
+    struct health *health;
+    struct balancer_pool *balancer;
+    const struct config_pool *config;
+    struct record *records; /* by the endpoints' index */
+    unsigned size;
+
+    pthread_mutex_t telling, mutex;
+    uint64_t now_us; /* under the mutex, time does not go backwards */
+    uint64_t random;
+    struct window window; /* of all endpoints, for outliers to be compared with */
+    struct health_event *pending;
+    unsigned pending_count, pending_room, pending_lost;
+    bool status_changed; /* of some record, that on_status has not heard of */
+    bool someone_returns;
+
+    _Atomic bool changed;    /* inputs of the balancer */
+    _Atomic uint64_t due_us; /* when a machine's time comes at the earliest; 0: never */
+    _Atomic uint64_t retry;  /* what health_retry_after_s said last, with the time above it */
+    _Atomic uint32_t percentiles_us[100];
+
+    /* The health thread's. */
+    uint64_t refresh_us, tick_us, rotate_us;
+    struct balancer_tier tiers[HEALTH_TIERS];
+    unsigned tier_count;
+    uint64_t tiers_since_us, panic_since_us;
+    bool panicking;
+};
+
+struct health {
+    struct health_params params;
+    struct events *events;
+    struct health_pool **pools;
+    size_t count;
+    _Atomic bool woken;
+};
+
+/* ---- health.c ---- */
+
+struct record *health_record(struct health_pool *pool, const struct endpoint *endpoint);
+/* Locks, and returns `now_us` or the latest time the pool has seen. */
+uint64_t health_lock(struct health_pool *pool, uint64_t now_us);
+void health_unlock(struct health_pool *pool);
+uint64_t health_random_locked(struct health_pool *pool);
+/* Something is to be done by the health thread. With or without the mutex. */
+void health_wake(struct health_pool *pool);
+/* ... and an input of the balancer has changed. */
+void health_wake_changed(struct health_pool *pool);
+
+/* ---- report.c ---- */
+
+/* The windows get the successes that were only counted. */
+void record_feed_locked(struct health_pool *pool, struct record *r, uint64_t now_us);
+
+/* ---- change.c: each after the machine has changed its state; `since_us` is when it had entered
+ * the one that it left ---- */
+
+void change_breaker_locked(struct health_pool *pool, struct record *r, enum breaker_state from,
+                           uint64_t since_us, const char *why, uint64_t now_us);
+void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t since_us,
+                           const char *why, uint64_t now_us);
+void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_state from,
+                         uint64_t since_us, const char *why, uint64_t now_us);
+/* The status as checks and drain say together; tells when it is another. */
+void change_status_locked(struct health_pool *pool, struct record *r, const char *why,
+                          uint64_t now_us);
+/* A place of a probe comes back. */
+void change_place_back_locked(struct record *r);
+bool record_place_left(const struct record *r);
+/* Whether each outcome must be looked at, and when time will be due: after anything. */
+void change_settle_locked(struct health_pool *pool, struct record *r);
+uint64_t record_due_us(const struct record *r);
+bool pool_has_usable(const struct health_pool *pool, const struct record *besides);
+
+/* ---- tell.c ---- */
+
+/* Queues an event; its pool, endpoint and address are filled here. */
+void tell_locked(struct health_pool *pool, const struct record *r, struct health_event *event);
+/* Hands the queue to the ring and the log. Without the mutex. */
+void tell_pending(struct health_pool *pool, uint64_t now_us);
+
+/* ---- words.c ---- */
+
+/* The evidence of a change, as text. */
+struct why {
+    char text[HEALTH_WHY_BYTES];
+};
+struct why why_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+struct why why_breaker(const struct record *r);
+struct why why_outlier(struct record *r, enum outlier_cause cause,
+                       const struct health_report *report, uint64_t now_us);
+struct why why_stall_outcome(const struct record *r, const struct health_report *report,
+                             uint64_t now_us);
+struct why why_stall_silent(const struct record *r, enum stall_state from, uint64_t silent_us);
+struct why why_stall_time(const struct record *r);
+struct why why_check(const struct record *r, enum endpoint_status from, const char *verdict);
+
+/* What comes next, into the event. */
+void next_breaker(const struct health_pool *pool, const struct record *r, uint64_t now_us,
+                  struct health_event *event);
+void next_outlier(const struct health_pool *pool, const struct record *r, uint64_t now_us,
+                  struct health_event *event);
+void next_stall(const struct record *r, uint64_t now_us, struct health_event *event);
+void next_status(const struct health_pool *pool, const struct record *r,
+                 enum endpoint_status status, struct health_event *event);
+
+/* ---- tell_tiers.c ---- */
+
+/* After a refresh that moved load, or changed the panic. The health thread. */
+void tell_tiers(struct health_pool *pool, uint64_t now_us);
+void tell_panic(struct health_pool *pool, uint64_t now_us);
+
+/* ---- latency.c: the health thread ---- */
+
+void latency_tick(struct health_pool *pool, uint64_t now_us);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * Outlier detection: an endpoint that fails while its neighbours do not is left out for a time.
+ *
+ *   serving ──5 failures in a row, or a bad rate──► ejected ──its time is over──► serving
+ *
+ * It differs from the breaker in that it judges by comparison and acts for the pool: the rate must
+ * be at least twice that of the rest (when everybody fails, leaving some out only makes the others
+ * fail sooner), and the pool has the last word (outlier_pool_allows). So the machine only says that
+ * an endpoint ought to be ejected; whoever owns the pool decides and calls outlier_eject.
+ *
+ * The n-th ejection in a row lasts base * 2^(n-1), at most max_ejection. Every base_ejection that
+ * was served without another one takes one from n.
+ *
+ * Requests that were picked before the endpoint returned say nothing.
+ *
+ * Pure: no locks, time is a parameter and must not go backwards, picked_us may.
+ */
+#ifndef EVERGATE_HEALTH_OUTLIER_H
+#define EVERGATE_HEALTH_OUTLIER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "health/window.h"
+
+enum outlier_cause { OUTLIER_CAUSE_NONE, OUTLIER_CAUSE_ROW, OUTLIER_CAUSE_RATE };
+
+struct outlier {
+    const struct config_outlier *config;
+    bool ejected;
+    uint64_t since_us; /* ejected, or serving again */
+    uint64_t until_us; /* while ejected */
+    unsigned in_row;   /* ejections in a row, the latest included */
+    unsigned ejections;
+    unsigned row; /* failures since the last success */
+    struct window window;
+};
+
+void outlier_init(struct outlier *outlier, const struct config_outlier *config, uint64_t now_us);
+
+/* `count` requests succeeded lately: the volume of the window; as breaker_count. */
+void outlier_count(struct outlier *outlier, uint64_t count, uint64_t now_us);
+void outlier_success(struct outlier *outlier, uint64_t picked_us);
+
+/* A failure; `rest` is what the pool's other endpoints had in the same window. Returns why it ought
+ * to be ejected, if so. Said again with every failure until it is. */
+enum outlier_cause outlier_failure(struct outlier *outlier, uint64_t picked_us,
+                                   struct window_totals rest, uint64_t now_us);
+
+void outlier_eject(struct outlier *outlier, uint64_t now_us);
+/* Time went on: true when the ejection is over (until_us). */
+bool outlier_keep(struct outlier *outlier, uint64_t now_us);
+/* Forgets everything but the number of ejections; true when it was ejected. */
+bool outlier_reset(struct outlier *outlier, uint64_t now_us);
+
+struct outlier_pool {
+    unsigned endpoints;     /* that are meant to serve: not draining, weight over 0 */
+    unsigned ejected;       /* of them, now */
+    unsigned others_usable; /* besides the one in question */
+};
+/* May one more be ejected? Never over max_ejected_percent, never the last that can be used. */
+bool outlier_pool_allows(const struct outlier_pool *pool, unsigned max_ejected_percent);
+
+#endif

@@ -1,0 +1,61 @@
+/* The sliding window: see window.h. */
+#include "health/window.h"
+
+#include <string.h>
+
+void window_init(struct window *window, uint64_t length_ms)
+{
+    uint64_t bucket_us = length_ms * 1000 / WINDOW_BUCKETS;
+
+    *window = (struct window){.bucket_us = bucket_us > 0 ? bucket_us : 1};
+}
+
+void window_clear(struct window *window)
+{
+    memset(window->buckets, 0, sizeof(window->buckets));
+    window->sum = (struct window_totals){0};
+}
+
+/* Empties the buckets whose time is over. */
+static void window_advance(struct window *window, uint64_t now_us)
+{
+    uint64_t turn = now_us / window->bucket_us;
+
+    if (turn >= window->turn + WINDOW_BUCKETS) {
+        window_clear(window);
+        window->turn = turn;
+        return;
+    }
+    while (window->turn < turn) {
+        struct window_totals *oldest = &window->buckets[++window->turn % WINDOW_BUCKETS];
+
+        window->sum.good -= oldest->good;
+        window->sum.bad -= oldest->bad;
+        *oldest = (struct window_totals){0};
+    }
+}
+
+void window_add(struct window *window, uint64_t now_us, uint64_t good, uint64_t bad)
+{
+    struct window_totals *newest;
+
+    window_advance(window, now_us);
+    newest = &window->buckets[window->turn % WINDOW_BUCKETS];
+    newest->good += good;
+    newest->bad += bad;
+    window->sum.good += good;
+    window->sum.bad += bad;
+}
+
+struct window_totals window_sum(struct window *window, uint64_t now_us)
+{
+    window_advance(window, now_us);
+    return window->sum;
+}
+
+bool window_is_bad(struct window_totals totals, unsigned percent, unsigned min_requests)
+{
+    uint64_t all = totals.good + totals.bad;
+
+    return percent > 0 && all > 0 && all >= min_requests && totals.bad * 100 >= all * percent;
+}

@@ -1,0 +1,230 @@
+/*
+ * What an operator reads of an endpoint: the evidence of each change, and what comes next. The
+ * names of states are the machines' own; numbers come with their units; "next" says what will
+ * happen by itself.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/check.h"
+#include "health/duration.h"
+#include "health/health_internal.h"
+
+/* ---- Evidence ---- */
+
+struct why why_text(const char *format, ...)
+{
+    struct why why;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why.text, sizeof(why.text), format, args);
+    va_end(args);
+    return why;
+}
+
+static struct why failure_text(int error, int status)
+{
+    if (error != EG_OK)
+        return why_text("%s", error_text(error));
+    return why_text("status %d", status);
+}
+
+static unsigned percent_of(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? (unsigned)(part * 100 / whole) : 0;
+}
+
+static struct why why_opened(const struct breaker *breaker)
+{
+    const struct breaker_failure *last = breaker_failure_at(breaker, 0);
+    uint64_t all = breaker->evidence.good + breaker->evidence.bad;
+    struct why failure;
+
+    CHECK(last != NULL); /* it opened for this one */
+    failure = failure_text(last->error, last->status);
+    if (breaker->cause == BREAKER_CAUSE_ROW)
+        return why_text("%u failure%s in a row, the last: %s", breaker->evidence_row,
+                        breaker->evidence_row == 1 ? "" : "s", failure.text);
+    if (breaker->cause == BREAKER_CAUSE_RATE)
+        return why_text("%llu of %llu requests in %s failed (%u %%), the last: %s",
+                        (unsigned long long)breaker->evidence.bad, (unsigned long long)all,
+                        duration_text(breaker->config->window_ms * 1000).text,
+                        percent_of(breaker->evidence.bad, all), failure.text);
+    return why_text("a probe failed: %s", failure.text);
+}
+
+struct why why_breaker(const struct record *r)
+{
+    const struct breaker *breaker = &r->breaker;
+    unsigned needed = breaker->config->success_threshold;
+
+    switch (breaker->state) {
+    case BREAKER_OPEN:
+        return why_opened(breaker);
+    case BREAKER_HALF_OPEN:
+        return why_text("the time to try again has come");
+    case BREAKER_CLOSED:
+        break;
+    }
+    return needed > 1 ? why_text("%u probes succeeded", needed) : why_text("a probe succeeded");
+}
+
+struct why why_outlier(struct record *r, enum outlier_cause cause,
+                       const struct health_report *report, uint64_t now_us)
+{
+    struct window_totals own = window_sum(&r->outlier.window, now_us);
+    struct why failure = failure_text(report->error, report->status);
+
+    if (cause == OUTLIER_CAUSE_ROW)
+        return why_text("%u failure%s in a row, the last: %s", r->outlier.row,
+                        r->outlier.row == 1 ? "" : "s", failure.text);
+    return why_text("%llu of %llu requests in %s failed (%u %%), twice the rest of the pool or "
+                    "more, the last: %s",
+                    (unsigned long long)own.bad, (unsigned long long)(own.good + own.bad),
+                    duration_text(r->outlier.config->window_ms * 1000).text,
+                    percent_of(own.bad, own.good + own.bad), failure.text);
+}
+
+struct why why_stall_silent(const struct record *r, enum stall_state from, uint64_t silent_us)
+{
+    const char *who = from == STALL_PROBING ? "its probe is not answered either, " : "";
+
+    return why_text("%sno answer for %s with a request waiting; usually at most %s", who,
+                    duration_text(silent_us).text,
+                    duration_text(stall_usual_us(atomic_load(&r->usual))).text);
+}
+
+struct why why_stall_outcome(const struct record *r, const struct health_report *report,
+                             uint64_t now_us)
+{
+    if (r->stall.state == STALL_CLEAR)
+        return why_text("it answered again, %s after it was found stalled",
+                        duration_text(now_us - r->stall.stalled_us).text);
+    return why_text("its probe failed: %s", failure_text(report->error, report->status).text);
+}
+
+struct why why_stall_time(const struct record *r)
+{
+    if (r->stall.state == STALL_PROBING)
+        return why_text("the time to try again has come");
+    return why_text("nothing was heard of its probe");
+}
+
+static struct why row_text(unsigned count, const char *what)
+{
+    if (count == 1)
+        return why_text("a check %s", what);
+    return why_text("%u checks in a row %s", count, what);
+}
+
+struct why why_check(const struct record *r, enum endpoint_status from, const char *verdict)
+{
+    const struct check_count *check = &r->check;
+    bool detail = verdict != NULL && verdict[0] != '\0';
+    struct why row;
+
+    if (check->status == ENDPOINT_UNHEALTHY)
+        row = row_text(check->failed, "failed");
+    else if (check->status == ENDPOINT_HEALTHY)
+        row = row_text(check->passed, "passed");
+    else if (from == ENDPOINT_HEALTHY)
+        row = row_text(check->doubted, "did not pass");
+    else
+        row = row_text(check->alive, "did not fail");
+    if (!detail)
+        return row;
+    return why_text("%.60s, the last: %.90s", row.text, verdict);
+}
+
+/* ---- What comes next ---- */
+
+static void next_serves(const struct health_pool *pool, struct health_event *event)
+{
+    uint64_t slow_start_us = pool->config->slow_start_ms * 1000;
+
+    if (slow_start_us == 0)
+        snprintf(event->next, sizeof(event->next), "it serves again");
+    else
+        snprintf(event->next, sizeof(event->next), "it serves again, its share growing for %s",
+                 duration_text(slow_start_us).text);
+}
+
+void next_breaker(const struct health_pool *pool, const struct record *r, uint64_t now_us,
+                  struct health_event *event)
+{
+    const struct breaker *breaker = &r->breaker;
+    unsigned places = breaker_places(breaker), needed = breaker->config->success_threshold;
+
+    if (breaker->state == BREAKER_CLOSED)
+        next_serves(pool, event);
+    else if (breaker->state == BREAKER_HALF_OPEN)
+        snprintf(event->next, sizeof(event->next),
+                 "at most %u request%s at once find%s out; %u success%s close%s it", places,
+                 places == 1 ? "" : "s", places == 1 ? "s" : "", needed, needed == 1 ? "" : "es",
+                 needed == 1 ? "s" : "");
+    else if (breaker_is_tripped(breaker))
+        snprintf(event->next, sizeof(event->next), "no requests until it is reset");
+    else
+        snprintf(
+            event->next, sizeof(event->next), "no requests for %s, then %u at a time find%s out",
+            duration_text(breaker->half_open_us - now_us).text, places, places == 1 ? "s" : "");
+}
+
+void next_outlier(const struct health_pool *pool, const struct record *r, uint64_t now_us,
+                  struct health_event *event)
+{
+    unsigned out = 0;
+
+    if (!r->outlier.ejected) {
+        next_serves(pool, event);
+        return;
+    }
+    for (unsigned i = 0; i < pool->size; i++)
+        out += pool->records[i].outlier.ejected;
+    snprintf(event->next, sizeof(event->next), "no requests for %s; %u of %u endpoints ejected now",
+             duration_text(r->outlier.until_us - now_us).text, out, pool->size);
+}
+
+void next_stall(const struct record *r, uint64_t now_us, struct health_event *event)
+{
+    if (r->stall.state == STALL_CLEAR)
+        snprintf(event->next, sizeof(event->next), "it serves again");
+    else if (r->stall.state == STALL_PROBING)
+        snprintf(event->next, sizeof(event->next), "one request finds out");
+    else
+        snprintf(event->next, sizeof(event->next),
+                 "new requests go elsewhere; after %s one finds out, any answer clears it",
+                 duration_text(r->stall.probe_us - now_us).text);
+}
+
+void next_status(const struct health_pool *pool, const struct record *r,
+                 enum endpoint_status status, struct health_event *event)
+{
+    const struct config_health *config = pool->config->health;
+
+    switch (status) {
+    case ENDPOINT_HEALTHY:
+        next_serves(pool, event);
+        break;
+    case ENDPOINT_DEGRADED:
+        snprintf(event->next, sizeof(event->next), "used when no healthy one can serve");
+        break;
+    case ENDPOINT_UNHEALTHY:
+        snprintf(event->next, sizeof(event->next),
+                 "no requests; checked every %s, %u in a row bring it back",
+                 duration_text(1000 * (config->fast_interval_ms > 0 ? config->fast_interval_ms
+                                                                    : config->interval_ms))
+                     .text,
+                 config->rise);
+        break;
+    case ENDPOINT_DRAINING:
+        snprintf(event->next, sizeof(event->next), "no new requests; %d in flight go on",
+                 atomic_load(&r->endpoint->active));
+        break;
+    case ENDPOINT_UNKNOWN:
+        snprintf(event->next, sizeof(event->next),
+                 "used when nothing else can serve, until a check says more");
+        break;
+    }
+}

@@ -1,0 +1,193 @@
+/* A pool of endpoints with its health: see fixture.h. */
+#include "fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "health/events_internal.h"
+
+static void log_nothing(void *arg, enum event_severity severity, const char *line)
+{
+}
+
+void fixture_init(struct fixture *f, unsigned size)
+{
+    *f = (struct fixture){.now_us = FIXTURE_START_US};
+    f->config = (struct config_pool){
+        .name = "api",
+        .algorithm = CONFIG_ROUND_ROBIN,
+        .outlier = {.consecutive_5xx = 5,
+                    .min_requests = 20,
+                    .window_ms = 10000,
+                    .base_ejection_ms = 30000,
+                    .max_ejection_ms = 300000,
+                    .max_ejected_percent = 50,
+                    .stall_factor = 4,
+                    .stall_min_ms = 50},
+        .breaker = {.failure_threshold = 5,
+                    .error_percent = 50,
+                    .window_ms = 10000,
+                    .min_requests = 20,
+                    .recovery_timeout_ms = 10000,
+                    .max_recovery_timeout_ms = 60000,
+                    .half_open_max = 3,
+                    .success_threshold = 2},
+        .failover = {.min_healthy_percent = 70},
+        .backends = f->backends,
+        .backend_count = size,
+    };
+    f->checks = (struct config_health){
+        .interval_ms = 5000, .fast_interval_ms = 1000, .timeout_ms = 2000, .rise = 2, .fall = 3};
+    for (unsigned i = 0; i < size; i++) {
+        snprintf(f->ids[i], sizeof(f->ids[i]), "%c", 'a' + (char)i);
+        snprintf(f->addresses[i], sizeof(f->addresses[i]), "10.0.0.%u:80", i + 1);
+        f->backends[i] = (struct config_backend){
+            .id = f->ids[i],
+            .address = f->addresses[i],
+            .weight = 1,
+            .priority = 1,
+            .place = {.region = "", .zone = ""},
+        };
+    }
+}
+
+static void on_wake(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->wakes++;
+}
+
+static void on_status(void *arg, struct health_pool *pool, struct endpoint *endpoint,
+                      enum endpoint_status from, enum endpoint_status to)
+{
+    struct fixture *f = arg;
+
+    cr_assert_eq(pool, f->pool);
+    f->statuses++;
+    f->told = endpoint;
+    f->from = from;
+    f->to = to;
+}
+
+void fixture_start(struct fixture *f)
+{
+    const struct health_params params = {
+        .events = FIXTURE_EVENTS, .wake = on_wake, .on_status = on_status, .arg = f};
+
+    f->balancer = balancer_pool_new(&f->config, &(struct config_place){.region = "", .zone = ""});
+    f->health = health_new(&params);
+    events_set_log(health_events(f->health), log_nothing, NULL);
+    f->pool = health_pool_add(f->health, f->balancer, &f->config, f->now_us);
+    fixture_keep(f);
+    f->wakes = 0;
+}
+
+void fixture_fini(struct fixture *f)
+{
+    health_free(f->health);
+    balancer_pool_free(f->balancer);
+}
+
+struct endpoint *fixture_endpoint(struct fixture *f, unsigned index)
+{
+    return balancer_pool_endpoint(f->balancer, index);
+}
+
+void fixture_keep(struct fixture *f)
+{
+    f->next_us = health_keep(f->health, f->now_us);
+}
+
+void fixture_pass(struct fixture *f, uint64_t us)
+{
+    uint64_t end_us = f->now_us + us;
+
+    while (f->next_us != 0 && f->next_us <= end_us) {
+        if (f->next_us > f->now_us)
+            f->now_us = f->next_us;
+        fixture_keep(f);
+        cr_assert(f->next_us == 0 || f->next_us > f->now_us, "the health thread would spin");
+    }
+    f->now_us = end_us;
+}
+
+static void fixture_report(struct fixture *f, unsigned index, enum health_result result, int error,
+                           int status)
+{
+    struct health_report report = {.result = result,
+                                   .error = error,
+                                   .status = status,
+                                   .picked_us = f->now_us,
+                                   .latency_us = status != 0 ? 1000 : 0};
+
+    f->now_us += 1000;
+    health_report(f->pool, fixture_endpoint(f, index), &report, f->now_us);
+}
+
+void fixture_success(struct fixture *f, unsigned index)
+{
+    fixture_report(f, index, HEALTH_SUCCESS, EG_OK, 200);
+}
+
+void fixture_status(struct fixture *f, unsigned index, int status)
+{
+    fixture_report(f, index, HEALTH_FAILURE, EG_OK, status);
+}
+
+void fixture_error(struct fixture *f, unsigned index, int error)
+{
+    fixture_report(f, index, HEALTH_FAILURE, error, 0);
+}
+
+void fixture_check(struct fixture *f, unsigned index, enum check_verdict verdict, const char *why)
+{
+    struct check_result result = {.verdict = verdict, .why = why, .latency_us = 2000};
+
+    f->now_us += 1000;
+    health_check_result(f->pool, fixture_endpoint(f, index), &result, f->now_us);
+}
+
+struct health_view fixture_view(struct fixture *f, unsigned index)
+{
+    struct health_view view;
+
+    health_view(f->pool, fixture_endpoint(f, index), f->now_us, &view);
+    return view;
+}
+
+struct health_event fixture_event(struct fixture *f, enum event_type type)
+{
+    struct health_event *events = xcalloc(FIXTURE_EVENTS, sizeof(*events)), found = {0};
+    size_t count;
+
+    fixture_keep(f);
+    count = events_read(health_events(f->health), 0, events, FIXTURE_EVENTS);
+    for (size_t i = 0; i < count; i++) {
+        if (events[i].type == type)
+            found = events[i];
+    }
+    free(events);
+    cr_assert_neq(found.id, 0, "no event of type %s", event_type_name(type));
+    return found;
+}
+
+const char *fixture_line(struct fixture *f, enum event_type type)
+{
+    static char line[EVENT_LINE_BYTES];
+    struct health_event event = fixture_event(f, type);
+
+    event_format(&event, line, sizeof(line));
+    return line;
+}
+
+uint64_t fixture_random(uint64_t *state)
+{
+    uint64_t x = *state += 0x9e3779b97f4a7c15;
+
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+    x = (x ^ x >> 27) * 0x94d049bb133111eb;
+    return x ^ x >> 31;
+}

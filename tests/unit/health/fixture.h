@@ -1,0 +1,49 @@
+/* A pool of endpoints with its health, on a clock that the test moves; the log is kept quiet. */
+#ifndef EVERGATE_TESTS_UNIT_HEALTH_FIXTURE_H
+#define EVERGATE_TESTS_UNIT_HEALTH_FIXTURE_H
+
+#include "health/health.h"
+
+enum { FIXTURE_MAX = 16, FIXTURE_EVENTS = 256, FIXTURE_START_US = 1000000000 };
+
+struct fixture {
+    struct config_pool config;
+    struct config_health checks;
+    struct config_backend backends[FIXTURE_MAX];
+    char ids[FIXTURE_MAX][4], addresses[FIXTURE_MAX][24];
+    struct balancer_pool *balancer;
+    struct health *health;
+    struct health_pool *pool;
+    uint64_t now_us, next_us; /* what health_keep returned last */
+    unsigned wakes, statuses;
+    enum endpoint_status from, to; /* of the latest on_status */
+    struct endpoint *told;
+};
+
+/* The defaults of the configuration with `size` endpoints "a", "b", ...; change `config` before
+ * fixture_start. */
+void fixture_init(struct fixture *f, unsigned size);
+void fixture_start(struct fixture *f);
+void fixture_fini(struct fixture *f);
+
+struct endpoint *fixture_endpoint(struct fixture *f, unsigned index);
+void fixture_keep(struct fixture *f);
+/* Time goes on, and the health thread has its turns when it asked for them. */
+void fixture_pass(struct fixture *f, uint64_t us);
+
+/* Outcomes of requests that were picked a moment ago. */
+void fixture_success(struct fixture *f, unsigned index);
+void fixture_status(struct fixture *f, unsigned index, int status);
+void fixture_error(struct fixture *f, unsigned index, int error);
+void fixture_check(struct fixture *f, unsigned index, enum check_verdict verdict, const char *why);
+
+struct health_view fixture_view(struct fixture *f, unsigned index);
+/* The latest event of that type, after a turn of the health thread; fails the test without one. */
+struct health_event fixture_event(struct fixture *f, enum event_type type);
+/* ... as its line. Static memory. */
+const char *fixture_line(struct fixture *f, enum event_type type);
+
+/* splitmix64, for the model tests. */
+uint64_t fixture_random(uint64_t *state);
+
+#endif
