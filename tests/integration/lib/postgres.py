@@ -1,0 +1,242 @@
+"""PostgreSQL, a primary and its streaming standby, in directories and on ports of their own.
+
+    with PostgresPair() as pair:
+        pair.primary.address, pair.standby.address     # "127.0.0.1:41234"
+        pair.primary.query("SELECT 1")                 # as superuser, over the Unix socket
+        pair.kill_primary(); pair.promote()            # kill -9; the standby takes over
+
+Users: "postgres" needs no password, "probe" (password PROBE_PASSWORD) needs one over TCP: SCRAM.
+initdb refuses root, so the servers run as user postgres, or nobody, when the tests are root's.
+"""
+
+import atexit
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+from .real_servers import free_port
+from .unprivileged import OwnProcess, PrivateRoom, other_user
+from .waiting import DEADLINE_S, wait_until
+
+PROBE_USER = "probe"
+PROBE_PASSWORD = "correct horse"
+
+#: Small, quick to stop, and no harm if the machine fails: the data lives as long as the test.
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{room}'
+max_connections = 20
+shared_buffers = '4MB'
+min_wal_size = '2MB'
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+autovacuum = off
+wal_keep_size = '16MB'
+wal_retrieve_retry_interval = '100ms'
+log_line_prefix = '%t [%p] '
+log_checkpoints = off
+{more}
+"""
+
+HBA = f"""
+local all         all                     trust
+host  all         {PROBE_USER} 127.0.0.1/32 scram-sha-256
+host  all         postgres     127.0.0.1/32 trust
+host  replication postgres     127.0.0.1/32 trust
+"""
+
+
+def program(name):
+    """Of the newest PostgreSQL that is installed where Debian puts it."""
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}"),
+                   key=lambda path: int(path.parts[4]))
+    assert found, "PostgreSQL is not installed: scripts/install-deps.sh test"
+    return str(found[-1])
+
+
+def user():
+    return other_user("postgres", "nobody")
+
+
+def run(*command):
+    result = subprocess.run([program(command[0]), *map(str, command[1:])], capture_output=True,
+                            text=True, cwd="/", timeout=DEADLINE_S * 2, check=False, **user())
+    assert result.returncode == 0, f"{command}:\n{result.stdout}{result.stderr}"
+    return result.stdout
+
+
+class Template:
+    """An initialised database directory: initdb costs seconds, a copy of it nothing."""
+
+    room = None
+
+    @classmethod
+    def path(cls):
+        if cls.room is None:
+            cls.room = PrivateRoom("evergate-initdb-", user())
+            atexit.register(cls.room.close)
+            run("initdb", "-D", cls.room.path / "data", "-U", "postgres", "-A", "trust",
+                "-E", "UTF8", "--locale=C", "--wal-segsize=1", "--no-sync")
+        return cls.room.path / "data"
+
+
+class PostgresServer:
+    """One server. Its data directory is there; start() and stop() may be called again and again."""
+
+    def __init__(self, room, name, more=""):
+        self.room = room
+        self.name = name
+        self.data = room.path / name
+        self.more = more
+        self.port = None
+        self.child = None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def unix_address(self):
+        return f"unix:{self.room.path}/.s.PGSQL.{self.port}"
+
+    @property
+    def log(self):
+        return self.child.log
+
+    def configure(self, more):
+        """Settings beyond SETTINGS; they hold from the next start on."""
+        self.more = more
+
+    def write_settings(self):
+        text = SETTINGS.format(port=self.port, room=self.room.path, more=self.more)
+        self.room.write(f"{self.name}/postgresql.conf", text)
+        self.room.write(f"{self.name}/pg_hba.conf", HBA)
+
+    def spawn(self):
+        """Starts it without waiting until it answers."""
+        self.write_settings()
+        environment = {**os.environ, "LC_ALL": "C"}
+        self.child = OwnProcess([program("postgres"), "-D", self.data], self.room,
+                                f"{self.name}.log", environment)
+
+    def start(self):
+        """On the port it had before; a new one on its first start."""
+        for _ in range(5):
+            self.port = self.port or free_port()
+            self.spawn()
+            wait_until(lambda: not self.child.runs() or self.answers(), f"{self.name} answers")
+            if self.child.runs():
+                return self
+            assert "could not bind" in self.log, self.log
+            self.port = None  # somebody was quicker
+        raise AssertionError(f"no port for {self.name}")
+
+    def answers(self):
+        return self.psql("SELECT 1").returncode == 0
+
+    def psql(self, sql):
+        return subprocess.run(
+            [program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h",
+             str(self.room.path), "-p", str(self.port), "-U", "postgres", "-d", "postgres", "-c",
+             sql],
+            capture_output=True, text=True, cwd="/", timeout=DEADLINE_S, check=False, **user())
+
+    def query(self, sql):
+        result = self.psql(sql)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    def is_standby(self):
+        return self.query("SELECT pg_is_in_recovery()") == "t"
+
+    def kill(self):
+        """kill -9 of the postmaster; its children find out by themselves and end."""
+        self.child.end(signal.SIGKILL)
+
+    def freeze(self):
+        """The postmaster accepts connections (the kernel does) and never answers."""
+        self.child.send(signal.SIGSTOP)
+
+    def thaw(self):
+        self.child.send(signal.SIGCONT)
+
+    def stop(self):
+        """Its fast shutdown; harmless when it has ended."""
+        if self.child:
+            self.child.end(signal.SIGINT)
+
+
+class PostgresPair:
+    """A primary and a standby made from it by pg_basebackup -R; both run when it is made."""
+
+    def __init__(self, primary_settings="", standby_settings=""):
+        self.room = PrivateRoom("evergate-pg-", user())
+        self.primary = PostgresServer(self.room, "primary", primary_settings)
+        self.standby = PostgresServer(self.room, "standby", standby_settings)
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *reason):
+        self.stop()
+
+    def start(self):
+        self.copy(Template.path(), self.primary.data)
+        self.primary.start()
+        self.primary.query(f"CREATE ROLE {PROBE_USER} LOGIN PASSWORD '{PROBE_PASSWORD}';"
+                           " CREATE TABLE story (line text)")
+        self.rebuild(self.standby, self.primary)
+
+    def copy(self, source, target):
+        shutil.copytree(source, target, symlinks=True)
+        for path in [target, *target.rglob("*")]:
+            self.room.give(path)
+        target.chmod(0o700)
+
+    def rebuild(self, server, source):
+        """Makes `server` (stopped) a standby of `source` from scratch."""
+        shutil.rmtree(server.data, ignore_errors=True)
+        run("pg_basebackup", "-D", server.data, "-h", "127.0.0.1", "-p", source.port, "-U",
+            "postgres", "-R", "-X", "stream", "--checkpoint=fast", "--no-sync")
+        server.start()
+        wait_until(lambda: self.streams(server), f"{server.name} streams")
+
+    @staticmethod
+    def streams(server):
+        return server.query("SELECT count(*) FROM pg_stat_wal_receiver"
+                            " WHERE status = 'streaming'") == "1"
+
+    def kill_primary(self):
+        self.primary.kill()
+
+    def promote(self):
+        """The standby becomes a primary: pg_ctl promote, which waits until it is."""
+        run("pg_ctl", "promote", "-D", self.standby.data, "-w", "-t", int(DEADLINE_S))
+
+    def pause_replay(self):
+        self.standby.query("SELECT pg_wal_replay_pause()")
+
+    def resume_replay(self):
+        self.standby.query("SELECT pg_wal_replay_resume()")
+
+    def write(self, text="line"):
+        self.primary.query(f"INSERT INTO story VALUES ('{text}')")
+
+    def caught_up(self):
+        """The standby replayed all that the primary has written."""
+        end = self.primary.query("SELECT pg_current_wal_lsn()")
+        return self.standby.query(f"SELECT pg_last_wal_replay_lsn() >= '{end}'") == "t"
+
+    def stop(self):
+        self.standby.stop()
+        self.primary.stop()
+        self.room.close()

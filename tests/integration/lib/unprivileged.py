@@ -1,0 +1,82 @@
+"""Servers that refuse to run as root, in directories of their own that such a server may enter.
+
+Test directories are readable by their owner only, so these servers get one beside them.
+"""
+
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+
+from .waiting import DEADLINE_S
+
+
+def other_user(*names):
+    """Popen's arguments to become the first of `names` that exists; nothing when we are not root."""
+    if os.geteuid() != 0:
+        return {}
+    for name in names:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    raise AssertionError(f"no user of {names} exists")
+
+
+class PrivateRoom:
+    """A directory that belongs to `user` (of other_user), removed by close()."""
+
+    def __init__(self, prefix, user):
+        self.user = user
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=prefix))
+        self.give(self.path)
+
+    def give(self, path):
+        if self.user:
+            os.chown(path, self.user["user"], self.user["group"])
+
+    def write(self, name, text, mode=0o600):
+        path = self.path / name
+        path.write_text(text)
+        path.chmod(mode)
+        self.give(path)
+        return path
+
+    def close(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class OwnProcess:
+    """A child of the test in the foreground, ended by its own id."""
+
+    def __init__(self, command, room, log_name, env=None):
+        self.log_path = room.path / log_name
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, cwd=room.path, env=env, **room.user)
+
+    @property
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def runs(self):
+        return self.process.poll() is None
+
+    def send(self, number):
+        if self.runs():
+            self.process.send_signal(number)
+
+    def end(self, number=signal.SIGTERM):
+        """Sends `number` and reaps; SIGKILL when that does not help."""
+        self.send(signal.SIGCONT)
+        self.send(number)
+        try:
+            self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
