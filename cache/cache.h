@@ -14,8 +14,9 @@
  * look-up, never while bytes are copied: entries are immutable once stored, and counted. A
  * recording belongs to its exchange.
  *
- * Bounds: `limit_bytes` over all entries with their heads, recordings under way included; least
- * recently stored or served goes first. An answer over `entry_bytes` is not stored.
+ * Bounds: `limit_bytes` over all entries with their heads, recordings under way included, which
+ * may take half of it; least recently stored or served goes first. An answer whose body is over
+ * `entry_bytes` is not stored. The index itself is some 16 bytes for every 4 KiB of the limit.
  */
 #ifndef EVERGATE_CACHE_CACHE_H
 #define EVERGATE_CACHE_CACHE_H
@@ -31,8 +32,10 @@ struct cache_recording;
 
 struct cache_params {
     uint64_t limit_bytes, entry_bytes;
-    uint64_t stale_ms; /* how long beyond its freshness an answer may be served, unless its own
-                          stale-if-error says less or more */
+    uint64_t stale_ms;      /* how long beyond its freshness an answer may be served, unless its own
+                               stale-if-error says less or more */
+    const char *own_cookie; /* a cookie of the proxy's own, which makes no answer a personal one;
+                               NULL: none; outlives the cache */
 };
 struct cache *cache_new(const struct cache_params *params);
 void cache_free(struct cache *cache); /* every entry must have been released */
@@ -62,7 +65,8 @@ void cache_record_drop(struct cache_recording **recording);
  * cache_release (any thread).
  *
  * `suppress_us`: so long after this call cache_suppressed says true for this key, so that a
- * failing backend is not asked again for every request meanwhile.
+ * failing backend is not asked again for every request meanwhile. Calls within that time do not
+ * prolong it; 0: no such time begins.
  */
 struct cache_entry *cache_find_stale(struct cache *cache, const struct cache_key *key,
                                      const struct http_request_head *request, int64_t wall_s,
@@ -70,12 +74,19 @@ struct cache_entry *cache_find_stale(struct cache *cache, const struct cache_key
 void cache_release(struct cache_entry **entry);
 
 /* Was a stale answer for this key served a moment ago: should the backend be left alone? One
- * lock-free look while no stale answer was served lately. */
+ * lock-free look while no stale answer was served lately. True does not promise that
+ * cache_find_stale has one for this request too: the variant may be another. */
 bool cache_suppressed(struct cache *cache, const struct cache_key *key, uint64_t now_us);
 
+/* After an answer to any request: forgets the key where a method that changes things did not fail
+ * (RFC 9111 section 4.4). Nothing happens for GET, HEAD, OPTIONS and TRACE. */
+void cache_invalidate(struct cache *cache, const struct cache_key *key,
+                      const struct http_request_head *request, int status);
+
 /* The entry's head with Age and Cache-Status set (`evergate; hit; ttl=-N; detail=stale-if-error`),
- * its body. Slices live as long as the entry. `fields` gives room for at least
- * cache_entry_fields(entry) fields; `text` at least CACHE_TEXT_BYTES for the two values. */
+ * its body. For a HEAD set the head's framing to NONE. Slices live as long as the entry. `fields`
+ * gives room for at least cache_entry_fields(entry) fields; `text` at least CACHE_TEXT_BYTES for
+ * the two values. */
 enum { CACHE_TEXT_BYTES = 160 };
 size_t cache_entry_fields(const struct cache_entry *entry);
 void cache_entry_head(const struct cache_entry *entry, int64_t wall_s, struct http_field *fields,
