@@ -34,8 +34,8 @@ static void backend_check_address(struct schema_walk *walk, const struct config_
     free(why);
 }
 
-void config_check_numeric_address(struct schema_walk *walk, unsigned line, const char *key,
-                                  const char *text)
+void config_check_address(struct schema_walk *walk, unsigned line, const char *key,
+                          const char *text, bool numeric)
 {
     struct config_address address;
     char *why = config_address_parse(&address, slice_str(text), 1);
@@ -45,7 +45,7 @@ void config_check_numeric_address(struct schema_walk *walk, unsigned line, const
     else if (address.kind == CONFIG_ADDRESS_ANY)
         config_diag_add(walk->diag, line, "%s: \"%s\" has no host; write \"127.0.0.1%s\"", key,
                         text, text);
-    else if (address.kind == CONFIG_ADDRESS_NAME)
+    else if (address.kind == CONFIG_ADDRESS_NAME && numeric)
         config_diag_add(walk->diag, line,
                         "%s: \"%.*s\" is a name; write a numeric address such as "
                         "\"10.0.0.1:%u\", or unix:/PATH",
@@ -64,8 +64,8 @@ static void backend_check(struct schema_walk *walk, const struct config_node *gr
     if (backend->check_address != NULL && backend->check_address[0] == '\0')
         backend->check_address = NULL;
     if (backend->check_address != NULL)
-        config_check_numeric_address(walk, config_node_line(group, "check_address"),
-                                     "check_address", backend->check_address);
+        config_check_address(walk, config_node_line(group, "check_address"), "check_address",
+                             backend->check_address, true);
     config_check_place(walk, group, &backend->place);
 }
 

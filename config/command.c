@@ -213,6 +213,52 @@ static void command_check_variables(struct schema_walk *walk, const struct confi
     }
 }
 
+/* ---- shells ---- */
+
+static bool is_shell(const char *word)
+{
+    static const char *const shells[] = {"sh", "bash", "dash", "zsh", "ksh", "ash", "fish"};
+    const char *slash = strrchr(word, '/'), *name = slash != NULL ? slash + 1 : word;
+
+    for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
+        if (strcmp(name, shells[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What is behind "-c" of a shell that starts at argv[0]; NULL when there is none. */
+static const char *command_script(const char *const *argv)
+{
+    if (!is_shell(argv[0]))
+        return NULL;
+    for (argv++; *argv != NULL && **argv == '-'; argv++) {
+        if (strchr(*argv, 'c') != NULL)
+            return argv[1];
+    }
+    return NULL;
+}
+
+/* sh -c 'logger ${EG_REASON}' would run what an unhealthy backend said as a part of the script; in
+ * the environment the same text is data. */
+static void command_check_script(struct schema_walk *walk, const struct config_node *node,
+                                 const char *const *argv)
+{
+    for (; *argv != NULL; argv++) {
+        const char *script = command_script(argv);
+        const char *reference = script != NULL ? strstr(script, "${EG_") : NULL;
+
+        if (reference == NULL)
+            continue;
+        config_diag_add(walk->diag, node->line,
+                        "command: ${%.*s} would become a part of the shell's script, whatever is "
+                        "in it; write \"$%.*s\" there, without braces, which is in its environment",
+                        (int)strcspn(reference + 2, "}"), reference + 2,
+                        (int)strcspn(reference + 2, "}"), reference + 2);
+        return;
+    }
+}
+
 void config_command_read(struct schema_walk *walk, const struct config_node *node,
                          const char *const *variables, struct config_command *out)
 {
@@ -223,6 +269,8 @@ void config_command_read(struct schema_walk *walk, const struct config_node *nod
         return;
     command_check_variables(walk, node, variables);
     out->argv = config_command_split(text, walk->arena, &why);
+    if (out->argv != NULL)
+        command_check_script(walk, node, out->argv);
     if (why != NULL)
         config_diag_add(walk->diag, node->line, "command: %s", why);
     free(why);

@@ -235,7 +235,7 @@ static void health_check_sentinels(struct schema_walk *walk, const struct config
     bool sentinels = health->sentinels[0] != NULL;
 
     for (const char **address = health->sentinels; *address != NULL; address++)
-        config_check_numeric_address(walk, line, "sentinels", *address);
+        config_check_address(walk, line, "sentinels", *address, false);
     if (sentinels && health->master_name == NULL)
         config_diag_add(walk->diag, line,
                         "sentinels are asked for a master by its name; write master = "

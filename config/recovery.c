@@ -84,17 +84,13 @@ static bool recovery_asks(const struct config_node *group, const char *key)
 static void recovery_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
     struct config_recovery *recovery = out;
-    bool command = recovery_asks(group, "command"), webhook = recovery_asks(group, "webhook");
 
     if (recovery->webhook != NULL && recovery->webhook[0] == '\0')
         recovery->webhook = NULL;
-    if (!command && !webhook)
+    if (!recovery_asks(group, "command") && !recovery_asks(group, "webhook"))
         config_diag_add(walk->diag, group->line,
                         "there is nothing to do; write command = \"PROGRAM ARGUMENT ...\" or "
                         "webhook = \"http://HOST:PORT/PATH\"");
-    if (command && webhook)
-        config_diag_add(walk->diag, config_node_line(group, "webhook"),
-                        "an attempt is either a command or a webhook; remove one of them");
     if (recovery->webhook != NULL)
         recovery_check_webhook(walk, config_node_line(group, "webhook"), recovery->webhook);
 }

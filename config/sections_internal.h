@@ -85,9 +85,10 @@ void config_check_host_headers(struct schema_walk *walk, unsigned line,
 void config_check_place(struct schema_walk *walk, const struct config_node *group,
                         const struct config_place *place);
 
-/* An address that needs no resolver: numeric, or a Unix socket (backend.c). */
-void config_check_numeric_address(struct schema_walk *walk, unsigned line, const char *key,
-                                  const char *text);
+/* An address to connect to; with `numeric` no host name, since nobody would resolve it (backend.c).
+ * `key` names it. */
+void config_check_address(struct schema_walk *walk, unsigned line, const char *key,
+                          const char *text, bool numeric);
 
 /* The pool that `node` names, once all of them are read; false after adding a mistake. */
 bool config_find_pool(struct schema_walk *walk, const struct config_node *node,

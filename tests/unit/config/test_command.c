@@ -202,6 +202,27 @@ Test(command, of_a_check_is_words_with_its_references_kept)
     config_unref(&c);
 }
 
+Test(command, shells_may_be_given_values_outside_of_their_script)
+{
+    static const char *const good[] = {
+        "sh -c 'logger \\\"$EG_REASON\\\"'",
+        "sh -c 'logger \\\"$1\\\"' sh ${EG_REASON}",
+        "sh /opt/fix.sh ${EG_REASON}",
+        "sh -x /opt/fix.sh ${EG_REASON}",
+        "/opt/sh.py -c ${EG_REASON}",
+        "sh -c",
+        "sh",
+    };
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        char *text = xasprintf(IN_POOL("health = { }; recovery = { command = \"%s\"; };"), good[i]);
+        struct config *c = support_load(text);
+
+        config_unref(&c);
+        free(text);
+    }
+}
+
 Test(command, references_elsewhere_are_the_environments)
 {
     struct config *c;
@@ -235,6 +256,11 @@ Test(command, mistakes_in_it_are_told_with_their_line)
          "EG_ADDRESS, EG_HOST, EG_PORT"},
         {IN_POOL("health = { }; recovery = { command = \"a ${EG_POOL:-b}\"; };"), 3,
          "${EG_POOL} is filled in when the command is run and takes no default; write it without"},
+        {IN_POOL("health = { }; recovery = { command = \"sh -c 'logger ${EG_REASON}'\"; };"), 3,
+         "command: ${EG_REASON} would become a part of the shell's script, whatever is in it; "
+         "write \"$EG_REASON\" there, without braces, which is in its environment"},
+        {IN_POOL("health = { }; recovery = { command = \"sudo /bin/bash -e -uc ${EG_POOL} x\"; };"),
+         3, "${EG_POOL} would become a part of the shell's script"},
         {IN_POOL("health = { }; recovery = { command = \"a ${NOT_SET_ANYWHERE}\"; };"), 3,
          "environment variable NOT_SET_ANYWHERE is not set"},
         {IN_POOL("health = { }; recovery = { webhook = \"http://${EG_HOST}:80/\"; };"), 3,

@@ -142,12 +142,12 @@ Test(health, by_redis_has_all_its_keys_read)
     struct config *c;
     const struct config_health *h =
         load(&c, "type = \"redis\"; role = \"primary\"; user = \"monitor\"; sentinels = [ "
-                 "\"10.0.0.1:26379\", \"[::1]:26379\" ]; master = \"mymaster\";");
+                 "\"redis.internal:26379\", \"[::1]:26379\" ]; master = \"mymaster\";");
 
     cr_expect_eq(h->type, CONFIG_HEALTH_REDIS);
     cr_expect_eq(h->role, CONFIG_ROLE_PRIMARY);
     cr_expect_str_eq(h->user, "monitor");
-    cr_expect_str_eq(h->sentinels[0], "10.0.0.1:26379");
+    cr_expect_str_eq(h->sentinels[0], "redis.internal:26379");
     cr_expect_str_eq(h->sentinels[1], "[::1]:26379");
     cr_expect_null(h->sentinels[2]);
     cr_expect_str_eq(h->master_name, "mymaster");
@@ -286,8 +286,8 @@ Test(health, mistakes_between_its_keys_are_told)
          "master is a name that only Sentinels know; write sentinels = [ \"10.0.0.1:26379\" ]"},
         {HEALTH("type = \"redis\"; master = \"m\"; sentinels = \"x\";"), 3,
          "sentinels must be a list of strings, not a string; write sentinels = [ "},
-        {HEALTH("type = \"redis\"; master = \"m\"; sentinels = [ \"a:1\" ];"), 3,
-         "sentinels: \"a\" is a name; write a numeric address such as \"10.0.0.1:1\""},
+        {HEALTH("type = \"redis\"; master = \"m\"; sentinels = [ \"a\" ];"), 3,
+         "sentinels: \"a\" has no port; write \"a:8080\""},
         {HEALTH("type = \"postgres\"; password_file = \"/nowhere/p\";"), 3,
          "password_file: cannot read \"/nowhere/p\": No such file"},
     };
