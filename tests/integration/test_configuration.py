@@ -68,9 +68,7 @@ def test_an_unknown_key_is_met_with_the_nearest_known_one(tmp_path, line, hint):
 
 
 @pytest.mark.parametrize("setting", [
-    'health = { type = "http"; };', "breaker = { };", "retry = { attempts = 2; };",
-    'sticky = { cookie = "x"; };', "failover = { };", 'discovery = { type = "file"; };',
-    'protocol = "h2";'])
+    'health = { type = "grpc"; };', 'discovery = { type = "file"; };', 'protocol = "h2";'])
 def test_what_a_later_version_brings_is_refused_as_not_built_yet(tmp_path, setting):
     _, message = the_mistake(tmp_path, good_but('name = "app";', f'name = "app"; {setting}'))
     assert "not built yet" in message
@@ -93,6 +91,40 @@ def test_what_a_later_version_brings_is_refused_as_not_built_yet(tmp_path, setti
 def test_a_wrong_type_unit_or_value_is_one_mistake_with_advice(tmp_path, old, new):
     _, message = the_mistake(tmp_path, good_but(old, new))
     assert ";" in message, "what is wrong; what to write instead"
+
+
+@pytest.mark.parametrize("setting", [
+    'health = { path = "/health"; interval = "1s"; timeout = "500ms"; };',
+    'health = { type = "postgres"; role = "primary"; max_lag = "10s"; };',
+    'health = { type = "exec"; command = "test -e \'/tmp/up ${EG_POOL}\'"; };',
+    'health = { type = "redis"; master = "m"; sentinels = [ "10.0.0.1:26379" ]; };',
+    "outlier = { consecutive_5xx = 0; stall_factor = 0; };", "breaker = { };",
+    'retry = { attempts = 3; on = [ "connect", "5xx" ]; hedge_percentile = 95; };',
+    'sticky = { cookie = "x"; };', "failover = { panic_percent = 10; };",
+    'failback = { mode = "gradual"; after = "1m"; step = "10%"; };', 'fallback = { stale = "1m"; };',
+    'slow_start = "10s"; max_connections = 10; max_pending = 0; pending_timeout = "1s";',
+    'health = { }; recovery = { webhook = "http://127.0.0.1:1/x"; command = "true"; };'])
+def test_the_keys_of_failover_are_accepted(tmp_path, setting):
+    code, mistakes = check(tmp_path, good_but('name = "app";', f'name = "app"; {setting}'))
+    assert code == 0, mistakes
+
+
+@pytest.mark.parametrize("setting, advice", [
+    ('recovery = { command = "true"; };', "write health"),
+    ('health = { interval = "1s"; timeout = "2s"; };', "at most"),
+    ('health = { type = "tcp"; path = "/"; };', 'type = "http"'),
+    ('health = { type = "exec"; };', "write command"),
+    ('health = { type = "exec"; command = "test -e /x && true"; };', "sh -c"),
+    ('health = { body = "x"; };', "POST"), ('health = { role = "primary"; };', "redis"),
+    ('health = { type = "redis"; master = "m"; };', "write sentinels"),
+    ('breaker = { recovery_timeout = "2m"; max_recovery_timeout = "1m"; };', "at most"),
+    ('retry = { on = [ "conect" ]; };', "connect"), ('failback = { step = "10"; };', "10%"),
+    ('fallback = { pool = "app"; };', "another pool"), ('locality = "prefer";', "write region"),
+    ('fallback = { body_file = "/absent.html"; };', "correct the path"),
+    ('sticky = { secret_file = "/dev/null"; };', "path of a file")])
+def test_a_policy_that_cannot_work_is_one_mistake_with_advice(tmp_path, setting, advice):
+    line, message = the_mistake(tmp_path, good_but('name = "app";', f'name = "app"; {setting}'))
+    assert line == 2 and advice in message.split(";", 1)[1], message
 
 
 @pytest.mark.parametrize("route", [

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "config/files_internal.h"
 #include "support.h"
 
 /* A directory with two self-signed pairs, one encrypted key, one file of nonsense and an
@@ -195,5 +196,57 @@ Test(certificates, that_cannot_serve_are_mistakes)
         free(printed);
         config_errors_free(&errors);
     }
+    files_fini(&files);
+}
+
+/* The example with its files beside it instead of in /etc/evergate (heap). */
+static char *example_text(void)
+{
+    static const char place[] = "/etc/evergate/";
+    struct config_file_content content;
+    char *why, *text, *to, *found;
+
+    cr_assert(config_file_read(&content, TEST_SOURCE_DIR "/../docs/example.conf", 1 << 20, &why));
+    to = text = xmalloc(content.size + 1);
+    for (char *p = content.text; *p != '\0'; p = found) {
+        found = strstr(p, place);
+        found = found != NULL ? found : p + strlen(p);
+        memcpy(to, p, (size_t)(found - p));
+        to += found - p;
+        found += *found != '\0' ? sizeof(place) - 1 : 0;
+    }
+    *to = '\0';
+    free(content.text);
+    return text;
+}
+
+Test(certificates, the_example_is_accepted_once_its_files_are_in_place)
+{
+    static const char *const pairs[][2] = {{"shop.pem", "shop.key"}, {"api.pem", "api.key"}};
+    struct files files;
+    struct config_errors errors;
+    struct config *config;
+    char *text = example_text(), *printed;
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+
+    files_init(&files);
+    for (size_t i = 0; i < 2; i++) {
+        write_certificate(&files, pairs[i][0], key, "");
+        write_key(&files, pairs[i][1], key, NULL);
+    }
+    free(support_write(files.directory, "sticky.key", "0123456789abcdef0123456789abcdef\n"));
+    free(support_write(files.directory, "sorry.html", "<p>Sorry.</p>\n"));
+    free(support_write(files.directory, "postgres.password", "secret\n"));
+    config = load_with(&files, text, &errors);
+    printed = support_print(&errors);
+    cr_assert_not_null(config, "%s", printed);
+    cr_expect_eq(config->pool_count, 4);
+    cr_expect_eq(config->pools[1].fallback.pool, 2);
+    cr_expect_eq(config->pools[0].sticky->secret.n, 33);
+    config_unref(&config);
+    config_errors_free(&errors);
+    EVP_PKEY_free(key);
+    free(printed);
+    free(text);
     files_fini(&files);
 }

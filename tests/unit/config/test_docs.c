@@ -121,7 +121,7 @@ Test(docs, every_key_that_is_not_built_is_named)
     free(docs);
 }
 
-Test(docs, the_example_is_good_but_for_its_certificates)
+Test(docs, the_example_is_good_but_for_the_files_it_names)
 {
     struct config *config = NULL;
     struct config_errors errors;
@@ -129,7 +129,7 @@ Test(docs, the_example_is_good_but_for_its_certificates)
 
     cr_expect_neq(config_load(&config, TEST_SOURCE_DIR "/../docs/example.conf", &errors), 0);
     printed = support_print(&errors);
-    cr_expect_eq(errors.count, 4, "%s", printed);
+    cr_expect_eq(errors.count, 7, "%s", printed);
     for (size_t i = 0; i < errors.count; i++)
         cr_expect_not_null(strstr(errors.v[i].message, "cannot read \"/etc/evergate/"), "%s",
                            printed);
