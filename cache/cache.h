@@ -15,8 +15,8 @@
  * recording belongs to its exchange.
  *
  * Bounds: `limit_bytes` over all entries with their heads, recordings under way included, which
- * may take half of it; least recently stored or served goes first. An answer whose body is over
- * `entry_bytes` is not stored. The index itself is some 16 bytes for every 4 KiB of the limit.
+ * together may take half of it; least recently stored or served goes first. An answer whose body is
+ * over `entry_bytes` is not stored. The index itself is some 16 bytes for every 4 KiB of the limit.
  */
 #ifndef EVERGATE_CACHE_CACHE_H
 #define EVERGATE_CACHE_CACHE_H

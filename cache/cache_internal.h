@@ -83,9 +83,10 @@ void cache_entry_unref(struct cache_entry *entry);
 
 /* ---- index.c ---- */
 
-/* Room for `size` bytes more of a recording; throws out the least recently used. False, and nothing
- * was thrown out, where recordings would take more than half of the cache. */
-bool cache_reserve(struct cache *cache, size_t size_bytes);
+/* Room for `size_bytes` more of a recording that has `own_bytes` already; throws out the least
+ * recently used. False, and nothing was thrown out, where recordings together would take more than
+ * half of the cache; one alone may have all of it. */
+bool cache_reserve(struct cache *cache, size_t own_bytes, size_t size_bytes);
 void cache_unreserve(struct cache *cache, size_t size_bytes);
 
 /* Takes over the reference. Replaces the same variant, and every variant where this answer or that

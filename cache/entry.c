@@ -128,7 +128,7 @@ struct cache_entry *cache_entry_new(struct cache *cache, const struct cache_key 
     size_t charged = own + body_capacity + CACHE_ALLOCATOR_BYTES;
     struct cache_entry *entry;
 
-    if (!cache_reserve(cache, charged))
+    if (!cache_reserve(cache, 0, charged))
         return NULL;
     entry = xmalloc(own);
     *entry = (struct cache_entry){

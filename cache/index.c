@@ -60,13 +60,16 @@ static bool make_room_locked(struct cache *cache, size_t size_bytes)
     return true;
 }
 
-bool cache_reserve(struct cache *cache, size_t size_bytes)
+bool cache_reserve(struct cache *cache, size_t own_bytes, size_t size_bytes)
 {
+    uint64_t recording_bytes;
     bool fits;
 
     pthread_mutex_lock(&cache->lock);
     /* A burst of large answers on their way must not throw out everything that is complete. */
-    fits = atomic_load(&cache->recording_bytes) + size_bytes <= cache->params.limit_bytes / 2 &&
+    recording_bytes = atomic_load(&cache->recording_bytes);
+    fits = (recording_bytes == own_bytes ||
+            recording_bytes + size_bytes <= cache->params.limit_bytes / 2) &&
            make_room_locked(cache, size_bytes);
     if (fits) {
         atomic_fetch_add(&cache->bytes, size_bytes);

@@ -74,9 +74,24 @@ struct cache_recording *cache_record(struct cache *cache, const struct cache_key
     return &entry->recording;
 }
 
-static bool grow(struct cache_entry *entry, size_t needed)
+static bool take_room(struct cache_entry *entry, size_t capacity)
 {
     struct cache_recording *recording = &entry->recording;
+    size_t more = capacity - recording->capacity;
+
+    if (!cache_reserve(entry->cache, entry->charged_bytes, more))
+        return false;
+    entry->charged_bytes += more;
+    entry->body = xrealloc(entry->body, capacity);
+    recording->capacity = capacity;
+    return true;
+}
+
+/* Doubles, so that a body in small pieces is copied a few times only; where the cache has no room
+ * for that, what is needed will do. */
+static bool grow(struct cache_entry *entry, size_t needed)
+{
+    const struct cache_recording *recording = &entry->recording;
     size_t limit = entry->cache->params.entry_bytes, capacity = recording->capacity;
 
     if (needed > limit)
@@ -87,12 +102,7 @@ static bool grow(struct cache_entry *entry, size_t needed)
     if (recording->expected_bytes >= (int64_t)needed &&
         capacity > (uint64_t)recording->expected_bytes)
         capacity = (size_t)recording->expected_bytes;
-    if (!cache_reserve(entry->cache, capacity - recording->capacity))
-        return false;
-    entry->charged_bytes += capacity - recording->capacity;
-    entry->body = xrealloc(entry->body, capacity);
-    recording->capacity = capacity;
-    return true;
+    return take_room(entry, capacity) || (capacity > needed && take_room(entry, needed));
 }
 
 bool cache_record_data(struct cache_recording **recording, struct slice data)

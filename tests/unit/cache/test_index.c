@@ -106,6 +106,18 @@ Test(index, recordings_take_half_and_throw_out_no_more_for_it)
     cache_free(cache);
 }
 
+Test(index, a_recording_that_is_alone_may_take_all_of_it)
+{
+    struct cache *cache = small_cache();
+
+    cr_assert(put(cache, 0, 4000));
+    cr_expect(put(cache, 1, LIMIT - 2000));
+    cr_expect_eq(cache_stats(cache).entries, 1);
+    cr_expect_not(put(cache, 2, LIMIT));
+    cr_expect(cache_stats(cache).bytes <= LIMIT);
+    cache_free(cache);
+}
+
 static uint64_t random_state = 88172645463325252u;
 
 static unsigned draw(unsigned below)
