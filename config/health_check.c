@@ -77,24 +77,16 @@ static void health_check_owners(struct schema_walk *walk, const struct config_no
 
 /* ---- times ---- */
 
-/* What is not written follows the interval, which is a promise of how soon a failure is found: it
- * does not follow a timeout. */
+/* What is not written follows the interval, which is a promise of how soon a failure is found. A
+ * longer timeout may be wanted: the next check waits for the one before. */
 static void health_check_times(struct schema_walk *walk, const struct config_node *group,
                                struct config_health *health)
 {
     char interval[CONFIG_VALUE_TEXT_BYTES], value[CONFIG_VALUE_TEXT_BYTES];
 
     config_value_format_duration(health->interval_ms, interval);
-    if (health->timeout_ms > health->interval_ms) {
-        if (config_node_find(group, "timeout") == NULL)
-            health->timeout_ms = health->interval_ms;
-        else
-            config_diag_add(walk->diag, config_node_line(group, "timeout"),
-                            "timeout: \"%s\" is longer than the interval; write at most \"%s\", "
-                            "or interval = \"%s\"",
-                            config_value_format_duration(health->timeout_ms, value), interval,
-                            value);
-    }
+    if (health->timeout_ms > health->interval_ms && config_node_find(group, "timeout") == NULL)
+        health->timeout_ms = health->interval_ms;
     if (health->fast_interval_ms == 0)
         health->fast_interval_ms = health->interval_ms < FAST_INTERVAL_DEFAULT_MS
                                        ? health->interval_ms

@@ -245,10 +245,6 @@ Test(health, mistakes_in_its_values_are_told)
 Test(health, mistakes_between_its_keys_are_told)
 {
     static const struct support_mistake table[] = {
-        {HEALTH("interval = \"1s\";\n timeout = \"2s\";"), 4,
-         "health: timeout: \"2s\" is longer than the interval; write at most \"1s\", or interval = "
-         "\"2s\""},
-        {HEALTH("timeout = \"6s\";"), 3, "timeout: \"6s\" is longer than the interval"},
         {HEALTH("fast_interval = \"6s\";"), 3,
          "fast_interval: \"6s\" is longer than the interval; write at most \"5s\""},
         {HEALTH("body = \"x\";"), 3, "body: GET has none; remove it, or write method = \"POST\""},
