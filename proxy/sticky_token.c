@@ -176,7 +176,7 @@ bool sticky_token_read(struct slice secret, struct slice pool, struct slice valu
 
 uint64_t sticky_endpoint_tag(struct slice secret, struct slice pool, struct slice endpoint_id)
 {
-    unsigned char pool_length[8], digest[DIGEST_BYTES];
+    unsigned char pool_length[8] = {0}, digest[DIGEST_BYTES];
     /* The label's first byte is no version, so this is never the MAC of a token. */
     const struct slice parts[] = {SLICE_LIT("endpoint"),
                                   slice_from((const char *)pool_length, sizeof(pool_length)), pool,
