@@ -120,3 +120,8 @@ void health_set_resolved(struct health_pool *pool, struct endpoint *endpoint, bo
     if (atomic_exchange(&endpoint->resolved, resolved) != resolved)
         health_wake_changed(pool);
 }
+
+void health_changed(struct health_pool *pool)
+{
+    health_wake_changed(pool);
+}
