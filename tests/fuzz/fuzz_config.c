@@ -34,12 +34,53 @@ static void check_routes(const struct config *config)
     }
 }
 
+static void check_policies(const struct config *config, size_t index)
+{
+    const struct config_pool *p = &config->pools[index];
+    int at = (int)index;
+
+    CHECK(p->breaker.recovery_timeout_ms <= p->breaker.max_recovery_timeout_ms);
+    CHECK(p->outlier.base_ejection_ms <= p->outlier.max_ejection_ms);
+    CHECK(p->retry.attempts >= 1 && p->retry.backoff_ms <= p->retry.max_backoff_ms);
+    CHECK(p->failover.min_healthy_percent >= 1 && p->failback.step_percent >= 1);
+    CHECK(p->fallback.cache_entry_bytes <= p->fallback.cache_bytes);
+    CHECK(p->recovery == NULL || p->health != NULL);
+    for (size_t steps = 0; at >= 0; steps++) {
+        CHECK(steps <= config->pool_count);
+        at = config->pools[at].fallback.pool;
+    }
+}
+
+static void check_command(const struct config_command *command)
+{
+    for (const char *const *word = command->argv; word != NULL && *word != NULL; word++)
+        CHECK(word > command->argv || (*word)[0] != '\0');
+}
+
+static void check_health(const struct config_health *h)
+{
+    CHECK(h->timeout_ms > 0 && h->fast_interval_ms > 0);
+    CHECK(h->fast_interval_ms <= h->interval_ms && h->rise > 0 && h->fall > 0);
+    CHECK(h->path != NULL && h->method[0] != '\0' && h->body != NULL && h->expect_body != NULL);
+    CHECK((h->type == CONFIG_HEALTH_EXEC) == (h->command.argv != NULL));
+    CHECK(h->user != NULL && h->database != NULL && h->sentinels != NULL);
+    CHECK((h->sentinels[0] != NULL) == (h->master_name != NULL));
+    check_command(&h->command);
+}
+
 static void check_pools(const struct config *config)
 {
     for (size_t i = 0; i < config->pool_count; i++) {
         const struct config_pool *p = &config->pools[i];
 
         CHECK(p->name != NULL && p->hash_name != NULL && p->backend_count > 0);
+        check_policies(config, i);
+        if (p->health != NULL)
+            check_health(p->health);
+        if (p->recovery != NULL) {
+            CHECK(p->recovery->command.argv != NULL || p->recovery->webhook != NULL);
+            check_command(&p->recovery->command);
+        }
         for (size_t k = 0; k < p->backend_count; k++)
             CHECK(p->backends[k].id != NULL && p->backends[k].tags != NULL &&
                   p->backends[k].address[0] != '\0');

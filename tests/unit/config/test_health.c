@@ -184,6 +184,9 @@ Test(health, times_that_are_not_written_follow_the_interval)
     cr_expect_eq(h->timeout_ms, 2000);
     cr_expect_eq(h->fast_interval_ms, 1000);
     config_unref(&c);
+    h = load(&c, "interval = \"1s\"; timeout = \"3s\";");
+    cr_expect_eq(h->timeout_ms, 3000);
+    config_unref(&c);
 }
 
 /* ---- mistakes ---- */
