@@ -80,26 +80,30 @@ enum breaker_effect breaker_success(struct breaker *breaker, uint64_t picked_us,
     return BREAKER_PLACE_BACK;
 }
 
-static void breaker_remember(struct breaker *breaker, int error, int status, uint64_t now_us)
+static void breaker_remember(struct breaker *breaker, const struct breaker_outcome *outcome,
+                             uint64_t now_us)
 {
-    breaker->failures[breaker->failures_kept++ % BREAKER_FAILURES_KEPT] =
-        (struct breaker_failure){.at_us = now_us, .error = error, .status = status};
+    breaker->failures[breaker->failures_kept++ % BREAKER_FAILURES_KEPT] = (struct breaker_failure){
+        .at_us = now_us, .error = outcome->error, .status = outcome->status};
 }
 
-enum breaker_effect breaker_failure(struct breaker *breaker, int error, int status,
-                                    uint64_t picked_us, uint64_t now_us, uint64_t random)
+enum breaker_effect breaker_failure(struct breaker *breaker, const struct breaker_outcome *outcome,
+                                    uint64_t now_us, uint64_t random)
 {
     const struct config_breaker *config = breaker->config;
 
-    if (breaker->state == BREAKER_HALF_OPEN && picked_us >= breaker->opened_us) {
-        breaker_remember(breaker, error, status, now_us);
+    if (breaker->state == BREAKER_HALF_OPEN && outcome->picked_us >= breaker->opened_us) {
+        breaker_remember(breaker, outcome, now_us);
         return breaker_open(breaker, BREAKER_CAUSE_PROBE, now_us, random);
     }
-    if (breaker->state != BREAKER_CLOSED || picked_us < breaker->since_us)
+    if (breaker->state != BREAKER_CLOSED || outcome->picked_us < breaker->since_us)
         return BREAKER_NOTHING;
-    breaker_remember(breaker, error, status, now_us);
+    breaker_remember(breaker, outcome, now_us);
     breaker->row++;
-    window_add(&breaker->window, now_us, 0, 1);
+    if (outcome->late)
+        window_turn_bad(&breaker->window, now_us);
+    else
+        window_add(&breaker->window, now_us, 0, 1);
     if (config->failure_threshold > 0 && breaker->row >= config->failure_threshold)
         return breaker_open(breaker, BREAKER_CAUSE_ROW, now_us, random);
     if (window_is_bad(window_sum(&breaker->window, now_us), config->error_percent,
@@ -162,6 +166,7 @@ enum breaker_effect breaker_reset(struct breaker *breaker, uint64_t now_us)
     breaker->growth = 0;
     breaker->failures_kept = 0;
     if (was_closed) {
+        breaker->cause = BREAKER_CAUSE_HAND; /* the openings before are not in a row any more */
         breaker->row = 0;
         window_clear(&breaker->window);
         return BREAKER_NOTHING;

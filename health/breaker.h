@@ -88,8 +88,13 @@ void breaker_init(struct breaker *breaker, const struct config_breaker *config, 
 void breaker_count(struct breaker *breaker, uint64_t count, uint64_t now_us);
 
 enum breaker_effect breaker_success(struct breaker *breaker, uint64_t picked_us, uint64_t now_us);
-enum breaker_effect breaker_failure(struct breaker *breaker, int error, int status,
-                                    uint64_t picked_us, uint64_t now_us, uint64_t random);
+struct breaker_outcome {
+    int error, status;
+    uint64_t picked_us;
+    bool late; /* it had been counted as a success: the answer began, and ended early */
+};
+enum breaker_effect breaker_failure(struct breaker *breaker, const struct breaker_outcome *outcome,
+                                    uint64_t now_us, uint64_t random);
 enum breaker_effect breaker_cancelled(struct breaker *breaker, uint64_t picked_us, uint64_t now_us);
 
 /* Time went on. `places_left`: none of half_open's is left to take. */

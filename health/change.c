@@ -50,10 +50,13 @@ bool record_place_left(const struct record *r)
 
 /* ---- The machines ---- */
 
+/* One that stalls holds what it is given, so it does not count. */
 bool pool_has_usable(const struct health_pool *pool, const struct record *besides)
 {
     for (unsigned i = 0; i < pool->size; i++) {
-        if (&pool->records[i] != besides && endpoint_usable(pool->records[i].endpoint))
+        const struct record *r = &pool->records[i];
+
+        if (r != besides && r->stall.state == STALL_CLEAR && endpoint_usable(r->endpoint))
             return true;
     }
     return false;
@@ -118,7 +121,7 @@ void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t 
     atomic_store(&r->endpoint->ejected, ejected);
     event_init(&event, EVENT_OUTLIER, ejected ? "serving" : "ejected",
                ejected ? "ejected" : "returned", why, now_us - since_us);
-    event.severity = ejected ? EVENT_WARN : EVENT_INFO;
+    event.severity = ejected ? loss_severity(pool) : EVENT_INFO;
     next_outlier(pool, r, now_us, &event);
     tell_locked(pool, r, &event);
     health_wake_changed(pool);
@@ -140,7 +143,7 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
         change_places_locked(r, false);
     }
     event_init(&event, EVENT_STALL, stall_name(from), stall_name(to), why, now_us - since_us);
-    event.severity = to == STALL_STALLED ? EVENT_WARN : EVENT_INFO;
+    event.severity = to == STALL_STALLED ? loss_severity(pool) : EVENT_INFO;
     next_stall(r, now_us, &event);
     tell_locked(pool, r, &event);
     health_wake_changed(pool);

@@ -61,6 +61,18 @@ static void record_init(struct health_pool *pool, unsigned index, uint64_t now_u
     atomic_store(&r->endpoint->status, r->heard_of);
 }
 
+/* A count that comes late stands in the wrong bucket: so at least once for each. */
+static uint64_t feed_every_us(const struct config_pool *config)
+{
+    uint64_t every_us = HEALTH_LATENCY_US;
+
+    if (config->breaker.window_ms * 1000 / WINDOW_BUCKETS < every_us)
+        every_us = config->breaker.window_ms * 1000 / WINDOW_BUCKETS;
+    if (config->outlier.window_ms * 1000 / WINDOW_BUCKETS < every_us)
+        every_us = config->outlier.window_ms * 1000 / WINDOW_BUCKETS;
+    return every_us > HEALTH_FEED_MIN_US ? every_us : HEALTH_FEED_MIN_US;
+}
+
 struct health_pool *health_pool_add(struct health *health, struct balancer_pool *pool,
                                     const struct config_pool *config, uint64_t now_us)
 {
@@ -75,6 +87,7 @@ struct health_pool *health_pool_add(struct health *health, struct balancer_pool 
         .now_us = now_us,
         .tiers_since_us = now_us,
         .panic_since_us = now_us,
+        .feed_every_us = feed_every_us(config),
     };
     /* At least one, because aligned_alloc of nothing may be NULL. */
     hp->records = aligned_alloc(_Alignof(struct record), (hp->size + 1) * sizeof(struct record));

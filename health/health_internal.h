@@ -29,7 +29,8 @@
 #include "health/stall.h"
 
 enum {
-    HEALTH_TICK_US = 1000000,     /* windows are fed and percentiles read so often */
+    HEALTH_LATENCY_US = 1000000,  /* percentiles are read so often; windows are fed as well, */
+    HEALTH_FEED_MIN_US = 100000,  /* or a bucket at a time, if that is sooner */
     HEALTH_PENDING_EVENTS = 1024, /* of a pool, between two turns of the health thread */
     HEALTH_TIERS = 64,            /* that failover events look at */
     HEALTH_RETRY_KNOWN_US = 250000,
@@ -85,6 +86,7 @@ struct health_pool {
     pthread_mutex_t telling, mutex;
     uint64_t now_us; /* under the mutex, time does not go backwards */
     uint64_t random;
+    uint64_t feed_every_us;
     struct window window; /* of all endpoints, for outliers to be compared with */
     struct health_event *pending;
     unsigned pending_count, pending_room, pending_lost;
@@ -97,7 +99,7 @@ struct health_pool {
     _Atomic uint32_t percentiles_us[100];
 
     /* The health thread's. */
-    uint64_t refresh_us, tick_us, rotate_us;
+    uint64_t refresh_us, feed_us, latency_us, rotate_us; /* when the next one is due */
     struct balancer_tier tiers[HEALTH_TIERS];
     unsigned tier_count;
     uint64_t tiers_since_us, panic_since_us;

@@ -55,6 +55,15 @@ static void keep_due_locked(struct health_pool *pool, uint64_t now_us)
     atomic_store(&pool->due_us, first_us);
 }
 
+static void keep_windows_locked(struct health_pool *pool, uint64_t now_us)
+{
+    if (now_us < pool->feed_us)
+        return;
+    pool->feed_us = now_us + pool->feed_every_us;
+    for (unsigned i = 0; i < pool->size; i++)
+        record_feed_locked(pool, &pool->records[i], now_us);
+}
+
 /* Its slow start begins with the next refresh. */
 static void keep_returns_locked(struct health_pool *pool, uint64_t now_us)
 {
@@ -102,27 +111,26 @@ static void keep_hooks(struct health_pool *pool)
 
 static uint64_t pool_keep(struct health_pool *pool, uint64_t now_us)
 {
-    bool tick, status_changed;
+    bool status_changed;
 
     now_us = health_lock(pool, now_us);
-    tick = now_us >= pool->tick_us;
-    for (unsigned i = 0; tick && i < pool->size; i++)
-        record_feed_locked(pool, &pool->records[i], now_us);
+    keep_windows_locked(pool, now_us);
     keep_due_locked(pool, now_us);
     keep_returns_locked(pool, now_us);
     status_changed = pool->status_changed;
     pool->status_changed = false;
     health_unlock(pool);
 
-    if (tick) {
-        pool->tick_us = now_us + HEALTH_TICK_US;
+    if (now_us >= pool->latency_us) {
+        pool->latency_us = now_us + HEALTH_LATENCY_US;
         latency_tick(pool, now_us);
     }
     keep_lineup(pool, now_us);
     tell_pending(pool, now_us);
     if (status_changed)
         keep_hooks(pool);
-    return earlier(pool->tick_us, earlier(atomic_load(&pool->due_us), pool->refresh_us));
+    return earlier(earlier(pool->feed_us, pool->latency_us),
+                   earlier(atomic_load(&pool->due_us), pool->refresh_us));
 }
 
 uint64_t health_keep(struct health *health, uint64_t now_us)

@@ -30,21 +30,24 @@ static bool outlier_stands_out(struct window_totals own, struct window_totals re
     return rest_all > 0 && own.bad * rest_all >= OUTLIER_TIMES_THE_REST * rest.bad * own_all;
 }
 
-enum outlier_cause outlier_failure(struct outlier *outlier, uint64_t picked_us,
-                                   struct window_totals rest, uint64_t now_us)
+enum outlier_cause outlier_failure(struct outlier *outlier, const struct outlier_outcome *outcome,
+                                   uint64_t now_us)
 {
     const struct config_outlier *config = outlier->config;
     struct window_totals own;
 
-    if (outlier->ejected || picked_us < outlier->since_us)
+    if (outlier->ejected || outcome->picked_us < outlier->since_us)
         return OUTLIER_CAUSE_NONE;
     outlier->row++;
-    window_add(&outlier->window, now_us, 0, 1);
+    if (outcome->late)
+        window_turn_bad(&outlier->window, now_us);
+    else
+        window_add(&outlier->window, now_us, 0, 1);
     if (config->consecutive_5xx > 0 && outlier->row >= config->consecutive_5xx)
         return OUTLIER_CAUSE_ROW;
     own = window_sum(&outlier->window, now_us);
     if (window_is_bad(own, config->error_percent, config->min_requests) &&
-        outlier_stands_out(own, rest))
+        outlier_stands_out(own, outcome->rest))
         return OUTLIER_CAUSE_RATE;
     return OUTLIER_CAUSE_NONE;
 }

@@ -43,10 +43,16 @@ void outlier_init(struct outlier *outlier, const struct config_outlier *config, 
 void outlier_count(struct outlier *outlier, uint64_t count, uint64_t now_us);
 void outlier_success(struct outlier *outlier, uint64_t picked_us);
 
-/* A failure; `rest` is what the pool's other endpoints had in the same window. Returns why it ought
- * to be ejected, if so. Said again with every failure until it is. */
-enum outlier_cause outlier_failure(struct outlier *outlier, uint64_t picked_us,
-                                   struct window_totals rest, uint64_t now_us);
+/* A failure; `late` when it had been counted as a success, `rest` is what the pool's other
+ * endpoints had in the same window. Returns why it ought to be ejected, if so. Said again with
+ * every failure until it is. */
+struct outlier_outcome {
+    uint64_t picked_us;
+    bool late;
+    struct window_totals rest;
+};
+enum outlier_cause outlier_failure(struct outlier *outlier, const struct outlier_outcome *outcome,
+                                   uint64_t now_us);
 
 void outlier_eject(struct outlier *outlier, uint64_t now_us);
 /* Time went on: true when the ejection is over (until_us). */

@@ -17,11 +17,21 @@ static bool report_is_answer(const struct health_report *report)
            (report->result == HEALTH_FAILURE && report->error == EG_OK && report->status > 0);
 }
 
+/* The answer had begun and been reported as a success, then it was cut short. */
+static bool report_is_late(const struct health_report *report)
+{
+    return report->result == HEALTH_FAILURE && report->error != EG_OK &&
+           (report->status > 0 || report->error == EG_E_UPSTREAM_TRUNCATED ||
+            report->error == EG_E_IDLE_TIMEOUT);
+}
+
+/* What waited through a stall is learned as no more than the limit that was broken: see stall.h. */
 static void record_learn(struct record *r, uint64_t picked_us, uint64_t latency_us, uint64_t now_us)
 {
     uint64_t usual = atomic_load_explicit(&r->usual, memory_order_relaxed), next;
 
-    if (picked_us < atomic_load_explicit(&r->stall_over_us, memory_order_relaxed)) {
+    if (picked_us < atomic_load_explicit(&r->stall_over_us, memory_order_relaxed) ||
+        atomic_load_explicit(&r->endpoint->stall, memory_order_relaxed) != STALL_CLEAR) {
         uint64_t limit_us = atomic_load_explicit(&r->stall_limit_us, memory_order_relaxed);
 
         latency_us = latency_us < limit_us ? latency_us : limit_us;
@@ -66,14 +76,19 @@ static bool judge_breaker_locked(struct health_pool *pool, struct record *r,
     enum breaker_state from = r->breaker.state;
     uint64_t since_us = r->breaker.since_us;
     enum breaker_effect effect = BREAKER_NOTHING;
+    struct breaker_outcome outcome = {
+        .error = report->error,
+        .status = report->status,
+        .picked_us = report->picked_us,
+        .late = report_is_late(report),
+    };
 
     switch (report->result) {
     case HEALTH_SUCCESS:
         effect = breaker_success(&r->breaker, report->picked_us, now_us);
         break;
     case HEALTH_FAILURE:
-        effect = breaker_failure(&r->breaker, report->error, report->status, report->picked_us,
-                                 now_us, health_random_locked(pool));
+        effect = breaker_failure(&r->breaker, &outcome, now_us, health_random_locked(pool));
         break;
     case HEALTH_CANCELLED:
         effect = breaker_cancelled(&r->breaker, report->picked_us, now_us);
@@ -120,22 +135,37 @@ static bool outlier_may_go_locked(const struct health_pool *pool, const struct r
     return outlier_pool_allows(&facts, pool->config->outlier.max_ejected_percent);
 }
 
-static void judge_outlier_locked(struct health_pool *pool, struct record *r,
-                                 const struct health_report *report, uint64_t now_us)
+/* What the others had. Its own are part of the pool's, of which some may have gone since its window
+ * was cleared. */
+static struct window_totals rest_locked(struct health_pool *pool, struct record *r, uint64_t now_us)
 {
     struct window_totals own = window_sum(&r->outlier.window, now_us);
     struct window_totals rest = window_sum(&pool->window, now_us);
+
+    rest.good -= own.good < rest.good ? own.good : rest.good;
+    rest.bad -= own.bad < rest.bad ? own.bad : rest.bad;
+    return rest;
+}
+
+static void judge_outlier_locked(struct health_pool *pool, struct record *r,
+                                 const struct health_report *report, uint64_t now_us)
+{
+    struct outlier_outcome outcome = {
+        .picked_us = report->picked_us,
+        .late = report_is_late(report),
+        .rest = rest_locked(pool, r, now_us),
+    };
     uint64_t since_us = r->outlier.since_us;
     enum outlier_cause cause;
     struct why why;
 
     if (r->outlier.ejected)
         return;
-    /* Its own are part of the pool's, of which some may have gone since its window was cleared. */
-    rest.good -= own.good < rest.good ? own.good : rest.good;
-    rest.bad -= own.bad < rest.bad ? own.bad : rest.bad;
-    window_add(&pool->window, now_us, 0, 1);
-    cause = outlier_failure(&r->outlier, report->picked_us, rest, now_us);
+    if (outcome.late)
+        window_turn_bad(&pool->window, now_us);
+    else
+        window_add(&pool->window, now_us, 0, 1);
+    cause = outlier_failure(&r->outlier, &outcome, now_us);
     if (cause == OUTLIER_CAUSE_NONE || !outlier_may_go_locked(pool, r))
         return;
     why = why_outlier(r, cause, report, now_us);

@@ -59,7 +59,7 @@ void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint
         .checks = r->check.verdicts,
         .failed_checks = r->check.verdicts_fail,
         .check_latency_us = r->check_latency_us,
-        .checked_ago_us = r->checked_us == 0 ? 0 : now_us - r->checked_us,
+        .checked_ago_us = r->checked_us == 0 ? 0 : now_us - r->checked_us + 1,
         .p50_us = atomic_load(&r->percentiles_us[LATENCY_P50]),
         .p90_us = atomic_load(&r->percentiles_us[LATENCY_P90]),
         .p99_us = atomic_load(&r->percentiles_us[LATENCY_P99]),

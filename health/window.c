@@ -47,6 +47,23 @@ void window_add(struct window *window, uint64_t now_us, uint64_t good, uint64_t 
     window->sum.bad += bad;
 }
 
+void window_turn_bad(struct window *window, uint64_t now_us)
+{
+    window_advance(window, now_us);
+    /* Of the newest bucket that has one: which one it was is not known, and lately is likely. */
+    for (unsigned i = 0; i < WINDOW_BUCKETS && window->sum.good > 0; i++) {
+        uint64_t *good =
+            &window->buckets[(window->turn + WINDOW_BUCKETS - i) % WINDOW_BUCKETS].good;
+
+        if (*good > 0) {
+            --*good;
+            --window->sum.good;
+            break;
+        }
+    }
+    window_add(window, now_us, 0, 1);
+}
+
 struct window_totals window_sum(struct window *window, uint64_t now_us)
 {
     window_advance(window, now_us);

@@ -24,6 +24,8 @@ struct window {
 void window_init(struct window *window, uint64_t length_ms);
 void window_clear(struct window *window);
 void window_add(struct window *window, uint64_t now_us, uint64_t good, uint64_t bad);
+/* One that was counted as good turned out to be bad after all. */
+void window_turn_bad(struct window *window, uint64_t now_us);
 struct window_totals window_sum(struct window *window, uint64_t now_us);
 
 /* Are at least `percent` of `totals` bad, and are they at least `min_requests`? */
