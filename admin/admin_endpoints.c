@@ -88,6 +88,7 @@ static json_t *breaker(const struct health_view *view, struct admin_now now)
     admin_json_set_text(object, "state", breaker_state_name(view->breaker));
     admin_json_set(object, "since", admin_json_time(now.wall_us - view->breaker_for_us));
     admin_json_set_text(object, "why", view->breaker_why);
+    admin_json_set_bool(object, "by_hand", view->tripped);
     set_seconds_or_null(object, "retry_in_seconds", open ? view->retry_in_us : 0);
     admin_json_set_number(object, "openings", view->openings);
     admin_json_set(object, "last_failures", outcomes(view, now));
@@ -133,8 +134,19 @@ static json_t *check(const struct admin_target *target, const struct health_view
     return object;
 }
 
+/* Null where too few answers have come lately. */
+static json_t *latency(const struct health_view *view)
+{
+    json_t *object = json_object();
+
+    set_seconds_or_null(object, "p50_seconds", view->p50_us);
+    set_seconds_or_null(object, "p90_seconds", view->p90_us);
+    set_seconds_or_null(object, "p99_seconds", view->p99_us);
+    return object;
+}
+
 static void set_counts(json_t *object, const struct endpoint *endpoint,
-                       const struct health_view *view, struct admin_now now)
+                       const struct health_view *view)
 {
     int active = atomic_load(&endpoint->active);
 
@@ -143,7 +155,7 @@ static void set_counts(json_t *object, const struct endpoint *endpoint,
     admin_json_set_number(object, "successes", view->successes);
     admin_json_set_number(object, "failures", view->failures);
     admin_json_set_number(object, "consecutive_failures", view->consecutive_failures);
-    set_seconds_or_null(object, "recent_latency_seconds", endpoint_latency_us(endpoint, now.us));
+    admin_json_set(object, "latency", latency(view));
 }
 
 static void set_summary(json_t *object, const struct admin_target *target,
@@ -186,7 +198,7 @@ json_t *admin_endpoint_object(const struct admin_target *target, struct admin_no
     admin_json_set(object, "outlier", outlier(&view));
     admin_json_set(object, "stall", stall(&view));
     admin_json_set(object, "check", check(target, &view, now));
-    set_counts(object, endpoint, &view, now);
+    set_counts(object, endpoint, &view);
     return object;
 }
 

@@ -21,6 +21,7 @@ struct sample {
     unsigned openings, ejections, stalls;
     uint64_t active, requests, successes, failures;
     uint64_t checks, failed_checks, check_latency_us;
+    uint64_t p50_us, p90_us, p99_us;
 };
 
 static struct sample sample_of(const struct admin_target *pool, const struct endpoint *endpoint,
@@ -47,6 +48,9 @@ static struct sample sample_of(const struct admin_target *pool, const struct end
         .checks = view.checks,
         .failed_checks = view.failed_checks,
         .check_latency_us = view.check_latency_us,
+        .p50_us = view.p50_us,
+        .p90_us = view.p90_us,
+        .p99_us = view.p99_us,
     };
 }
 
@@ -111,6 +115,16 @@ static void put_results(struct evbuffer *out, const char *name, const struct sam
     metrics_line(out, name, s->labels, "result=\"failure\"", s->failures);
 }
 
+static void put_latency(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    if (s->p50_us == 0)
+        return; /* too few answers lately */
+    metrics_line_seconds(out, name, s->labels, "quantile=\"0.5\"", s->p50_us);
+    metrics_line_seconds(out, name, s->labels, "quantile=\"0.9\"", s->p90_us);
+    if (s->p99_us > 0)
+        metrics_line_seconds(out, name, s->labels, "quantile=\"0.99\"", s->p99_us);
+}
+
 static void put_checks(struct evbuffer *out, const char *name, const struct sample *s)
 {
     if (!s->checked)
@@ -142,6 +156,8 @@ static const struct {
      put_requests},
     {"evergate_upstream_results_total", "counter",
      "What became of them; a 5xx is a failure, what a client gave up is neither.", put_results},
+    {"evergate_upstream_latency_seconds", "gauge",
+     "Time to an answer's head that so many of the latest answers stay under.", put_latency},
     {"evergate_health_checks_total", "counter", "Active checks of it.", put_checks},
     {"evergate_health_check_seconds", "gauge", "How long its last check took.", put_check_latency},
 };

@@ -40,29 +40,35 @@ static void put_pending(struct evbuffer *out, const struct server *server, char 
                      atomic_load(&server->runtimes[i]->pending));
 }
 
+static uint64_t cache_entries(struct cache_stats stats)
+{
+    return stats.entries;
+}
+
+static uint64_t cache_bytes(struct cache_stats stats)
+{
+    return stats.bytes;
+}
+
 /* What the fallback could answer from: of the pools that store answers. */
 static void put_caches(struct evbuffer *out, const struct server *server, char *const *labels)
 {
     static const struct {
         const char *name, *help;
-        size_t offset;
+        uint64_t (*of)(struct cache_stats stats);
     } gauges[] = {
-        {"evergate_cache_entries", "Answers that are stored for the fallback.",
-         offsetof(struct cache_stats, entries)},
-        {"evergate_cache_bytes", "Memory that they take.", offsetof(struct cache_stats, bytes)},
+        {"evergate_cache_entries", "Answers that are stored for the fallback.", cache_entries},
+        {"evergate_cache_bytes", "Memory that they take.", cache_bytes},
     };
 
     for (size_t g = 0; g < sizeof(gauges) / sizeof(gauges[0]); g++) {
         metrics_family(out, gauges[g].name, "gauge", gauges[g].help);
         for (size_t i = 0; i < server->config->pool_count; i++) {
             struct cache *cache = server->runtimes[i]->cache;
-            struct cache_stats stats;
 
-            if (!cache)
-                continue;
-            stats = cache_stats(cache);
-            metrics_line(out, gauges[g].name, labels[i], NULL,
-                         *(const uint64_t *)((const char *)&stats + gauges[g].offset));
+            if (cache)
+                metrics_line(out, gauges[g].name, labels[i], NULL,
+                             gauges[g].of(cache_stats(cache)));
         }
     }
 }
@@ -105,7 +111,7 @@ static void put_tiers(struct evbuffer *out, const struct server *server, char *c
 
 static void put_latency(struct evbuffer *out, const struct server *server, char *const *labels)
 {
-    static const char name[] = "evergate_upstream_latency_seconds";
+    static const char name[] = "evergate_pool_latency_seconds";
     static const struct {
         unsigned percent;
         const char *label;

@@ -7,36 +7,17 @@
 
 #include "base/alloc.h"
 #include "base/timestamp.h"
+#include "health/duration.h"
 
-typedef unsigned long long ull;
-
-const char *admin_duration(char *out, uint64_t us)
-{
-    ull s = us / 1000000;
-
-    if (us < 1000000)
-        snprintf(out, ADMIN_DURATION_BYTES, "%llu ms", (ull)us / 1000);
-    else if (s < 60)
-        snprintf(out, ADMIN_DURATION_BYTES, "%llu s", s);
-    else if (s < 3600)
-        snprintf(out, ADMIN_DURATION_BYTES, "%llum %llus", s / 60, s % 60);
-    else if (s < 86400)
-        snprintf(out, ADMIN_DURATION_BYTES, "%lluh %llum", s / 3600, s / 60 % 60);
-    else
-        snprintf(out, ADMIN_DURATION_BYTES, "%llud %lluh", s / 86400, s / 3600 % 24);
-    return out;
-}
-
-/* "WHAT since 02:58:11 UTC (4m 12s): WHY. NEXT." `next` is freed. */
+/* "WHAT since 02:58:11 UTC (4 m 12 s): WHY. NEXT." `next` is freed. */
 static char *sentence(const struct admin_facts *facts, const char *what, uint64_t for_us,
                       const char *why, char *next)
 {
-    char begun[TIMESTAMP_LOG_BYTES], duration[ADMIN_DURATION_BYTES];
-    char *text;
+    char begun[TIMESTAMP_LOG_BYTES], *text;
 
     timestamp_log(begun, facts->wall_us - for_us);
     text = xasprintf("%s since %.8s UTC (%s)%s%s. %s.", what, begun + strlen("2026-11-21T"),
-                     admin_duration(duration, for_us), why[0] ? ": " : "", why, next);
+                     duration_text(for_us).text, why[0] ? ": " : "", why, next);
     free(next);
     return text;
 }
@@ -54,32 +35,29 @@ static char *unhealthy(const struct admin_facts *facts)
     const struct health_view *view = facts->view;
     const struct config_health *health = facts->config->health;
     const struct config_recovery *recovery = facts->config->recovery;
-    char every[ADMIN_DURATION_BYTES] = "";
 
     if (!health)
         return sentence(facts, "Unhealthy", view->status_for_us, view->why,
                         xstrdup("It gets no requests"));
-    admin_duration(every, health->fast_interval_ms * 1000);
     return sentence(facts, "Unhealthy", view->status_for_us, view->why,
                     xasprintf("It gets no requests and is checked every %s: %u good checks in a "
                               "row bring it back%s",
-                              every, health->rise,
+                              duration_text(health->fast_interval_ms * 1000).text, health->rise,
                               recovery ? ", and its recovery action is tried" : ""));
 }
 
 static char *breaker_open(const struct admin_facts *facts)
 {
     const struct health_view *view = facts->view;
-    char in[ADMIN_DURATION_BYTES];
     char *next;
 
-    if (view->retry_in_us == 0)
+    if (view->tripped)
         next = xstrdup("It gets no requests until its breaker is reset");
     else
         next =
             xasprintf("It gets no requests; in %s up to %u at a time find out whether it is "
                       "well again",
-                      admin_duration(in, view->retry_in_us), facts->config->breaker.half_open_max);
+                      duration_text(view->retry_in_us).text, facts->config->breaker.half_open_max);
     return sentence(facts, "Breaker open", view->breaker_for_us, view->breaker_why, next);
 }
 
@@ -96,12 +74,11 @@ static char *breaker_half_open(const struct admin_facts *facts)
 
 static char *ejected(const struct admin_facts *facts)
 {
-    char in[ADMIN_DURATION_BYTES];
 
     return xasprintf("Ejected for failed requests (%u in a row; ejection number %u). It gets no "
                      "requests and returns in %s.",
                      facts->view->consecutive_failures, facts->view->ejections,
-                     admin_duration(in, facts->view->retry_in_us));
+                     duration_text(facts->view->retry_in_us).text);
 }
 
 static char *stalled(const struct admin_facts *facts)

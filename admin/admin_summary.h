@@ -30,8 +30,4 @@ char *admin_endpoint_summary(const struct admin_facts *facts);
 char *admin_pool_summary(const struct balancer_tier *tiers, unsigned tier_count, unsigned usable,
                          unsigned endpoints, bool panicking);
 
-/* "3h 12m", "4m 12s", "7 s", "180 ms": the two largest units. Into `out`; returns it. */
-enum { ADMIN_DURATION_BYTES = 32 };
-const char *admin_duration(char *out, uint64_t us);
-
 #endif

@@ -4,11 +4,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "admin/admin_summary.h"
 #include "base/alloc.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
 #include "cli/table.h"
+#include "health/duration.h"
 
 enum { FOLLOW_MS = 500, EVENTS_AT_ONCE = 1000 };
 
@@ -28,20 +28,19 @@ static char *subject_of(const json_t *event)
                        : xstrdup(remote_text(event, "pool"));
 }
 
-/* "TIME  api/a  breaker closed -> open (after 3h 12m): WHY; NEXT" */
+/* "TIME  api/a  breaker closed -> open (after 3 h 12 m): WHY; NEXT" */
 static char *line_of(const json_t *event)
 {
     double was_s = remote_number(event, "was_seconds");
     const char *from = remote_text(event, "from"), *to = remote_text(event, "to");
     const char *why = remote_text(event, "why"), *next = remote_text(event, "next");
-    char duration[ADMIN_DURATION_BYTES] = "", *subject = subject_of(event), *line;
+    char *subject = subject_of(event), *line;
 
-    if (was_s > 0)
-        admin_duration(duration, (uint64_t)(was_s * 1000000));
     line = xasprintf("%s  %s  %s %s%s%s%s%s%s%s%s%s%s", remote_text(event, "time"), subject,
                      remote_text(event, "type"), from, from[0] && to[0] ? " -> " : "", to,
-                     duration[0] ? " (after " : "", duration, duration[0] ? ")" : "",
-                     why[0] ? ": " : "", why, next[0] ? "; " : "", next);
+                     was_s > 0 ? " (after " : "",
+                     was_s > 0 ? duration_text((uint64_t)(was_s * 1000000)).text : "",
+                     was_s > 0 ? ")" : "", why[0] ? ": " : "", why, next[0] ? "; " : "", next);
     free(subject);
     return line;
 }

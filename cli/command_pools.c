@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/admin_summary.h"
 #include "base/alloc.h"
 #include "cli/client.h"
 #include "cli/remote.h"
@@ -103,7 +102,8 @@ static void add_endpoint(struct table *table, const json_t *endpoint)
     add_count(table, endpoint, "active");
     add_count(table, endpoint, "requests");
     add_count(table, endpoint, "failures");
-    add_latency(table, endpoint, "recent_latency_seconds");
+    add_latency(table, json_object_get(endpoint, "latency"), "p50_seconds");
+    add_latency(table, json_object_get(endpoint, "latency"), "p99_seconds");
 }
 
 static void print_sentences(const json_t *endpoints, bool colours)
@@ -132,9 +132,9 @@ static void print_sentences(const json_t *endpoints, bool colours)
 
 static void print_endpoints(const json_t *endpoints, bool colours)
 {
-    static const char *const headings[] = {"POOL",      "ENDPOINT",  "ADDRESS",   "STATUS",
-                                           "BREAKER",   ">WEIGHT",   ">PRIORITY", ">ACTIVE",
-                                           ">REQUESTS", ">FAILURES", ">LATENCY",  NULL};
+    static const char *const headings[] = {
+        "POOL",    "ENDPOINT",  "ADDRESS",   "STATUS", "BREAKER", ">WEIGHT", ">PRIORITY",
+        ">ACTIVE", ">REQUESTS", ">FAILURES", ">P50",   ">P99",    NULL};
     struct table *table = table_new(headings);
     const json_t *endpoint;
     size_t i;

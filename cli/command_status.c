@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/admin_summary.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
 #include "cli/table.h"
+#include "health/duration.h"
 
 static void print_pair(const char *title, const json_t *object, const char *now_key,
                        const char *now_word)
@@ -38,14 +38,13 @@ static void print_instance(const json_t *status, bool colours)
     const char *state = remote_text(status, "state");
     bool ready = json_is_true(json_object_get(status, "ready"));
     char *file = cli_printable(remote_text(config, "file"));
-    char uptime[ADMIN_DURATION_BYTES];
+    uint64_t uptime_us = (uint64_t)(remote_number(status, "uptime_seconds") * 1000000);
 
-    admin_duration(uptime, (uint64_t)(remote_number(status, "uptime_seconds") * 1000000));
     printf("evergate %s, ", remote_text(status, "version"));
     cli_print_in(stdout, colours, ready ? CLI_GREEN : CLI_RED, state);
     printf("%s, for %s, %.0f workers\n",
            !ready && strcmp(state, "serving") == 0 ? ", but no pool has a usable endpoint" : "",
-           uptime, remote_number(status, "workers"));
+           duration_text(uptime_us).text, remote_number(status, "workers"));
     printf("%-14s %s, generation %.0f\n", "configuration", file,
            remote_number(config, "generation"));
     print_pair("connections", json_object_get(status, "connections"), "open", "open");

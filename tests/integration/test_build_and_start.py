@@ -15,8 +15,8 @@ from lib.evergate import Evergate, binary, run_command
 from lib.raw_client import RawClient
 from lib.waiting import wait_until
 
-BUILT = ["run", "demo", "check", "version"]
-LATER = ["plan", "reload", "status", "pools", "endpoints", "events", "explain", "drill", "top"]
+BUILT = ["run", "demo", "check", "status", "pools", "endpoints", "events", "version"]
+LATER = ["plan", "reload", "explain", "drill", "top"]
 
 
 def config_file(tmp_path, settings):
@@ -159,8 +159,8 @@ def test_the_demo_balances_over_three_backends_and_prints_what_to_try(demo):
         assert all(a.status == 200 for a in answered)
         return collections.Counter(a.get("x-backend") for a in answered)
 
-    counts = all_seen()
-    assert len(counts) == 3 and set(counts.values()) == {3}
+    # until its first check says so, a backend is not used beside those that are healthy
+    wait_until(lambda: set(all_seen().values()) == {3}, "all three take their turns")
     assert "curl http://" in demo.text()
     assert demo_get(demo, "/").get("content-type").startswith("text/html")
 

@@ -92,7 +92,7 @@ def test_metrics_count_what_was_done(stage):
     assert found['evergate_upstream_connects_total{pool="app"}'] == 1
     assert found['evergate_upstream_reuse_total{pool="app"}'] == 4
     assert found['evergate_upstream_connections_idle{pool="app"}'] == 1
-    assert found['evergate_endpoint_picks_total{pool="app",endpoint="b0"}'] == 5
+    assert found['evergate_upstream_requests_total{pool="app",endpoint="b0"}'] == 5
     assert found['evergate_endpoint_status{pool="app",endpoint="b0",status="healthy"}'] == 1
     assert found["evergate_connections_total"] == 1
     assert found["evergate_config_generation"] == 1
@@ -112,11 +112,16 @@ def test_status_names_what_runs(stage):
     assert status["listeners"][0]["address"] == proxy.address()
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/pools", "/api/v1/pools/app/endpoints/a",
-                                  "/api/v1/events", "/events/stream"])
-def test_what_is_not_built_says_so(stage, path):
+@pytest.mark.parametrize("method, path", [
+    ("GET", "/"), ("GET", "/events/stream"), ("GET", "/api/v1/providers"),
+    ("GET", "/api/v1/pools/app/policy"), ("PATCH", "/api/v1/pools/app/policy"),
+    ("POST", "/api/v1/pools/app/select"), ("POST", "/api/v1/pools/app/endpoints"),
+    ("PUT", "/api/v1/pools/app/endpoints/b0"), ("DELETE", "/api/v1/pools/app/endpoints/b0"),
+    ("POST", "/api/v1/explain"), ("POST", "/api/v1/reload"), ("POST", "/api/v1/plan"),
+    ("POST", "/api/v1/drill")])
+def test_what_is_not_built_says_so(stage, method, path):
     address, = management(start(stage, stage.recorder()))
-    answered = ask(address, path)
+    answered = ask(address, path, method)
     assert answered.status == 404
     assert "not built yet" in json.loads(answered.body)["error"]["message"]
 
@@ -178,23 +183,65 @@ def test_a_huge_request_to_management_is_refused(stage):
     assert client.read_response("POST").status == 413
 
 
-def test_the_demo_survives_a_stopped_backend_and_shows_a_broken_one(stage):
+def management_of(address):
+    """The demo's management, through its proxy."""
+    def endpoints():
+        told = json.loads(ask(address, "/api/v1/pools/demo/endpoints").body)["endpoints"]
+        return {e["id"]: e for e in told}
+    return endpoints
+
+
+def test_the_demo_survives_a_stopped_backend_and_shows_what_became_of_it(stage):
     demo = stage.ending(Demo(stage.room("demo")))
     address = wait_until(demo.proxy_url, "the demo prints a URL").removeprefix("http://")
+    endpoints = management_of(address)
 
     def backends_seen(count=9):
         answered = [ask(address, "/api/hello") for _ in range(count)]
-        return {(a.get("x-backend"), a.status) for a in answered}
+        assert {a.status for a in answered} == {200}
+        return {a.get("x-backend") for a in answered}
 
     def switch(backend, verb):
         assert ask(address, f"/backends/{backend}/{verb}", method="POST").status == 200
 
+    def is_now(backend, status):
+        wait_until(lambda: endpoints()[backend]["status"] == status, f"{backend} is {status}")
+
+    for backend in "abc":
+        is_now(backend, "healthy")
     switch("b", "stop")
-    assert backends_seen() == {("a", 200), ("c", 200)}
+    assert backends_seen() == {"a", "c"}
+    is_now("b", "unhealthy")
+    assert "refused" in endpoints()["b"]["summary"]
     switch("b", "start")
-    assert backends_seen() == {("a", 200), ("b", 200), ("c", 200)}
-    switch("c", "break")
-    assert ("c", 500) in backends_seen()
+    is_now("b", "healthy")
+    wait_until(lambda: "b" in backends_seen(), "b serves again")
     assert ask(address, "/backends/z/stop", method="POST").status == 404
+    assert ask(address, "/backends/a/explode", method="POST").status == 404
+    ask(address, "/api/v1/pools/demo/endpoints/a/drain", method="POST")
+    assert endpoints()["a"]["status"] == "healthy", "the page can only read"
+
+
+def test_the_demo_shows_a_backend_whose_check_is_fine_while_its_traffic_fails(stage):
+    demo = stage.ending(Demo(stage.room("demo")))
+    address = wait_until(demo.proxy_url, "the demo prints a URL").removeprefix("http://")
+    endpoints = management_of(address)
+    assert ask(address, "/backends/c/break", method="POST").status == 200
+    wait_until(lambda: ask(address, "/hello") and endpoints()["c"]["breaker"]["state"] != "closed",
+               "c's breaker opens")
+    assert endpoints()["c"]["status"] != "unhealthy"
+    assert "status 500" in endpoints()["c"]["breaker"]["why"]
     states = json.loads(ask(address, "/backends").body)
     assert [b["state"] for b in states] == ["up", "up", "broken"]
+
+
+def test_the_demos_backend_can_hang_and_ends_while_it_holds_requests(stage):
+    demo = stage.ending(Demo(stage.room("demo")))
+    address = wait_until(demo.proxy_url, "the demo prints a URL").removeprefix("http://")
+    endpoints = management_of(address)
+    assert ask(address, "/backends/a/hang", method="POST").status == 200
+    wait_until(lambda: endpoints()["a"]["status"] == "unhealthy", "a is found out")
+    assert ask(address, "/hello").status == 200
+    assert ask(address, "/backends/a/start", method="POST").status == 200
+    wait_until(lambda: endpoints()["a"]["status"] == "healthy", "a is well again")
+    assert ask(address, "/backends/a/hang", method="POST").status == 200

@@ -91,3 +91,30 @@ Test(admin_guard, the_token_is_one_line_of_the_file)
     cr_assert_neq(admin_token_load(&token, "key", "/nonexistent", &why), EG_OK);
     free(why);
 }
+
+Test(admin_guard, only_managements_own_pages_may_change_something)
+{
+    static const struct {
+        const char *origin, *host;
+        bool good;
+    } cases[] = {
+        {NULL, "127.0.0.1:9900", true},
+        {NULL, NULL, true},
+        {"http://127.0.0.1:9900", "127.0.0.1:9900", true},
+        {"HTTP://LocalHost:9900", "localhost:9900", true},
+        {"https://ops.example", "ops.example", true},
+        {"http://127.0.0.1:8080", "127.0.0.1:9900", false},
+        {"http://127.0.0.1", "127.0.0.1:9900", false},
+        {"http://evil.example", "127.0.0.1:9900", false},
+        {"http://127.0.0.1:9900.evil.example", "127.0.0.1:9900", false},
+        {"null", "127.0.0.1:9900", false},
+        {"", "127.0.0.1:9900", false},
+        {"http://", "", false},
+        {"file://", "127.0.0.1:9900", false},
+        {"http://127.0.0.1:9900", NULL, false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        cr_assert_eq(admin_guard_origin(cases[i].origin, cases[i].host) == NULL, cases[i].good,
+                     "%s", cases[i].origin);
+}

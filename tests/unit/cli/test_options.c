@@ -45,6 +45,30 @@ Test(options, the_demos_port_has_a_default)
     cr_assert_eq(accepted("demo -p 0").port, 0);
 }
 
+Test(options, a_running_instance_is_named_by_its_management)
+{
+    struct cli_options options = accepted("endpoints api --admin unix:/a.sock --json -t /token");
+
+    cr_assert_str_eq(options.admin, "unix:/a.sock");
+    cr_assert_str_eq(options.pool, "api");
+    cr_assert_str_eq(options.token_file, "/token");
+    cr_assert(options.json);
+    cr_assert_str_eq(accepted("endpoints -a :1 api").pool, "api");
+    cr_assert_null(accepted("endpoints").pool);
+    cr_assert_str_eq(accepted("status -c edge.conf").config, "edge.conf");
+    cr_assert_null(accepted("status").config);
+}
+
+Test(options, events_may_be_followed_from_somewhere_on)
+{
+    struct cli_options options = accepted("events --since 17 --follow");
+
+    cr_assert(options.follow && options.has_since);
+    cr_assert_eq(options.since, 17u);
+    cr_assert_not(accepted("events").has_since);
+    cr_assert(accepted("events -s 0").has_since);
+}
+
 Test(options, every_command_has_help_even_when_more_would_be_needed)
 {
     for (const struct cli_command *c = cli_commands; c->name; c++) {
@@ -79,6 +103,12 @@ Test(options, mistakes_are_told_with_what_was_meant)
         {"demo -c a", "demo: unknown option \"-c\""},
         {"demo --port 65536", "demo: \"65536\" is not a port; give a number from 0 to 65535"},
         {"demo --port http", "demo: \"http\" is not a port; give a number from 0 to 65535"},
+        {"pools api", "pools: unexpected argument \"api\""},
+        {"endpoints api more", "endpoints: unexpected argument \"more\""},
+        {"events --since yesterday", "events: \"yesterday\" is no event's id; give a number"},
+        {"events --follow=yes", "events: \"--follow\" takes no argument"},
+        {"status --follow", "status: unknown option \"--follow\""},
+        {"run --admin x", "run: unknown option \"--admin\""},
         {"version please", "version: unexpected argument \"please\""},
     };
 
