@@ -9,8 +9,20 @@
 #include "balancer/algorithm.h"
 #include "base/alloc.h"
 
-void fixture_init(struct fixture *f, enum config_algorithm algorithm, const unsigned *weights,
-                  unsigned size)
+static void give_ids(struct fixture *f)
+{
+    for (unsigned i = 0; i < f->size; i++) {
+        snprintf(f->ids[i], sizeof(f->ids[i]), "e%u", i);
+        if (f->backends[i].id == NULL)
+            f->backends[i].id = f->ids[i];
+        f->backends[i].address = "10.0.0.1:80";
+        f->backends[i].port = 80;
+    }
+}
+
+void fixture_init_config(struct fixture *f, const struct config_pool *config,
+                         const struct config_backend *backends, unsigned size,
+                         const struct config_place *place)
 {
     memset(f, 0, sizeof(*f));
     f->size = size;
@@ -18,17 +30,34 @@ void fixture_init(struct fixture *f, enum config_algorithm algorithm, const unsi
     f->random = 42;
     f->backends = xcalloc(size, sizeof(*f->backends));
     f->ids = xcalloc(size, sizeof(*f->ids));
-    for (unsigned i = 0; i < size; i++) {
-        snprintf(f->ids[i], sizeof(f->ids[i]), "e%u", i);
-        f->backends[i] = (struct config_backend){
-            .id = f->ids[i], .address = "10.0.0.1:80", .port = 80, .weight = weights[i]};
-    }
-    f->config = (struct config_pool){
-        .name = "pool", .algorithm = algorithm, .backends = f->backends, .backend_count = size};
-    f->pool = balancer_pool_new(&f->config, NULL);
+    if (size > 0)
+        memcpy(f->backends, backends, size * sizeof(*backends));
+    give_ids(f);
+    f->config = *config;
+    f->config.name = "pool";
+    f->config.backends = f->backends;
+    f->config.backend_count = size;
+    f->pool = balancer_pool_new(&f->config, place);
     for (unsigned i = 0; i < size; i++)
         atomic_store(&fixture_endpoint(f, i)->status, ENDPOINT_HEALTHY);
-    balancer_pool_refresh(f->pool, 0);
+    fixture_refresh(f);
+}
+
+void fixture_init(struct fixture *f, enum config_algorithm algorithm, const unsigned *weights,
+                  unsigned size)
+{
+    const struct config_pool config = {.algorithm = algorithm};
+    struct config_backend *backends = xcalloc(size, sizeof(*backends));
+
+    for (unsigned i = 0; i < size; i++)
+        backends[i].weight = weights[i];
+    fixture_init_config(f, &config, backends, size, NULL);
+    free(backends);
+}
+
+struct balancer_refresh fixture_refresh(struct fixture *f)
+{
+    return balancer_pool_refresh(f->pool, f->now_us);
 }
 
 void fixture_init_equal(struct fixture *f, enum config_algorithm algorithm, unsigned size)
@@ -56,13 +85,13 @@ struct endpoint *fixture_endpoint(struct fixture *f, unsigned index)
 void fixture_set_weight(struct fixture *f, unsigned index, unsigned weight)
 {
     atomic_store(&fixture_endpoint(f, index)->weight, weight);
-    balancer_pool_refresh(f->pool, 0);
+    fixture_refresh(f);
 }
 
 void fixture_set_status(struct fixture *f, unsigned index, enum endpoint_status status)
 {
     atomic_store(&fixture_endpoint(f, index)->status, status);
-    balancer_pool_refresh(f->pool, 0);
+    fixture_refresh(f);
 }
 
 void fixture_set_breaker(struct fixture *f, unsigned index, enum breaker_state state,
@@ -70,19 +99,32 @@ void fixture_set_breaker(struct fixture *f, unsigned index, enum breaker_state s
 {
     atomic_store(&fixture_endpoint(f, index)->probes, probes);
     atomic_store(&fixture_endpoint(f, index)->breaker, state);
-    balancer_pool_refresh(f->pool, 0);
+    fixture_refresh(f);
+}
+
+void fixture_set_stall(struct fixture *f, unsigned index, enum stall_state state, unsigned probes)
+{
+    atomic_store(&fixture_endpoint(f, index)->probes, probes);
+    atomic_store(&fixture_endpoint(f, index)->stall, state);
+    fixture_refresh(f);
+}
+
+void fixture_set_ejected(struct fixture *f, unsigned index, bool ejected)
+{
+    atomic_store(&fixture_endpoint(f, index)->ejected, ejected);
+    fixture_refresh(f);
 }
 
 void fixture_set_draining(struct fixture *f, unsigned index, bool draining)
 {
     atomic_store(&fixture_endpoint(f, index)->draining, draining);
-    balancer_pool_refresh(f->pool, 0);
+    fixture_refresh(f);
 }
 
 void fixture_set_resolved(struct fixture *f, unsigned index, bool resolved)
 {
     atomic_store(&fixture_endpoint(f, index)->resolved, resolved);
-    balancer_pool_refresh(f->pool, 0);
+    fixture_refresh(f);
 }
 
 uint64_t fixture_random(struct fixture *f)
@@ -101,6 +143,23 @@ struct endpoint *fixture_pick_again(struct fixture *f, uint64_t hash, struct bal
 
     if (ret_error != NULL)
         *ret_error = error;
+    return e;
+}
+
+struct endpoint *fixture_pick_session(struct fixture *f, uint64_t session, struct endpoint *own)
+{
+    struct balancer_request request = {.hash = fixture_random(f),
+                                       .random = fixture_random(f),
+                                       .now_us = f->now_us,
+                                       .session = session,
+                                       .session_endpoint = own};
+    struct balancer_tried tried;
+    struct endpoint *e;
+    int error;
+
+    balancer_tried_init(&tried);
+    e = balancer_pick(f->pool, &request, &tried, &error);
+    balancer_tried_fini(&tried);
     return e;
 }
 

@@ -22,13 +22,23 @@ void fixture_init(struct fixture *f, enum config_algorithm algorithm, const unsi
                   unsigned size);
 /* The same with weight 1 for all. */
 void fixture_init_equal(struct fixture *f, enum config_algorithm algorithm, unsigned size);
+/* With a configuration and backends of the test's own (an id is given to each that has none); all
+ * healthy. `place` may be NULL. */
+void fixture_init_config(struct fixture *f, const struct config_pool *config,
+                         const struct config_backend *backends, unsigned size,
+                         const struct config_place *place);
 void fixture_fini(struct fixture *f);
+
+/* Brings the pool up to date, at the fixture's time. */
+struct balancer_refresh fixture_refresh(struct fixture *f);
 
 struct endpoint *fixture_endpoint(struct fixture *f, unsigned index);
 void fixture_set_weight(struct fixture *f, unsigned index, unsigned weight);
 void fixture_set_status(struct fixture *f, unsigned index, enum endpoint_status status);
 void fixture_set_breaker(struct fixture *f, unsigned index, enum breaker_state state,
                          unsigned probes);
+void fixture_set_stall(struct fixture *f, unsigned index, enum stall_state state, unsigned probes);
+void fixture_set_ejected(struct fixture *f, unsigned index, bool ejected);
 void fixture_set_draining(struct fixture *f, unsigned index, bool draining);
 void fixture_set_resolved(struct fixture *f, unsigned index, bool resolved);
 
@@ -36,6 +46,8 @@ uint64_t fixture_random(struct fixture *f);
 
 /* One pick of a fresh request; NULL and the error in *ret_error (may be NULL). */
 struct endpoint *fixture_pick(struct fixture *f, uint64_t hash, int *ret_error);
+/* With a session; its own endpoint may be NULL. */
+struct endpoint *fixture_pick_session(struct fixture *f, uint64_t session, struct endpoint *own);
 /* A further pick of the same request. */
 struct endpoint *fixture_pick_again(struct fixture *f, uint64_t hash, struct balancer_tried *tried,
                                     int *ret_error);

@@ -133,7 +133,7 @@ Test(hashing, keys_stay_put_even_when_nearly_all_endpoints_are_away)
         if (i % 100 != 0)
             atomic_store(&fixture_endpoint(&f, i)->status, ENDPOINT_UNHEALTHY);
     }
-    balancer_pool_refresh(f.pool, 0);
+    fixture_refresh(&f);
     map(&f, before);
     fixture_set_status(&f, 100, ENDPOINT_UNHEALTHY);
     map(&f, after);
