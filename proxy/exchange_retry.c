@@ -14,6 +14,8 @@
 #include "base/clock.h"
 #include "proxy/exchange_internal.h"
 
+enum { HEDGE_LOOK_AGAIN_MS = 100 };
+
 /* The budget learns of requests in batches: one shared counter less per request. Told before it is
  * asked, so that a worker with little traffic has its say. */
 static bool budget_allows(struct exchange *x)
@@ -168,18 +170,23 @@ void exchange_on_stalled(struct exchange_attempt *a)
         x->rescues++;
 }
 
+/* The latency may not be known yet, or have changed while we waited: looked at again then. */
 void exchange_hedge_later(struct exchange *x)
 {
     unsigned percentile = x->pool_config->retry.hedge_percentile;
-    uint64_t after_us;
+    uint64_t late_us, waited_us;
 
-    if (percentile == 0 || !may_run_twice(x))
+    if (percentile == 0 || !may_run_twice(x) || active_attempts(x) != 1)
         return;
-    after_us = health_pool_latency_us(x->runtime->health, percentile);
-    if (after_us == 0)
+    late_us = health_pool_latency_us(x->runtime->health, percentile);
+    waited_us = x->worker->loop.now_us - x->leader->picked_us;
+    if (late_us != 0 && waited_us >= late_us) {
+        start_beside(x);
         return;
+    }
     x->waiting = EXCHANGE_WAITS_TO_HEDGE;
-    loop_timer_set(&x->worker->loop, &x->wait_timer, (after_us + 999) / 1000);
+    loop_timer_set(&x->worker->loop, &x->wait_timer,
+                   late_us != 0 ? (late_us - waited_us + 999) / 1000 : HEDGE_LOOK_AGAIN_MS);
 }
 
 /* ---- The timer ---- */
@@ -222,8 +229,7 @@ void exchange_on_wait_timer(struct loop_timer *timer)
         return;
     case EXCHANGE_WAITS_TO_HEDGE:
         x->waiting = EXCHANGE_WAITS_FOR_NOTHING;
-        if (active_attempts(x) == 1 && may_run_twice(x))
-            start_beside(x);
+        exchange_hedge_later(x);
         return;
     }
 }
