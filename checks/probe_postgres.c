@@ -13,15 +13,14 @@
  * Everything lives as long as the probe. What outlives it, per backend, is in the pool's `shared`:
  * SCRAM's keys, which are expensive, and when a standby was last seen with nothing to catch up on.
  */
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "checks/pg_lag.h"
+#include "checks/pg_login.h"
 #include "checks/pg_wire.h"
 #include "checks/probe.h"
-#include "checks/scram.h"
 #include "checks/secret.h"
 #include "checks/words.h"
 #include "net/tls.h"
@@ -51,8 +50,7 @@ struct pg_probe {
     struct probe probe;
     struct transport transport;
     enum pg_stage stage;
-    struct scram scram;
-    bool scram_proved; /* the server showed that it knows the password too, or need not */
+    struct pg_login login;
     size_t seen_bytes;
 };
 
@@ -119,108 +117,21 @@ static void pg_ask(struct pg_probe *pg)
 
 /* ---- login -------------------------------------------------------------------------------- */
 
-/* A password is wanted: false, and the check has failed, when there is none. */
-static bool pg_has_password(struct pg_probe *pg)
-{
-    if (pg_shared_of(pg)->password.text)
-        return true;
-    probe_fail(&pg->probe, "asks for a password and none is configured (password_file)");
-    return false;
-}
-
-static void pg_on_md5(struct pg_probe *pg, struct slice salt)
-{
-    struct pg_out out;
-
-    if (salt.n != 4)
-        probe_fail(&pg->probe, "does not speak PostgreSQL: MD5 salt of %zu bytes", salt.n);
-    else if (pg_out_md5_password(&out, probe_config(&pg->probe)->user,
-                                 secret_slice(&pg_shared_of(pg)->password), salt) != 0)
-        probe_fail(&pg->probe, "asks for an MD5 password, which this machine's OpenSSL refuses");
-    else
-        pg_send(pg, &out);
-}
-
-/* `mechanisms`: texts, ended by an empty one. */
-static void pg_on_sasl(struct pg_probe *pg, struct slice mechanisms)
-{
-    const char *wanted = "SCRAM-SHA-256";
-    char nonce[SCRAM_NONCE_BYTES];
-    struct slice name;
-    struct pg_out out;
-
-    while (pg_take_text(&mechanisms, &name) == 0 && name.n > 0) {
-        if (!slice_eq(name, slice_str(wanted)))
-            continue;
-        pg->scram_proved = false;
-        scram_nonce(nonce);
-        pg_out_sasl_first(&out, wanted, scram_first(&pg->scram, "", nonce));
-        pg_send(pg, &out);
-        return;
-    }
-    probe_fail(&pg->probe, "offers no way to log in that evergate knows (SCRAM-SHA-256 is one)");
-}
-
-static void pg_on_sasl_continue(struct pg_probe *pg, struct slice message)
-{
-    char answer[SCRAM_MESSAGE_BYTES];
-    struct slice data;
-    struct pg_out out;
-
-    if (pg->scram.first[0] == '\0' ||
-        scram_final(&pg->scram, message, secret_slice(&pg_shared_of(pg)->password),
-                    &pg_memory_of(pg)->keys, answer, &data) != 0) {
-        probe_fail(&pg->probe, "answers the login with malformed or excessive SCRAM");
-        return;
-    }
-    pg_out_sasl_next(&out, data);
-    pg_send(pg, &out);
-}
-
-enum pg_authentication { /* codes of message 'R' */
-                         PG_AUTH_OK = 0,
-                         PG_AUTH_PLAIN = 3,
-                         PG_AUTH_MD5 = 5,
-                         PG_AUTH_SASL = 10,
-                         PG_AUTH_SASL_CONTINUE = 11,
-                         PG_AUTH_SASL_FINAL = 12,
-};
-
 static void pg_on_authentication(struct pg_probe *pg, struct slice body)
 {
+    char why[PG_LOGIN_WHY_BYTES];
     struct pg_out out;
-    uint32_t code;
 
-    if (pg_take_u32(&body, &code) != 0) {
-        probe_fail(&pg->probe, "does not speak PostgreSQL: authentication without a kind");
-        return;
-    }
-    if (code == PG_AUTH_SASL_FINAL)
-        pg->scram_proved = scram_verify(&pg->scram, body);
-    if (code == PG_AUTH_OK || code == PG_AUTH_SASL_FINAL) {
-        if (!pg->scram_proved)
-            probe_fail(&pg->probe, "does not prove that it knows the password itself");
-        return;
-    }
-    if (!pg_has_password(pg))
-        return;
-    switch (code) {
-    case PG_AUTH_PLAIN:
-        pg_out_password(&out, secret_slice(&pg_shared_of(pg)->password));
+    pg->login.password = secret_slice(&pg_shared_of(pg)->password); /* another check may renew it */
+    switch (pg_login_answer(&pg->login, body, &out, why)) {
+    case PG_LOGIN_SEND:
         pg_send(pg, &out);
         break;
-    case PG_AUTH_MD5:
-        pg_on_md5(pg, body);
+    case PG_LOGIN_WAIT:
         break;
-    case PG_AUTH_SASL:
-        pg_on_sasl(pg, body);
+    case PG_LOGIN_GIVE_UP:
+        probe_fail(&pg->probe, "%s", why);
         break;
-    case PG_AUTH_SASL_CONTINUE:
-        pg_on_sasl_continue(pg, body);
-        break;
-    default:
-        probe_fail(&pg->probe, "wants a login of kind %" PRIu32 ", which evergate does not know",
-                   code);
     }
 }
 
@@ -413,7 +324,8 @@ static void pg_start(struct probe *probe)
 {
     struct pg_probe *pg = container_of(probe, struct pg_probe, probe);
 
-    pg->scram_proved = true;
+    pg->login.user = probe_config(probe)->user;
+    pg->login.keys = &pg_memory_of(pg)->keys;
     probe->awaits = "connection";
     int err = transport_init_connect(&pg->transport, probe_loop(probe), &probe->target.address,
                                      NULL, PG_IN_BYTES, &pg_ops);

@@ -3,8 +3,13 @@
 
 #include "base/check.h"
 #include "checks/secret.h"
+#include "net/tls.h"
 
-enum { LINK_IN_BYTES = 2 * RESP_REPLY_BYTES, LINK_COMMAND_BYTES = 4 * SECRET_MAX_BYTES };
+enum {
+    LINK_IN_BYTES = 2 * RESP_REPLY_BYTES,
+    LINK_WORDS = 4,
+    LINK_COMMAND_BYTES = (LINK_WORDS + 1) * SECRET_MAX_BYTES,
+};
 
 static struct redis_link *link_of(struct transport *t)
 {
@@ -69,23 +74,41 @@ static const struct transport_ops link_transport_ops = {
 };
 
 int redis_link_open(struct redis_link *link, struct loop *loop, const struct address *to,
-                    struct tls_session *tls, const struct redis_link_ops *ops)
+                    struct tls_context *tls, const char *server_name,
+                    const struct redis_link_ops *ops)
 {
+    struct tls_session *session =
+        tls && to->sa.sa_family != AF_UNIX ? tls_session_new_client(tls, server_name, NULL) : NULL;
+
     link->ops = ops;
     link->open = true;
-    return transport_init_connect(&link->transport, loop, to, tls, LINK_IN_BYTES,
+    return transport_init_connect(&link->transport, loop, to, session, LINK_IN_BYTES,
                                   &link_transport_ops);
 }
 
-void redis_link_send(struct redis_link *link, const struct slice *words, size_t count)
+void redis_link_command(struct redis_link *link, const char *const *words)
 {
     char *out = loop_scratch(link->transport.loop, LINK_COMMAND_BYTES);
+    struct slice slices[LINK_WORDS];
+    size_t count = 0;
 
     CHECK(link->open && out != NULL);
-    size_t size = resp_write_command(out, LINK_COMMAND_BYTES, words, count);
+    for (; words[count]; count++) {
+        CHECK(count < LINK_WORDS);
+        slices[count] = slice_str(words[count]);
+    }
+    size_t size = resp_write_command(out, LINK_COMMAND_BYTES, slices, count);
     CHECK(size <= LINK_COMMAND_BYTES);
     loop_scratch_shrink(link->transport.loop, out + size);
     transport_write(&link->transport, out, size);
+}
+
+void redis_link_auth(struct redis_link *link, const char *user, const char *password)
+{
+    if (user[0])
+        redis_link_command(link, (const char *const[]){"AUTH", user, password, NULL});
+    else
+        redis_link_command(link, (const char *const[]){"AUTH", password, NULL});
 }
 
 void redis_link_close(struct redis_link *link)

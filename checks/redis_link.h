@@ -11,6 +11,7 @@
 #include "net/transport.h"
 
 struct redis_link;
+struct tls_context;
 
 struct redis_link_ops {
     void (*on_connected)(struct redis_link *link); /* commands may be sent from now on */
@@ -27,13 +28,17 @@ struct redis_link {
     bool open; /* until redis_link_close */
 };
 
-/* `tls` (owned from here) or NULL. Initialises the zeroed `link` also when it fails with the
- * transport's code. Nothing is called from within. */
+/* `tls` may be NULL: plain; so are Unix sockets always, since Redis speaks no TLS there.
+ * `server_name` is what the certificate must prove. Initialises the zeroed `link` also when it
+ * fails with the transport's code. Nothing is called from within. */
 int redis_link_open(struct redis_link *link, struct loop *loop, const struct address *to,
-                    struct tls_session *tls, const struct redis_link_ops *ops) WARN_UNUSED;
+                    struct tls_context *tls, const char *server_name,
+                    const struct redis_link_ops *ops) WARN_UNUSED;
 
-/* Sends a command of at most 8 words that are not longer than a password and a user name. */
-void redis_link_send(struct redis_link *link, const struct slice *words, size_t count);
+/* Sends a command: at most 4 words, NULL behind them, each no longer than a password may be. */
+void redis_link_command(struct redis_link *link, const char *const *words);
+/* AUTH, with the user unless it is "". */
+void redis_link_auth(struct redis_link *link, const char *user, const char *password);
 
 /* No callback comes afterwards; also from within one. Idempotent. May be opened again in a later
  * turn. */

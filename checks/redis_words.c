@@ -3,6 +3,16 @@
 
 #include <stdio.h>
 
+bool redis_error_read(struct slice *ret_text, struct slice reply)
+{
+    struct resp_element element;
+
+    if (!resp_take(&reply, &element) || element.type != RESP_ERROR)
+        return false;
+    *ret_text = element.text;
+    return true;
+}
+
 /* ROLE answers a list whose first word is the role. A master's goes on with its offset and its
  * replicas, a standby's with master's host, port, the link's state and the offset. */
 bool redis_standing_read(struct redis_standing *ret_standing, struct slice reply)

@@ -8,6 +8,9 @@
 #include "config/config.h"
 #include "net/address.h"
 
+/* An error's text. */
+bool redis_error_read(struct slice *ret_text, struct slice reply);
+
 /* The answer to ROLE. */
 struct redis_standing {
     bool standby;
