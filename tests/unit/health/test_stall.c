@@ -255,9 +255,10 @@ static void usual_run(unsigned seed)
         slow_peak = fmax(slow_peak * pow(2, -step_s / 10), (double)latency_us);
         usual = stall_usual_add(usual, latency_us, now_us);
         got = (double)stall_usual_us(usual);
-        /* It is stored once a second: until then it reads a step too high at most. */
-        cr_assert(got >= peak * 0.85 - 10 && got <= peak * 1.35 + 10, "seed %u step %u: %f, not %f",
-                  seed, step, got, peak);
+        /* It is stored once a second, and a gap swallows the part of a second before it: so it
+         * may read two steps too high, and fall at half the speed where answers come in bursts. */
+        cr_assert(got >= peak * 0.95 - 10 && got <= slow_peak * 1.35 + 10,
+                  "seed %u step %u: %f, not %f to %f", seed, step, got, peak, slow_peak);
         cr_assert_eq(stall_limit_us(usual, &defaults) != 0, step >= 4);
     }
 }
