@@ -95,7 +95,7 @@ def test_a_wrong_type_unit_or_value_is_one_mistake_with_advice(tmp_path, old, ne
 
 @pytest.mark.parametrize("setting", [
     'health = { path = "/health"; interval = "1s"; timeout = "500ms"; };',
-    'health = { type = "postgres"; role = "primary"; max_lag = "10s"; };',
+    'health = { type = "postgres"; role = "standby"; max_lag = "10s"; };',
     'health = { type = "exec"; command = "test -e \'/tmp/up ${EG_POOL}\'"; };',
     'health = { type = "redis"; master = "m"; sentinels = [ "10.0.0.1:26379" ]; };',
     "outlier = { consecutive_5xx = 0; stall_factor = 0; };", "breaker = { };",

@@ -124,8 +124,9 @@ def test_non_idempotent_true_repeats_a_post_too(stage):
 def put(body, chunked=False):
     if not chunked:
         return head("PUT", "/put", headers=[("Content-Length", str(len(body)))]) + body
-    half = len(body) // 2
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:]))
+    half = (len(body) + 1) // 2
+    parts = [part for part in (body[:half], body[half:]) if part]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
     return head("PUT", "/put", headers=[("Transfer-Encoding", "chunked")]) + chunks + b"0\r\n\r\n"
 
 
@@ -273,7 +274,7 @@ def test_repetitions_end_with_the_route_s_time(stage):
     four = [stage.failing(name) for name in "abcd"]
     for backend in four:
         backend.mood = "hold"
-    proxy = with_route_timeout(stage, "700ms", *four, retry=retry(attempts=100),
+    proxy = with_route_timeout(stage, "700ms", *four, retry=retry(attempts=16),
                                timeouts={"response": "250ms"})
     answered = stage.get(proxy)
     assert (answered.status, answered.get("x-evergate-error")) == (504, "timeout")
@@ -284,10 +285,10 @@ def test_a_backoff_that_would_outlast_the_route_is_not_waited_for(stage):
     a = stage.failing("a")
     a.mood = "503"
     proxy = with_route_timeout(stage, "2s", a, retry=retry(
-        attempts=1000, backoff="30s", max_backoff="30s"))
+        attempts=16, backoff="30s", max_backoff="30s"))
     answered = stage.get(proxy)
     assert answered.status in (503, 504)
-    assert a.count < 20
+    assert a.count <= 6  # a pause under 2 s is one in fifteen
 
 
 # ---- Hedging ----
@@ -301,6 +302,8 @@ def hedged_pair(stage, **settings):
     client = stage.client(proxy)
     for _ in range(300):
         assert client.get().status == 200
+    wait_until(lambda: admin.json("/api/v1/pools/app")["latency"]["p90_seconds"],
+               "its latencies are known")
     a.mood = "hold"
     return a, b, proxy, admin
 
