@@ -220,6 +220,15 @@ static void health_check_password(struct schema_walk *walk, const struct config_
     free(why);
 }
 
+static void health_check_lag(struct schema_walk *walk, const struct config_node *group,
+                             const struct config_health *health)
+{
+    if (health->max_lag_ms > 0 && health->role == CONFIG_ROLE_PRIMARY)
+        config_diag_add(walk->diag, config_node_line(group, "max_lag"),
+                        "max_lag: a primary replays nothing; remove it, or write role = "
+                        "\"standby\"");
+}
+
 static void health_check_sentinels(struct schema_walk *walk, const struct config_node *group,
                                    const struct config_health *health)
 {
@@ -263,6 +272,8 @@ void config_health_check(struct schema_walk *walk, const struct config_node *gro
         health_check_http(walk, group, health);
     else if (health->type == CONFIG_HEALTH_EXEC)
         health_check_exec(walk, group, health);
+    else if (health->type == CONFIG_HEALTH_POSTGRES)
+        health_check_lag(walk, group, health);
     else if (health->type == CONFIG_HEALTH_REDIS)
         health_check_sentinels(walk, group, health);
     health_check_password(walk, group, health);

@@ -287,6 +287,8 @@ Test(health, mistakes_between_its_keys_are_told)
          "sentinels must be a list of strings, not a string; write sentinels = [ "},
         {HEALTH("type = \"redis\"; master = \"m\"; sentinels = [ \"a\" ];"), 3,
          "sentinels: \"a\" has no port; write \"a:8080\""},
+        {HEALTH("type = \"postgres\"; role = \"primary\"; max_lag = \"1s\";"), 3,
+         "max_lag: a primary replays nothing; remove it, or write role = \"standby\""},
         {HEALTH("type = \"postgres\"; password_file = \"/nowhere/p\";"), 3,
          "password_file: cannot read \"/nowhere/p\": No such file"},
     };

@@ -1,4 +1,4 @@
-/* Durations, sizes and addresses, as users write them. */
+/* Durations, sizes, percentages, names and addresses, as users write them. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
@@ -38,6 +38,60 @@ Test(values, sizes_are_read_with_every_unit)
         cr_expect_eq(config_value_size(slice_str(good[i].text), &bytes), CONFIG_VALUE_OK);
         cr_expect_eq(bytes, good[i].bytes, "%s", good[i].text);
     }
+}
+
+Test(values, percentages_are_whole_numbers_with_a_sign)
+{
+    static const struct {
+        const char *text;
+        enum config_value_result result;
+        uint64_t percent;
+    } table[] = {
+        {"0", CONFIG_VALUE_OK, 0},
+        {"0%", CONFIG_VALUE_OK, 0},
+        {"10%", CONFIG_VALUE_OK, 10},
+        {"100%", CONFIG_VALUE_OK, 100},
+        {"250%", CONFIG_VALUE_OK, 250}, /* the range is the caller's */
+        {"10", CONFIG_VALUE_NO_UNIT, 1},
+        {"10 %", CONFIG_VALUE_BAD_UNIT, 1},
+        {"10%%", CONFIG_VALUE_BAD_UNIT, 1},
+        {"10s", CONFIG_VALUE_BAD_UNIT, 1},
+        {"1.5%", CONFIG_VALUE_NOT_A_NUMBER, 1},
+        {"-1%", CONFIG_VALUE_NOT_A_NUMBER, 1},
+        {"%", CONFIG_VALUE_NOT_A_NUMBER, 1},
+        {"", CONFIG_VALUE_NOT_A_NUMBER, 1},
+        {"99999999999999999999%", CONFIG_VALUE_TOO_LARGE, 1},
+    };
+    char out[CONFIG_VALUE_TEXT_BYTES];
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        uint64_t percent = 1;
+
+        cr_expect_eq(config_value_percent(slice_str(table[i].text), &percent), table[i].result,
+                     "%s", table[i].text);
+        cr_expect_eq(percent, table[i].percent, "%s", table[i].text);
+    }
+    cr_expect_str_eq(config_value_format_percent(0, out), "0");
+    cr_expect_str_eq(config_value_format_percent(70, out), "70%");
+}
+
+Test(values, names_hold_nothing_that_would_have_to_be_escaped)
+{
+    static const char *const good[] = {"a", "us-east-1", "a.b:80", "[::1]:80",
+                                       "~_,;=(){}@&+$!'*^|"};
+    static const char *const bad[] = {"",   " ",  "a b", "a\t", "a\"",  "a\\",     "a/b",
+                                      "a?", "a#", "a%",  "a\n", "\x7f", "\xc3\xa4"};
+    char longest[130];
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        cr_expect(config_value_is_name(good[i]), "%s", good[i]);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        cr_expect_not(config_value_is_name(bad[i]), "%s", bad[i]);
+    memset(longest, 'a', sizeof(longest));
+    longest[129] = '\0';
+    cr_expect_not(config_value_is_name(longest));
+    longest[128] = '\0';
+    cr_expect(config_value_is_name(longest));
 }
 
 Test(values, that_are_malformed_say_how_and_leave_the_result_alone)
