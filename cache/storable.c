@@ -92,6 +92,10 @@ const char *cache_storable_objection(const struct cache_store_question *q)
         return "the request has a body";
     if (!status_is_kept(q->response->status))
         return "status";
+    /* RFC 9112 section 8: complete or cut off, it looks the same. The backend that dies in the
+     * middle of such an answer must not leave half of it behind as its last good one. */
+    if (q->response->framing == HTTP_FRAMING_UNTIL_CLOSE)
+        return "its end is the connection's";
     if (cache_control_has(q->asked, CACHE_NO_STORE) ||
         cache_control_has(q->control, CACHE_NO_STORE))
         return "no-store";

@@ -2,11 +2,9 @@
 #include "cache/storable.h"
 #include "cache_fixture.h"
 
-static const char *objection(const char *method, const char *asked, int status,
-                             const char *answered)
+static const char *objection_to(const struct http_request_head *request,
+                                const struct http_response_head *response)
 {
-    const struct http_request_head *request = fixture_request(method, asked);
-    const struct http_response_head *response = fixture_response(status, answered);
     const struct cache_control in = cache_control_parse_request(&request->fields);
     const struct cache_control out = cache_control_parse(&response->fields);
     const struct cache_freshness freshness = cache_freshness_of(response, &out, CAME_S);
@@ -21,6 +19,20 @@ static const char *objection(const char *method, const char *asked, int status,
     const char *why = cache_storable_objection(&question);
 
     return why ? why : "none";
+}
+
+static const char *of_framed(const char *answered)
+{
+    return objection_to(fixture_request("GET", ""), fixture_response(200, answered));
+}
+
+static const char *objection(const char *method, const char *asked, int status,
+                             const char *answered)
+{
+    char lines[4096];
+
+    snprintf(lines, sizeof(lines), "%sContent-Length: 0\r\n", answered);
+    return objection_to(fixture_request(method, asked), fixture_response(status, lines));
 }
 
 static const char *of_get(const char *asked, const char *answered)
@@ -47,6 +59,17 @@ Test(storable, only_a_get_without_a_body)
     cr_expect_str_eq(of_get("Content-Length: 5\r\n", ""), "the request has a body");
     cr_expect_str_eq(of_get("Transfer-Encoding: chunked\r\n", ""), "the request has a body");
     cr_expect_str_eq(of_get("Content-Length: 0\r\n", ""), "none");
+}
+
+/* RFC 9112 section 8. */
+Test(storable, an_answer_that_ends_with_its_connection_may_have_been_cut)
+{
+    struct http_response_head *response = fixture_response(200, "");
+
+    cr_expect_eq(response->framing, HTTP_FRAMING_UNTIL_CLOSE);
+    cr_expect_str_eq(of_framed(""), "its end is the connection's");
+    cr_expect_str_eq(of_framed("Content-Length: 0\r\n"), "none");
+    cr_expect_str_eq(of_framed("Transfer-Encoding: chunked\r\n"), "none");
 }
 
 /* Section 5.2.1.5 and 5.2.2.5. */
