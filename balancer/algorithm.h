@@ -74,6 +74,9 @@ extern const struct balancer_algorithm balancer_random;
 extern const struct balancer_algorithm balancer_consistent_hash;
 extern const struct balancer_algorithm balancer_least_latency;
 
+/* At least 1. Levels have loads of their own, so state that goes by turns is kept for each. */
+unsigned balancer_pool_levels(const struct balancer_pool *pool);
+
 /* Can it be chosen now: of this preference and level, not tried, with room below its limit? */
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint);
 

@@ -117,18 +117,19 @@ static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, 
 static struct endpoint *least_latency_choose(const struct balancer_candidates *c, void *state,
                                              const struct balancer_request *request)
 {
+    struct stride_clock *clock = stride_clock_of(state, c);
     struct offer best = {0};
     bool taken = false;
 
     for (unsigned look = 0; look < CANDIDATES_LOOKS && !taken; look++) {
-        uint64_t now = stride_now(state);
+        uint64_t now = stride_now(clock);
 
         best = cheapest(c, now, request->now_us);
         if (best.endpoint == NULL)
             return NULL;
         taken = endpoint_take_seen(best.endpoint, best.active);
         if (taken)
-            stride_take(state, now, best.endpoint, &best.turn);
+            stride_take(clock, now, best.endpoint, &best.turn);
     }
     if (!taken)
         taken = endpoint_take(best.endpoint);
@@ -176,8 +177,8 @@ static void least_latency_done(void *state, struct endpoint *e, enum balancer_ou
 
 const struct balancer_algorithm balancer_least_latency = {
     .name = "least_latency",
-    .state_new = stride_clock_new,
-    .state_free = stride_clock_free,
+    .state_new = stride_clocks_new,
+    .state_free = stride_clocks_free,
     .choose = least_latency_choose,
     .done = least_latency_done,
 };

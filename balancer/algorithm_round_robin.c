@@ -1,11 +1,11 @@
 /*
  * round_robin: one after the other, each as often as its weight.
  *
- * All workers draw numbers from one cursor, and a number names a point of the line-up
- * (algorithm.h). With equal weights point after point gives strict rotation. With unequal weights
- * the points of one endpoint lie side by side, so they are walked with a wide step that shares no
- * divisor with their number: each point is still met once per round, so that the shares are exact,
- * and neighbours are far apart in time. O(1) with equal weights, else O(log n).
+ * All workers draw numbers from one cursor (for each level), and a number names a point of the
+ * line-up (algorithm.h). With equal weights point after point gives strict rotation. With unequal
+ * weights the points of one endpoint lie side by side, so they are walked with a wide step that
+ * shares no divisor with their number: each point is still met once per round, so that the shares
+ * are exact, and neighbours are far apart in time. O(1) with equal weights, else O(log n).
  */
 #include <stdlib.h>
 
@@ -20,11 +20,13 @@ enum { DRAWS = 4 }; /* then a search: what was drawn had been tried */
 
 static void *round_robin_state_new(struct balancer_pool *pool)
 {
-    struct cursor *cursor = aligned_alloc(_Alignof(struct cursor), sizeof(*cursor));
+    unsigned levels = balancer_pool_levels(pool);
+    struct cursor *cursors = aligned_alloc(_Alignof(struct cursor), levels * sizeof(*cursors));
 
-    CHECK(cursor != NULL);
-    atomic_init(&cursor->next, 0);
-    return cursor;
+    CHECK(cursors != NULL);
+    for (unsigned i = 0; i < levels; i++)
+        atomic_init(&cursors[i].next, 0);
+    return cursors;
 }
 
 /* Weights in the ten thousands at thousands of endpoints, some of them in slow start, make so many
@@ -41,7 +43,7 @@ static uint64_t point_of(const struct balancer_candidates *c, uint64_t number)
 static struct endpoint *round_robin_choose(const struct balancer_candidates *c, void *state,
                                            const struct balancer_request *request)
 {
-    struct cursor *cursor = state;
+    struct cursor *cursor = (struct cursor *)state + c->level;
     uint64_t number = 0;
 
     for (unsigned draw = 0; draw < DRAWS; draw++) {

@@ -30,15 +30,17 @@ static struct place furthest_back(const struct balancer_candidates *c, uint64_t 
 static struct endpoint *weighted_choose(const struct balancer_candidates *c, void *state,
                                         const struct balancer_request *request)
 {
+    struct stride_clock *clock = stride_clock_of(state, c);
+
     for (unsigned look = 1;; look++) {
-        uint64_t now = stride_now(state);
+        uint64_t now = stride_now(clock);
         struct place best = furthest_back(c, now);
 
         if (best.endpoint == NULL)
             return NULL;
         if (look == CANDIDATES_LOOKS)
             stride_take_late(best.endpoint, &best.turn);
-        else if (!stride_take(state, now, best.endpoint, &best.turn))
+        else if (!stride_take(clock, now, best.endpoint, &best.turn))
             continue;
         /* Its last place may be gone: then its turn is lost, and it is not among those any more. */
         if (endpoint_take(best.endpoint))
@@ -50,7 +52,7 @@ static struct endpoint *weighted_choose(const struct balancer_candidates *c, voi
 
 const struct balancer_algorithm balancer_weighted = {
     .name = "weighted",
-    .state_new = stride_clock_new,
-    .state_free = stride_clock_free,
+    .state_new = stride_clocks_new,
+    .state_free = stride_clocks_free,
     .choose = weighted_choose,
 };

@@ -231,6 +231,11 @@ unsigned balancer_pool_size(const struct balancer_pool *pool)
     return pool->size;
 }
 
+unsigned balancer_pool_levels(const struct balancer_pool *pool)
+{
+    return pool->tiers.count > 0 ? pool->tiers.count : 1;
+}
+
 struct endpoint *balancer_pool_endpoint(struct balancer_pool *pool, unsigned index)
 {
     CHECK(index < pool->size);

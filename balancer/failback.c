@@ -167,8 +167,7 @@ uint64_t failback_update(struct failback *failback, const struct failback_input 
     for (unsigned i = 0; i < failback->levels; i++) {
         ret_load[i] = any ? failback->boundaries[i].carried - before : 0;
         before = failback->boundaries[i].carried;
-        failback->started[i] =
-            failback->started[i] || input->settled[i] || input->can[i] == SPILL_WHOLE;
+        failback->started[i] = failback->started[i] || input->settled[i];
     }
     return any ? next_us(failback) : 0;
 }

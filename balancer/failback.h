@@ -39,7 +39,7 @@ void failback_fini(struct failback *failback);
 struct failback_input {
     const unsigned *wanted; /* where the load belongs; adds up to SPILL_WHOLE, or all 0 */
     const unsigned *can;    /* what each level can take */
-    const bool *settled;    /* each of the level's endpoints has had a verdict */
+    const bool *settled;    /* the level does not wait for first verdicts: for good, once said */
     bool at_once;           /* an operator says so, or there is panic: no policy now */
     uint64_t now_us;        /* never goes back */
 };

@@ -35,8 +35,9 @@ static unsigned slot_of(uint64_t bits)
     return (unsigned)(bits >> (64 - SLOT_BITS));
 }
 
-/* From the bits that slot_of leaves over. Never infinite: the uniform number is above 0. */
-double hash_slots_pause(uint64_t bits, double weight)
+/* The pause before a dart: exponentially distributed with the weight as its rate, from the bits
+ * that slot_of leaves over. Never infinite: the uniform number is above 0. */
+static double pause_of(uint64_t bits, double weight)
 {
     double uniform = ((double)(bits & ((1ull << 48) - 1)) + 0.5) * 0x1p-48;
 
@@ -48,7 +49,7 @@ static void thrower_next(struct thrower *t)
     uint64_t bits = balancer_mix(t->seed + t->thrown++ * BALANCER_GOLDEN);
 
     t->slot = slot_of(bits);
-    t->time += hash_slots_pause(bits, t->weight);
+    t->time += pause_of(bits, t->weight);
 }
 
 static void thrower_throw_until(struct thrower *t, uint32_t index, double end, struct board *board)
@@ -166,7 +167,7 @@ struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t h
 
         if (!candidates_have(c, e) || (fits != NULL && !fits(c, e)))
             continue;
-        time = hash_slots_pause(balancer_mix(hash ^ e->hash), endpoint_weight(e));
+        time = pause_of(balancer_mix(hash ^ e->hash), endpoint_weight(e));
         if (time < best_time) {
             best = e;
             best_time = time;

@@ -50,11 +50,6 @@ struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t h
 /* Takes the winner of that race, or who is next when its last place is gone; NULL: nobody. */
 struct endpoint *hash_slots_race_take(const struct balancer_candidates *c, uint64_t hash);
 
-/* When the first dart falls: exponentially distributed, with the weight as its rate. Who is first
- * among several wins in proportion to the weights, and only the winners of those whose weight
- * changes may change. Weight above 0. */
-double hash_slots_pause(uint64_t bits, double weight);
-
 /* A request without a key goes anywhere, not always to the same place. */
 static inline uint64_t hash_slots_key(const struct balancer_request *request)
 {

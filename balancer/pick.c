@@ -102,29 +102,29 @@ static uint64_t pick_key(const struct pick *p)
     return p->pool->algorithm->by_key ? hash_slots_key(p->request) : p->request->random;
 }
 
-/* The level of this request, by the load's shares: the race of hash_slots.h, so that a key moves
- * only if its own level's share shrinks, or another's grows. */
+/*
+ * The level of this request, by the load's shares: they lie side by side, and the key's place among
+ * them is always the same. So as a share shrinks, the keys at its edge move to the next level, and
+ * no others move.
+ */
 static unsigned pick_draw(const struct pick *p)
 {
     const struct pool_load *load = &p->pool->load;
-    uint64_t key = pick_key(p);
-    unsigned best = 0;
-    double best_time = -1;
+    uint64_t place = balancer_scale(balancer_mix(~pick_key(p)), SPILL_WHOLE);
+    unsigned drawn = 0;
 
     for (unsigned level = 0; level < p->pool->lineup.levels; level++) {
         unsigned share = atomic_load_explicit(&load->shares[level], memory_order_relaxed);
-        double time;
 
         if (share == 0)
             continue;
-        time = hash_slots_pause(balancer_mix(key ^ (level + 1) * BALANCER_GOLDEN), share);
-        if (best_time < 0 || time < best_time) {
-            best = level;
-            best_time = time;
-        }
+        drawn = level;
+        if (place < share)
+            break;
+        place -= share;
     }
     return lineup_part_at(&p->pool->lineup,
-                          atomic_load_explicit(&load->preference, memory_order_relaxed), best);
+                          atomic_load_explicit(&load->preference, memory_order_relaxed), drawn);
 }
 
 /* Of the requests in flight, those that are at the level as its share would have it. */

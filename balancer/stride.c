@@ -14,24 +14,26 @@ static uint64_t stride_of(const struct endpoint *endpoint)
     return STRIDE_ONE / endpoint_weight(endpoint);
 }
 
-void *stride_clock_new(struct balancer_pool *pool)
+void *stride_clocks_new(struct balancer_pool *pool)
 {
-    struct stride_clock *clock = aligned_alloc(_Alignof(struct stride_clock), sizeof(*clock));
-    unsigned size = balancer_pool_size(pool);
+    unsigned levels = balancer_pool_levels(pool), size = balancer_pool_size(pool);
+    struct stride_clock *clocks =
+        aligned_alloc(_Alignof(struct stride_clock), levels * sizeof(*clocks));
 
-    CHECK(clock != NULL);
-    atomic_init(&clock->now, 0);
+    CHECK(clocks != NULL);
+    for (unsigned i = 0; i < levels; i++)
+        atomic_init(&clocks[i].now, 0);
     for (unsigned i = 0; i < size; i++) {
         struct endpoint *e = balancer_pool_endpoint(pool, i);
 
         atomic_store_explicit(&e->turn, stride_of(e) * i / size, memory_order_relaxed);
     }
-    return clock;
+    return clocks;
 }
 
-void stride_clock_free(void *clock)
+void stride_clocks_free(void *clocks)
 {
-    free(clock);
+    free(clocks);
 }
 
 uint64_t stride_now(const struct stride_clock *clock)

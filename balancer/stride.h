@@ -7,10 +7,10 @@
  *
  *     a . . . a . . . a b . . a . . c a . . .          a at 0 1/5 2/5 ..., b at 1/3, c at 2/3
  *
- * The *clock* is the place of the latest turn given. An endpoint that was away (drained, unhealthy)
- * stands behind the clock when it comes back, and is seen at the clock; one whose weight was raised
- * may stand far ahead, and is pulled back to one stride. So nobody owes or is owed more than
- * one turn, and no join, leave or change of weight needs to be announced.
+ * The *clock* of a level is the place of the latest turn given. An endpoint that was away (drained,
+ * unhealthy) stands behind the clock when it comes back, and is seen at the clock; one whose weight
+ * was raised may stand far ahead, and is pulled back to one stride. So nobody owes or is owed more
+ * than one turn, and no join, leave or change of weight needs to be announced.
  *
  * Shared by all workers: `turn` is moved by compare-and-swap, so each turn is given once. Places
  * are compared by their signed difference and may wrap around.
@@ -25,9 +25,16 @@ struct stride_clock {
     _Alignas(64) _Atomic uint64_t now;
 };
 
-/* For balancer_algorithm: a clock, with the endpoints placed evenly over their first stride. */
-void *stride_clock_new(struct balancer_pool *pool);
-void stride_clock_free(void *clock);
+/* For balancer_algorithm: a clock for each level, since their endpoints advance at different paces,
+ * and who lags behind a clock has no order. The endpoints are placed evenly over their first
+ * stride. */
+void *stride_clocks_new(struct balancer_pool *pool);
+void stride_clocks_free(void *clocks);
+static inline struct stride_clock *stride_clock_of(void *clocks,
+                                                   const struct balancer_candidates *c)
+{
+    return (struct stride_clock *)clocks + c->level;
+}
 
 struct stride_turn {
     uint64_t seen;   /* the endpoint's turn as it was read */

@@ -157,6 +157,16 @@ static void account_add(struct tier_account *account, const struct endpoint *e)
         account->settled = false;
 }
 
+/* Nobody waits for a verdict that would matter: an endpoint whose name never resolves must not keep
+ * a level that can carry all of its load from having started. */
+static bool account_is_settled(const struct tier_account *account, unsigned min_healthy_percent)
+{
+    uint64_t healthy = account->fit[PREFER_HEALTHY];
+
+    return account->settled ||
+           (healthy > 0 && healthy * 100 >= account->total * min_healthy_percent);
+}
+
 static void tiers_account(struct tiers *tiers, const struct tiers_input *input)
 {
     for (unsigned i = 0; i < tiers->count; i++)
@@ -165,7 +175,7 @@ static void tiers_account(struct tiers *tiers, const struct tiers_input *input)
         account_add(&tiers->accounts[input->endpoints[i]->level], input->endpoints[i]);
     for (unsigned i = 0; i < tiers->count; i++) {
         tiers->levels[i].total = tiers->accounts[i].total;
-        tiers->settled[i] = tiers->accounts[i].settled;
+        tiers->settled[i] = account_is_settled(&tiers->accounts[i], tiers->min_healthy_percent);
     }
 }
 
