@@ -148,7 +148,7 @@ void cache_invalidate(struct cache *cache, const struct cache_key *key,
     {
         struct cache_entry *entry = container_of(it, struct cache_entry, in_bucket);
 
-        if (cache_entry_is(entry, &normal, hash))
+        if (entry->hash == hash && cache_key_eq(&entry->key, &normal))
             cache_index_remove_locked(cache, entry);
     }
     pthread_mutex_unlock(&cache->lock);

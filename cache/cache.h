@@ -45,6 +45,8 @@ struct cache_key {
     struct slice scheme;    /* "http", "https": of the client's side */
     struct slice authority; /* Host */
     struct slice target;    /* path and query as the client sent them */
+    struct slice route;     /* whoever changes requests on their way to the backend: two routes may
+                               get different answers for one target; may be empty */
 };
 
 /* Begins to record the answer to a GET; NULL where the rules or the limits forbid to store it. The
@@ -78,8 +80,9 @@ void cache_release(struct cache_entry **entry);
  * cache_find_stale has one for this request too: the variant may be another. */
 bool cache_suppressed(struct cache *cache, const struct cache_key *key, uint64_t now_us);
 
-/* After an answer to any request: forgets the key where a method that changes things did not fail
- * (RFC 9111 section 4.4). Nothing happens for GET, HEAD, OPTIONS and TRACE. */
+/* After an answer to any request: forgets the target, whatever the route, where a method that
+ * changes things did not fail (RFC 9111 section 4.4). Nothing happens for GET, HEAD, OPTIONS and
+ * TRACE. */
 void cache_invalidate(struct cache *cache, const struct cache_key *key,
                       const struct http_request_head *request, int status);
 

@@ -105,6 +105,7 @@ static inline struct list *cache_bucket_locked(struct cache *cache, uint64_t has
     return &cache->buckets[hash & (cache->bucket_count - 1)];
 }
 
+/* The same resource by the same route. */
 bool cache_entry_is(const struct cache_entry *entry, const struct cache_key *key, uint64_t hash);
 
 #endif

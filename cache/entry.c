@@ -106,7 +106,7 @@ static unsigned pack_texts(struct packer *packer, const struct cache_key *key,
 
     packer->n += signature_size;
     struct cache_key copy = {pack(packer, key->scheme), pack(packer, key->authority),
-                             pack(packer, key->target)};
+                             pack(packer, key->target), pack(packer, key->route)};
     struct slice reason = pack(packer, response->reason);
 
     if (entry) {

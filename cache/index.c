@@ -9,7 +9,8 @@
 
 bool cache_entry_is(const struct cache_entry *entry, const struct cache_key *key, uint64_t hash)
 {
-    return entry->hash == hash && cache_key_eq(&entry->key, key);
+    return entry->hash == hash && cache_key_eq(&entry->key, key) &&
+           slice_eq(entry->key.route, key->route);
 }
 
 struct cache_entry *cache_index_find_locked(struct cache *cache, const struct cache_key *key,

@@ -13,11 +13,11 @@
  * with cache_key_eq. */
 struct cache_key cache_key_normalise(const struct cache_key *key);
 
-/* Of normalised keys. */
+/* Is it one resource? Of normalised keys; whatever the route. */
 bool cache_key_eq(const struct cache_key *a, const struct cache_key *b);
 
-/* Of a normalised key: SipHash-2-4, since clients choose the keys and must not be able to send
- * thousands of them to one bucket. */
+/* Of a normalised key, whatever the route: SipHash-2-4, since clients choose the keys and must not
+ * be able to send thousands of them to one bucket. */
 uint64_t cache_key_hash(const struct cache_key *key, const uint64_t seed[2]);
 
 #endif

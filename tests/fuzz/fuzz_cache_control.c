@@ -109,7 +109,8 @@ static void check_served(const struct cache_entry *entry)
 
 static void check_storing(const struct message *m)
 {
-    static const struct cache_key key = {{"http", 4}, {"h", 1}, {"/a", 2}};
+    static const struct cache_key key = {
+        .scheme = {"http", 4}, .authority = {"h", 1}, .target = {"/a", 2}};
     const struct cache_control asked = cache_control_parse_request(&m->request.fields);
     struct cache *cache = cache_new(&(struct cache_params){
         .limit_bytes = LIMIT, .entry_bytes = LIMIT, .stale_ms = 1 << 30, .own_cookie = "EGSID"});

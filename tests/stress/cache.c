@@ -43,7 +43,9 @@ static struct cache_key key_of(char text[16], unsigned number)
 {
     int size = snprintf(text, 16, "/%u", number);
 
-    return (struct cache_key){SLICE_LIT("http"), SLICE_LIT("stress"), {text, (size_t)size}};
+    return (struct cache_key){.scheme = SLICE_LIT("http"),
+                              .authority = SLICE_LIT("stress"),
+                              .target = {text, (size_t)size}};
 }
 
 static void record(struct work *work, const struct cache_key *key, unsigned number)

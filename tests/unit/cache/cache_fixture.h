@@ -7,7 +7,8 @@
 
 enum { CAME_S = 784111777 }; /* Sun, 06 Nov 1994 08:49:37 GMT */
 
-static const struct cache_key fixture_key = {{"http", 4}, {"a.example", 9}, {"/page?x=1", 9}};
+static const struct cache_key fixture_key = {
+    .scheme = {"http", 4}, .authority = {"a.example", 9}, .target = {"/page?x=1", 9}};
 
 static inline struct cache *fixture_cache(void)
 {

@@ -193,16 +193,32 @@ Test(cache, get_and_head_are_answered_and_nothing_else)
 Test(cache, another_scheme_host_or_target_is_another_resource)
 {
     static const struct cache_key others[] = {
-        {{"https", 5}, {"a.example", 9}, {"/page?x=1", 9}},
-        {{"http", 4}, {"b.example", 9}, {"/page?x=1", 9}},
-        {{"http", 4}, {"a.example", 9}, {"/page?x=2", 9}},
-        {{"http", 4}, {"a.example", 9}, {"/page", 5}},
+        {.scheme = {"https", 5}, .authority = {"a.example", 9}, .target = {"/page?x=1", 9}},
+        {.scheme = {"http", 4}, .authority = {"b.example", 9}, .target = {"/page?x=1", 9}},
+        {.scheme = {"http", 4}, .authority = {"a.example", 9}, .target = {"/page?x=2", 9}},
+        {.scheme = {"http", 4}, .authority = {"a.example", 9}, .target = {"/page", 5}},
     };
 
     fixture_store(cache, "", "", "x");
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
         cr_expect_null(
             cache_find_stale(cache, &others[i], fixture_request("GET", ""), CAME_S, 0, 0));
+}
+
+Test(cache, two_routes_may_make_two_answers_of_one_target)
+{
+    struct cache_key canary = fixture_key;
+    struct cache_entry *entry;
+
+    canary.route = SLICE_LIT("canary");
+    fixture_store(cache, "", "", "stable");
+    cr_expect_null(cache_find_stale(cache, &canary, fixture_request("GET", ""), CAME_S, 0, 0));
+    entry = cache_find_stale(cache, &fixture_key, fixture_request("GET", ""), CAME_S, 5, 1000);
+    cache_release(&entry);
+    cr_expect_not(cache_suppressed(cache, &canary, 6));
+    /* A change is one to the resource, whoever passed it on. */
+    cache_invalidate(cache, &canary, fixture_request("POST", ""), 200);
+    cr_expect_eq(cache_stats(cache).entries, 0);
 }
 
 Test(cache, a_newer_answer_replaces_the_older)
@@ -284,7 +300,8 @@ static bool serve_and_suppress(uint64_t now_us)
 
 Test(cache, after_a_stale_answer_the_backend_is_left_alone_for_a_while_only)
 {
-    static const struct cache_key other = {{"http", 4}, {"b.example", 9}, {"/", 1}};
+    static const struct cache_key other = {
+        .scheme = {"http", 4}, .authority = {"b.example", 9}, .target = {"/", 1}};
 
     cr_expect_not(suppressed(5000));
     cr_expect_not(serve_and_suppress(5000));

@@ -14,7 +14,8 @@ static struct cache_key numbered(unsigned number)
     static char target[32];
     int size = snprintf(target, sizeof(target), "/%u", number);
 
-    return (struct cache_key){SLICE_LIT("http"), SLICE_LIT("a"), {target, (size_t)size}};
+    return (struct cache_key){
+        .scheme = SLICE_LIT("http"), .authority = SLICE_LIT("a"), .target = {target, (size_t)size}};
 }
 
 static struct cache_recording *begin(struct cache *cache, unsigned number)

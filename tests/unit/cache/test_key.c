@@ -17,7 +17,9 @@ static bool same(struct cache_key a, struct cache_key b)
 
 static struct cache_key key(const char *scheme, const char *authority, const char *target)
 {
-    return (struct cache_key){slice_str(scheme), slice_str(authority), slice_str(target)};
+    return (struct cache_key){.scheme = slice_str(scheme),
+                              .authority = slice_str(authority),
+                              .target = slice_str(target)};
 }
 
 Test(key, case_of_the_host_and_the_default_port_make_no_difference)
