@@ -83,14 +83,19 @@ static char *ejected(const struct admin_facts *facts)
 
 static char *stalled(const struct admin_facts *facts)
 {
-    if (facts->view->stall == STALL_PROBING)
-        return xasprintf("Stalled: it holds %d requests and answers none. One more request was "
-                         "sent to find out; its answer clears the endpoint.",
-                         facts->active);
-    return xasprintf("Stalled: it holds %d requests and answers none. It gets new ones only when "
-                     "nothing better can serve; an answer clears it, and one request at a time "
-                     "asks for that.",
-                     facts->active);
+    const struct health_view *view = facts->view;
+    const char *next = view->stall == STALL_PROBING
+                           ? "One more was sent to find out"
+                           : "It gets new ones only when nothing better can serve; one at a time "
+                             "finds out";
+
+    if (view->usual_us == 0)
+        return xasprintf("Stalled: requests wait for it and none is answered. %s, and any answer "
+                         "clears it.",
+                         next);
+    return xasprintf("Stalled: requests waited much longer than its usual %s and none was "
+                     "answered. %s, and any answer clears it.",
+                     duration_text(view->usual_us).text, next);
 }
 
 static char *unknown(const struct admin_facts *facts)

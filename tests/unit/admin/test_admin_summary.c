@@ -170,6 +170,21 @@ Test(admin_summary, an_ejected_one_returns)
                  "and returns in 18 s.");
 }
 
+Test(admin_summary, a_stalled_one_is_measured_by_what_is_usual_for_it)
+{
+    BEGIN;
+
+    view.stall = STALL_STALLED;
+    view.usual_us = 8000;
+    says(&facts, "Stalled: requests waited much longer than its usual 8 ms and none was answered. "
+                 "It gets new ones only when nothing better can serve; one at a time finds out, "
+                 "and any answer clears it.");
+    view.stall = STALL_PROBING;
+    view.usual_us = 0;
+    says(&facts, "Stalled: requests wait for it and none is answered. One more was sent to find "
+                 "out, and any answer clears it.");
+}
+
 Test(admin_summary, panic_is_said_of_those_that_are_used_in_spite_of_it)
 {
     char *text;
