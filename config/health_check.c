@@ -12,6 +12,7 @@ enum { FAST_INTERVAL_DEFAULT_MS = 1000, PASSWORD_FILE_MAX_BYTES = 1024 };
 
 #define FOR(type) (1u << CONFIG_HEALTH_##type)
 
+/* Not `role`: a server without roles is as good as a primary, and files say so. */
 static const struct {
     const char *key;
     unsigned types; /* that have it */
@@ -24,7 +25,6 @@ static const struct {
     {"expect_body", FOR(HTTP)},
     {"degraded_status", FOR(HTTP)},
     {"command", FOR(EXEC)},
-    {"role", FOR(POSTGRES) | FOR(REDIS)},
     {"user", FOR(POSTGRES) | FOR(REDIS)},
     {"database", FOR(POSTGRES)},
     {"password_file", FOR(POSTGRES) | FOR(REDIS)},

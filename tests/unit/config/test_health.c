@@ -268,10 +268,6 @@ Test(health, mistakes_between_its_keys_are_told)
         {HEALTH("type = \"tcp\"; expect_status = 200;"), 3, "expect_status has no effect"},
         {HEALTH("type = \"tcp\"; expect_body = \"x\";"), 3, "expect_body has no effect"},
         {HEALTH("type = \"tcp\"; degraded_status = 429;"), 3, "degraded_status has no effect"},
-        {HEALTH("role = \"primary\";"), 3,
-         "role has no effect with type = \"http\"; remove it, or write type = \"postgres\" or "
-         "\"redis\""},
-        {HEALTH("type = \"exec\"; command = \"x\"; role = \"any\";"), 3, "role has no effect"},
         {HEALTH("user = \"x\";"), 3, "user has no effect with type = \"http\""},
         {HEALTH("type = \"redis\"; database = \"x\";"), 3,
          "database has no effect with type = \"redis\"; remove it, or write type = \"postgres\""},
