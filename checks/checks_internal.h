@@ -40,7 +40,8 @@ struct checks_endpoint {
     enum schedule_phase phase;
     struct loop_timer due;
     struct list ready;
-    uint64_t due_us;   /* when it was to be asked */
+    uint64_t due_us;   /* when it is to be asked */
+    uint64_t ready_us; /* when it began to wait for the pace */
     uint64_t began_us; /* the last check */
     bool again;        /* somebody wants a check that begins after the one that runs */
     struct probe *probe;

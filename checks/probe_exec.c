@@ -17,7 +17,7 @@ struct probe_exec {
 
 static int exec_open(struct probe_pool *pool, char **ret_why)
 {
-    return process_check(pool->config->health->command.argv, variables_check_names, ret_why);
+    return process_check(pool->config->health->command.argv, ret_why);
 }
 
 static void exec_judge_exit(struct probe *probe, const struct process_result *result)

@@ -1,7 +1,9 @@
 /* http: a request, and an answer whose status and body are as expected. */
 #include <regex.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "checks/http_client.h"
 #include "checks/probe.h"
 #include "checks/words.h"
@@ -16,13 +18,16 @@ static struct probe_http *http_of(struct probe *probe)
     return container_of(probe, struct probe_http, probe);
 }
 
-/* Searched as bytes: a body may hold a NUL, where a C string would end. REG_STARTEND gives regexec
- * the size. */
+/* Searched as bytes, by REG_STARTEND: a body may hold a NUL, where a C string would end. The copy
+ * has one behind it all the same, since regexec's argument is a string by contract. */
 static bool body_matches(const regex_t *regex, struct slice body)
 {
     regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)body.n};
+    char *text = xstrndup(body.n > 0 ? body.p : "", body.n);
+    bool matches = regexec(regex, text, 1, &range, REG_STARTEND) == 0;
 
-    return regexec(regex, body.n > 0 ? body.p : "", 1, &range, REG_STARTEND) == 0;
+    free(text);
+    return matches;
 }
 
 static bool body_is_expected(const struct config_health *health, struct slice body)

@@ -81,9 +81,9 @@ struct process *process_start(struct process_room *room, const struct process_co
  * pointer; `done` is not called. NULL is fine. */
 void process_cancel(struct process **process);
 
-/* Before anything runs: is the program there, and does every "${EG_NAME}" of its words stand among
- * `names` (NULL-terminated)? 0, or EG_E_INTERNAL with a sentence in *ret_why (heap). */
-int process_check(const char *const *argv, const char *const *names, char **ret_why) WARN_UNUSED;
+/* Before anything runs: is the program there? What depends on a variable is not known yet. 0, or
+ * EG_E_INTERNAL with a sentence in *ret_why (heap). */
+int process_check(const char *const *argv, char **ret_why) WARN_UNUSED;
 
 /* `word` with every "${EG_NAME}" replaced (heap); NULL when one is not among the variables. Other
  * references are text: they may be meant for a shell that the command starts. Pure. */

@@ -160,6 +160,7 @@ static void on_command_done(void *arg, const struct process_result *result)
                  line);
         break;
     case PROCESS_TIMED_OUT:
+        words_span(took, config_of(r)->timeout_ms);
         snprintf(text, sizeof(text), "killed, it had not ended within %s%s%s", took, colon, line);
         break;
     case PROCESS_NOT_STARTED:
@@ -377,14 +378,8 @@ static int open_pool(struct recovery_room *room, unsigned index, char **ret_why)
 
     if (!pool->recovery)
         return EG_OK;
-    if (!pool->recovery->command.argv && !pool->recovery->webhook) {
-        *ret_why = xasprintf("pool \"%s\": recovery: it has nothing to do; write command = "
-                             "\"PROGRAM ARGUMENT ...\" or webhook = \"http://HOST:PORT/PATH\"",
-                             pool->name);
-        return EG_E_INTERNAL;
-    }
     if (pool->recovery->command.argv)
-        code = process_check(pool->recovery->command.argv, variables_recovery_names, &why);
+        code = process_check(pool->recovery->command.argv, &why);
     if (code == EG_OK && pool->recovery->webhook)
         code = webhook_new(&room->webhooks[index], &room->means, pool->recovery->webhook, &why);
     if (code != EG_OK)

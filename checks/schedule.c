@@ -79,6 +79,7 @@ static void schedule_on_due(struct loop_timer *timer)
     struct checks_endpoint *e = container_of(timer, struct checks_endpoint, due);
 
     schedule_set_phase(e, SCHEDULE_READY);
+    e->ready_us = e->pool->checks->loop->now_us;
     list_push_back(&schedule_of(e)->ready, &e->ready);
     schedule_run(e->pool->checks);
 }
@@ -143,7 +144,7 @@ static void note_lateness(struct checks_endpoint *e, uint64_t now_us)
 {
     static struct log_limiter limiter;
     struct checks *checks = e->pool->checks;
-    uint64_t late_ms = now_us > e->due_us ? (now_us - e->due_us) / 1000 : 0;
+    uint64_t late_ms = (now_us - e->ready_us) / 1000;
 
     if (late_ms <= health_check_interval_ms(e->pool->health, e->endpoint))
         return;
@@ -252,7 +253,7 @@ void schedule_endpoint_now(struct checks_endpoint *e)
         return;
     }
     schedule_set_phase(e, SCHEDULE_READY);
-    e->due_us = checks->loop->now_us;
+    e->ready_us = checks->loop->now_us;
     list_push_front(&checks->schedule.ready, &e->ready);
     schedule_run(checks);
 }

@@ -7,12 +7,6 @@
 #include "base/check.h"
 #include "base/slice.h"
 
-#define ENDPOINT_NAMES "EG_POOL", "EG_ENDPOINT_ID", "EG_ADDRESS", "EG_HOST", "EG_PORT"
-
-const char *const variables_check_names[] = {ENDPOINT_NAMES, NULL};
-const char *const variables_recovery_names[] = {ENDPOINT_NAMES, "EG_ATTEMPT", "EG_STATUS",
-                                                "EG_REASON",    "EG_SINCE",   NULL};
-
 void variables_add(struct variables *variables, const char *name, const char *value)
 {
     CHECK(variables->count < PROCESS_VARIABLES_MAX);

@@ -18,8 +18,4 @@ void variables_set_endpoint(struct variables *variables, const struct config_poo
                             const struct config_backend *backend, const char *address);
 void variables_add(struct variables *variables, const char *name, const char *value);
 
-/* The names a check's and a recovery's command may use; NULL-terminated. */
-extern const char *const variables_check_names[];
-extern const char *const variables_recovery_names[];
-
 #endif
