@@ -218,7 +218,8 @@ enum config_retry_on {
     CONFIG_RETRY_CONNECT = 1, /* no connection: refused, timed out, TLS, name unknown */
     CONFIG_RETRY_RESET = 2,   /* closed before an answer, or no HTTP */
     CONFIG_RETRY_TIMEOUT = 4, /* no answer within timeouts.response */
-    CONFIG_RETRY_STALL = 8,   /* the endpoint has stalled: asked elsewhere beside it */
+    CONFIG_RETRY_STALL = 8,   /* the endpoint has stalled: asked elsewhere beside it; part of
+                               TIMEOUT as well */
 };
 
 struct config_retry {

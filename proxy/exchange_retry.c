@@ -162,7 +162,9 @@ void exchange_on_stalled(struct exchange_attempt *a)
 {
     struct exchange *x = a->x;
 
-    if (a != x->leader || (x->pool_config->retry.on & CONFIG_RETRY_STALL) == 0 ||
+    /* Who repeats after a time limit wants it no later than the stall is known. */
+    if (a != x->leader ||
+        (x->pool_config->retry.on & (CONFIG_RETRY_STALL | CONFIG_RETRY_TIMEOUT)) == 0 ||
         x->pool_config->retry.attempts < 2 || !may_run_twice(x) ||
         x->rescues == EXCHANGE_MAX_RESCUES)
         return;
