@@ -26,7 +26,8 @@ def covered(stage, mood="good", fallback=None, **settings):
     """(the backend, the proxy in front of it)."""
     backend = stage.failing("a")
     backend.mood = mood
-    proxy, _ = start(stage, backend, fallback=fallback or STALE, **{**PLAIN, **settings})
+    top = {"routes": settings.pop("routes")} if "routes" in settings else {}
+    proxy, _ = start(stage, backend, fallback=fallback or STALE, top=top, **{**PLAIN, **settings})
     return backend, proxy
 
 
@@ -236,6 +237,18 @@ def test_what_was_made_for_one_person_goes_to_nobody(stage, headers):
     expect_error(stage.get(proxy, headers=headers))
 
 
+def test_the_pools_own_cookie_makes_no_answer_personal(stage):
+    backend, proxy = covered(stage, saying("good"), sticky={"cookie": "EGSID"})
+    cookie = stage.get(proxy, "/first").get("set-cookie").partition(";")[0]
+    learn(stage, proxy, "good", headers=[("Cookie", cookie)])
+    learn(stage, proxy, "good", path="/other", headers=[("Cookie", cookie + "; session=1")])
+    backend.go_down()
+    answered = stage.get(proxy)
+    expect_stored(answered, "good")
+    assert answered.get("set-cookie") is None
+    expect_error(stage.get(proxy, "/other"))
+
+
 def test_what_is_for_everybody_is_served_to_everybody(stage):
     backend, proxy = covered(stage, saying("shared", ("Cache-Control", "public, max-age=1")))
     learn(stage, proxy, "shared", headers=[("Authorization", "Basic eDp5"), ("Cookie", "a=b")])
@@ -276,6 +289,20 @@ def test_another_host_or_query_is_another_resource(stage):
     expect_error(stage.get(proxy, "/x", host="one.example"))
     expect_error(stage.get(proxy, "/x?a=1", host="two.example"))
     expect_stored(stage.get(proxy, "/x?a=1", host="ONE.example:80"), "/x?a=1")
+
+
+def test_what_a_route_made_of_a_request_stays_with_that_route(stage):
+    backend, proxy = covered(
+        stage, lambda request: answer(request.target.encode()), routes=[
+            {"name": "canary", "path": "/x", "headers": [{"name": "x-canary", "value": "1"}],
+             "rewrite": {"prefix": "/canary"}, "pool": "app"},
+            {"name": "stable", "pool": "app"}])
+    canary = [("X-Canary", "1")]
+    learn(stage, proxy, "/canary", path="/x", headers=canary)
+    learn(stage, proxy, "/x", path="/x")
+    backend.go_down()
+    expect_stored(stage.get(proxy, "/x", headers=canary), "/canary")
+    expect_stored(stage.get(proxy, "/x"), "/x")
 
 
 def test_each_client_gets_its_variant_or_none(stage):
@@ -497,6 +524,20 @@ def test_the_other_pools_own_fallback_is_used_before_nothing(stage):
     spare.go_down()
     answered = stage.get(proxy)
     assert (answered.status, answered.text) == (503, "spare is sorry")
+
+
+def test_a_fallback_may_have_a_fallback(stage):
+    names = ("one", "two", "three")
+    backends = [stage.failing(name) for name in names]
+    config = simple([backends[0]], pool_settings={**PLAIN, "fallback": {"pool": "two"}}, routes=[
+        {"name": "all", "pool": "app"}])
+    config["pools"].append(pool("two", [backends[1]], **PLAIN, fallback={"pool": "three"}))
+    config["pools"].append(pool("three", [backends[2]], **PLAIN))
+    proxy = stage.evergate(config)
+    for backend, name in zip(backends, names):
+        learn(stage, proxy, name)
+        backend.go_down()
+    expect_error(stage.get(proxy))
 
 
 def test_what_the_client_did_wrong_is_not_covered(stage):
