@@ -37,8 +37,11 @@ static json_t *repaired(const char *text)
 
 json_t *admin_json_text(const char *text)
 {
-    json_t *string = text ? json_string(text) : json_null();
+    json_t *string;
 
+    if (!text)
+        return json_null();
+    string = json_string(text);
     return string ? string : repaired(text);
 }
 

@@ -1,6 +1,6 @@
 /*
  * JSON strings: escaping only, for the lines and small documents that evergate writes by itself
- * (logs, own answers, management). There is no JSON tree in the process.
+ * (logs, own answers). Management has a library for its objects: see admin/admin_json.h.
  */
 #ifndef EVERGATE_BASE_JSON_H
 #define EVERGATE_BASE_JSON_H

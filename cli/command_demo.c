@@ -44,6 +44,8 @@ static char *config_text(const struct demo_backends *backends, unsigned port)
         "routes = ( { name = \"control\"; path = \"/backends\"; pool = \"control\"; },\n"
         "           { name = \"operator\"; path = \"/api/v1/\"; methods = [ \"GET\" ];\n"
         "             pool = \"management\"; },\n"
+        "           { name = \"read-only\"; path = \"/api/v1/\"; respond = { status = 403;\n"
+        "             body = \"From here management can only be read.\\n\"; }; },\n"
         "           { name = \"demo\"; pool = \"demo\"; } );\n"
         "pools = ( { name = \"demo\";\n"
         "            health = { type = \"http\"; path = \"/health\"; interval = \"1s\";\n"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 
 struct cell {
     char *text;
@@ -114,6 +115,7 @@ static size_t *widths_of(const struct table *table)
 {
     size_t *widths = xcalloc(table->columns, sizeof(*widths));
 
+    CHECK(table->columns > 0);
     for (unsigned c = 0; c < table->columns; c++)
         widths[c] = width_of(heading(table, c));
     for (size_t i = 0; i < table->count; i++) {
@@ -149,6 +151,7 @@ void table_print(const struct table *table, FILE *out, bool colours)
 {
     size_t *widths = widths_of(table);
 
+    CHECK(table->columns > 0);
     for (unsigned c = 0; c < table->columns; c++)
         print_cell(table, widths, out, colours, c, heading(table, c), CLI_DIM);
     for (size_t i = 0; i < table->count; i++)
