@@ -33,7 +33,6 @@ shared_buffers = '4MB'
 min_wal_size = '2MB'
 fsync = off
 full_page_writes = off
-synchronous_commit = off
 autovacuum = off
 wal_keep_size = '16MB'
 wal_retrieve_retry_interval = '100ms'
@@ -42,11 +41,12 @@ log_checkpoints = off
 {more}
 """
 
-HBA = f"""
-local all         all                     trust
-host  all         {PROBE_USER} 127.0.0.1/32 scram-sha-256
-host  all         postgres     127.0.0.1/32 trust
-host  replication postgres     127.0.0.1/32 trust
+#: `connection` is "host", or "hostssl" to refuse plain text; `method` is the probe user's.
+HBA = """
+local        all         all               trust
+{connection} all         {user}    127.0.0.1/32 {method}
+{connection} all         postgres 127.0.0.1/32 trust
+host         replication postgres 127.0.0.1/32 trust
 """
 
 
@@ -92,6 +92,7 @@ class PostgresServer:
         self.name = name
         self.data = room.path / name
         self.more = more
+        self.login = {"connection": "host", "user": PROBE_USER, "method": "scram-sha-256"}
         self.port = None
         self.child = None
 
@@ -114,7 +115,7 @@ class PostgresServer:
     def write_settings(self):
         text = SETTINGS.format(port=self.port, room=self.room.path, more=self.more)
         self.room.write(f"{self.name}/postgresql.conf", text)
-        self.room.write(f"{self.name}/pg_hba.conf", HBA)
+        self.room.write(f"{self.name}/pg_hba.conf", HBA.format(**self.login))
 
     def spawn(self):
         """Starts it without waiting until it answers."""
@@ -150,6 +151,12 @@ class PostgresServer:
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
 
+    def change_login(self, **login):
+        """connection="hostssl", method="md5": for logins from now on."""
+        self.login.update(login)
+        self.write_settings()
+        self.query("SELECT pg_reload_conf()")
+
     def is_standby(self):
         return self.query("SELECT pg_is_in_recovery()") == "t"
 
@@ -173,12 +180,12 @@ class PostgresServer:
 class PostgresPair:
     """A primary and a standby made from it by pg_basebackup -R; both run when it is made."""
 
-    def __init__(self, primary_settings="", standby_settings=""):
+    def __init__(self, with_standby=True, primary_settings="", standby_settings=""):
         self.room = PrivateRoom("evergate-pg-", user())
         self.primary = PostgresServer(self.room, "primary", primary_settings)
         self.standby = PostgresServer(self.room, "standby", standby_settings)
         try:
-            self.start()
+            self.start(with_standby)
         except BaseException:
             self.stop()
             raise
@@ -189,12 +196,13 @@ class PostgresPair:
     def __exit__(self, *reason):
         self.stop()
 
-    def start(self):
+    def start(self, with_standby):
         self.copy(Template.path(), self.primary.data)
         self.primary.start()
         self.primary.query(f"CREATE ROLE {PROBE_USER} LOGIN PASSWORD '{PROBE_PASSWORD}';"
                            " CREATE TABLE story (line text)")
-        self.rebuild(self.standby, self.primary)
+        if with_standby:
+            self.rebuild(self.standby, self.primary)
 
     def copy(self, source, target):
         shutil.copytree(source, target, symlinks=True)
