@@ -98,7 +98,7 @@ void exchange_to_pool(struct exchange *x, unsigned pool)
     x->pool_config = &x->view->config->pools[pool];
     x->runtime = x->view->runtimes[pool];
     x->cluster = x->view->clusters[pool];
-    x->runtime->queues[x->worker->index].undeposited++;
+    exchange_budget_count(x);
     exchange_session_begin(x);
     if (!exchange_is_suppressed(x))
         exchange_try(x);

@@ -166,6 +166,8 @@ bool exchange_is_attempting(const struct exchange *x);
 void exchange_tunnel_touch(struct exchange *x);
 
 /* exchange_retry.c */
+/* A request came to the pool: the budget for retries is a share of those. */
+void exchange_budget_count(struct exchange *x);
 /* May what `a` met be repeated? Then another attempt is on its way, and the caller ends `a`.
  * `error` EG_OK: it answered, with `status`. */
 bool exchange_repeat(struct exchange *x, const struct exchange_attempt *a, int error,

@@ -14,17 +14,40 @@
 #include "base/clock.h"
 #include "proxy/exchange_internal.h"
 
-enum { HEDGE_LOOK_AGAIN_MS = 100 };
+enum {
+    BUDGET_BATCH = 64,
+    BUDGET_BATCH_US = 10000,
+    HEDGE_LOOK_AGAIN_MS = 100,
+};
 
-/* The budget learns of requests in batches: one shared counter less per request. Told before it is
- * asked, so that a worker with little traffic has its say. */
+/* ---- The budget ---- */
+
+/* It learns of requests in batches: one shared counter less per request. A batch is soon complete,
+ * for what is told late would count for the wrong second. */
+static void budget_deposit(struct pool_queue *own, uint64_t now_us)
+{
+    retry_budget_deposit(&own->runtime->budget, own->undeposited, now_us);
+    own->undeposited = 0;
+    own->deposited_us = now_us;
+}
+
+void exchange_budget_count(struct exchange *x)
+{
+    struct pool_queue *own = &x->runtime->queues[x->worker->index];
+    uint64_t now_us = x->worker->loop.now_us;
+
+    if (++own->undeposited >= BUDGET_BATCH || now_us - own->deposited_us >= BUDGET_BATCH_US)
+        budget_deposit(own, now_us);
+}
+
 static bool budget_allows(struct exchange *x)
 {
     struct pool_queue *own = &x->runtime->queues[x->worker->index];
     uint64_t now_us = x->worker->loop.now_us;
 
-    retry_budget_deposit(&x->runtime->budget, (unsigned)own->undeposited, now_us);
-    own->undeposited = 0;
+    /* Told before it is asked, so that a worker with little traffic has its say. */
+    if (own->undeposited > 0)
+        budget_deposit(own, now_us);
     if (retry_budget_withdraw(&x->runtime->budget, now_us))
         return true;
     stat_add(&x->worker->stats.retries_denied, 1);

@@ -31,7 +31,8 @@ struct pool_queue {
     struct worker *worker;
     struct list waiting;       /* exchange.queue_node; this worker's thread only */
     struct loop_task dispatch; /* likewise */
-    uint64_t undeposited;      /* requests that the budget was not told of yet; likewise */
+    unsigned undeposited;      /* requests that the budget was not told of yet; likewise */
+    uint64_t deposited_us;     /* when it was told last; likewise */
     _Alignas(64) _Atomic unsigned count; /* of `waiting`; read by other workers */
     _Atomic bool woken;                  /* a wake is on its way to this worker */
 };
