@@ -25,14 +25,17 @@ def nginx_more(name):
 class NodeBackend(ChildServer):
     """backend.js; `say` changes its mood."""
 
-    def __init__(self, directory, name, port=None):
-        self.port = port or free_port()
+    def __init__(self, directory, name, database=None):
+        self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         directory.mkdir(parents=True, exist_ok=True)
         self.directory, self.output_path = directory, directory / "output.log"
+        command = [NODE, str(HERE / "backend.js"), name, str(self.port)]
+        if database:
+            command.append(database.rpartition(":")[2])
         with open(self.output_path, "wb") as output:
             self.process = subprocess.Popen(
-                [NODE, str(HERE / "backend.js"), name, str(self.port)], stdin=subprocess.PIPE,
+                command, stdin=subprocess.PIPE,
                 stdout=output, stderr=subprocess.STDOUT, env=NODE_ENVIRONMENT)
         wait_until(lambda: self.alive() and self.output, "node listens")
 

@@ -37,7 +37,8 @@ def parse_arguments():
     parser.add_argument("--rate", type=int, default=2000, help="requests per second")
     parser.add_argument("--only", choices=["scenarios", "bars"])
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison (default 3)")
-    parser.add_argument("--markdown", metavar="FILE", help="write the tables there too")
+    parser.add_argument("--markdown", metavar="FILE",
+                        help="write the tables there too: between its marks, if it has them")
     parser.add_argument("--keep", action="store_true", help="keep the logs and say where they are")
     arguments = parser.parse_args()
     for name in arguments.scenarios.split(","):
@@ -61,7 +62,7 @@ def run_scenario(name, workers, rate, directory):
         groups = scenario.build()
         proxy = stage.evergate(configuration(scenario, groups, workers))
         admin = Management(proxy)
-        for endpoint in scenario.names:
+        for endpoint in scenario.fit:
             wait_until(lambda e=endpoint: admin.status(e) == "healthy", f"{endpoint} is healthy")
         run = Run(scenario, proxy, admin, rate, stage.directory).carry_out()
         return run.result()
@@ -101,7 +102,7 @@ def main():
         else:
             shutil.rmtree(directory, ignore_errors=True)
     if arguments.markdown:
-        pathlib.Path(arguments.markdown).write_text(report.markdown())
+        report.write(pathlib.Path(arguments.markdown))
     return 0 if report.all_held else 1
 
 

@@ -9,6 +9,7 @@ Three witnesses, all on the same monotonic clock:
 import calendar
 import collections
 import json
+import os
 import subprocess
 import threading
 import time
@@ -17,6 +18,7 @@ from lib.waiting import wait_until
 
 from places import LOAD
 
+FAMILY = 'evergate_upstream_requests_total{pool="app",endpoint="%s"}'
 SAMPLE_EVERY_S = 0.05
 SHARE_WINDOW_S = 0.5
 #: Requests are slow from here on: an undisturbed one takes a fifth of a millisecond, and what the
@@ -25,11 +27,18 @@ SLOW_US = 25_000
 BUCKET_US = 100_000
 
 
+def be_preferred():
+    """The clock that everything is measured with must not wait for what it measures."""
+    if os.geteuid() == 0:
+        os.nice(-10)
+
+
 class LoadProcess:
     def __init__(self, port, rate, directory, connections=256, seconds=120):
         self.path = directory / "load.json"
         self.process = subprocess.Popen(
-            [str(LOAD), str(port), str(rate), str(connections), str(seconds), str(self.path)])
+            [str(LOAD), str(port), str(rate), str(connections), str(seconds), str(self.path)],
+            preexec_fn=be_preferred)
 
     def stop(self):
         if self.process.poll() is None:
@@ -66,8 +75,7 @@ class Sampler:
     def sample(self):
         while not self.stopping.wait(SAMPLE_EVERY_S):
             metrics = self.admin.metrics()
-            picks = {name: metrics.get('evergate_endpoint_picks_total{pool="app",endpoint="%s"}'
-                                       % name, 0) for name in self.names}
+            picks = {name: metrics[FAMILY % name] for name in self.names}
             self.samples.append((time.monotonic(), picks))
 
     def stop(self):
@@ -129,6 +137,8 @@ class Run:
         """Until everything that was broken has its old share again."""
         before = self.sampler.share(self.scenario.broken, self.fault_s - 2.5, self.fault_s)
         self.share_before = before
+        if not self.scenario.returns:
+            return
 
         def normal():
             now_s = time.monotonic()
@@ -151,10 +161,10 @@ class Run:
             "kinds": collections.Counter(self.kind(r) for r in failed),
             "slow": sum(r.slow and not r.failed for r in disturbed),
             "worst_ms": max(r.latency_us for r in disturbed) / 1000,
-            "noticed_ms": self.noticed_ms(), "avoided_ms": self.avoided_ms(),
+            "noticed": self.noticed(), "avoided_ms": self.avoided_ms(),
             "steady_ms": self.steady_ms(), "survivors": self.survivors(),
             "sent_to_broken": self.sent_to_broken(), "ratio": self.upstream_ratio(),
-            "returned_ms": self.returned_ms(), "load_delay_ms": self.load.worst_delay_ms,
+            "note": self.scenario.note, "returned_ms": self.returned_ms(), "load_delay_ms": self.load.worst_delay_ms,
         }
 
     @staticmethod
@@ -166,11 +176,12 @@ class Run:
         picks = self.sampler.between(self.fault_s, self.repair_s)
         return sum(picks[name] for name in self.scenario.broken)
 
-    def noticed_ms(self):
-        """Until the first event about what was broken."""
+    def noticed(self):
+        """(milliseconds, what) until the first event about what was broken; None without one."""
         for event in self.admin.events(since=self.last_event):
             if event["endpoint"] in self.scenario.broken or event["endpoint"] is None:
-                return max(0.0, (wall_s(event["time"]) - self.fault_wall_s) * 1000)
+                after_ms = (wall_s(event["time"]) - self.fault_wall_s) * 1000
+                return max(0.0, after_ms), f"{event['type']}: {event['to']}"
         return None
 
     def avoided_ms(self):
@@ -214,7 +225,7 @@ class Run:
     def returned_ms(self):
         """From the repair until its old share was sent there, over half a second."""
         for moment, _ in self.sampler.samples:
-            if moment >= self.repair_s + SHARE_WINDOW_S and self.sampler.share(
+            if self.scenario.returns and moment >= self.repair_s + SHARE_WINDOW_S and self.sampler.share(
                     self.scenario.broken, moment - SHARE_WINDOW_S,
                     moment) >= 0.9 * self.share_before:
                 return (moment - self.repair_s) * 1000

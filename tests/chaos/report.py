@@ -3,6 +3,8 @@
 import os
 import platform
 
+BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->"
+
 SCENARIO_HEAD = ("what fails", "workers", "failed requests", "noticed", "avoided", "steady",
                  "load on the survivors", "normal again after repair")
 
@@ -17,7 +19,15 @@ def failures(result):
     if not result["failed"]:
         return f"0 of {result['requests']}"
     kinds = ", ".join(f"{count} {kind}" for kind, count in result["kinds"].most_common())
-    return f"{result['failed']} of {result['requests']} ({kinds})"
+    note = f"; {result['note']}" if result["note"] else ""
+    return f"{result['failed']} of {result['requests']} ({kinds}{note})"
+
+
+def noticed(result):
+    if result["noticed"] is None:
+        return "-"
+    after_ms, what = result["noticed"]
+    return f"{milliseconds(after_ms)} ({what})"
 
 
 def survivors(result):
@@ -37,7 +47,7 @@ class Report:
         print(" | ".join(SCENARIO_HEAD), flush=True)
 
     def add_scenario(self, title, workers, result):
-        row = (title, str(workers), failures(result), milliseconds(result["noticed_ms"]),
+        row = (title, str(workers), failures(result), noticed(result),
                milliseconds(result["avoided_ms"]), milliseconds(result["steady_ms"]),
                survivors(result), milliseconds(result["returned_ms"]))
         self.rows.append(row)
@@ -62,6 +72,15 @@ class Report:
         print(" | ".join(row), flush=True)
 
     # ---- Markdown ----
+
+    def write(self, path):
+        text = path.read_text() if path.exists() else ""
+        if BEGIN in text and END in text:
+            before, _, rest = text.partition(BEGIN)
+            text = before + BEGIN + "\n" + self.markdown() + "\n" + END + rest.partition(END)[2]
+        else:
+            text = self.markdown()
+        path.write_text(text)
 
     def markdown(self):
         parts = [f"{os.cpu_count()} cores, Linux {platform.release()}, "

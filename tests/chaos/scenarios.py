@@ -8,8 +8,10 @@ import signal
 import time
 
 from lib.certificates import CertificateFactory
+from lib.postgres import PostgresPair
+from lib.redis import MASTER_NAME, RedisSentinel
 
-from backends import Network, NodeBackend, RemoteNginx, TlsNginx, nginx_on
+from backends import Network, NodeBackend, RemoteNginx, Skipped, TlsNginx, nginx_on
 
 #: Defaults everywhere, but for checks and a time limit, which everybody should set.
 COMMON = {
@@ -25,10 +27,17 @@ class Scenario:
     settings = {}
     top = {}
     fault_lasts_s = 6.0
+    returns = True  # what was broken gets its share again after the repair
+    note = ""
 
     def __init__(self, stage):
         self.stage = stage
         self.servers = {}
+
+    @property
+    def fit(self):
+        """Who is healthy before anything breaks."""
+        return self.names
 
     def build(self):
         """Backend groups for the configuration."""
@@ -204,9 +213,77 @@ class ZoneLost(Kill):
         return {**super().group(name), "region": "east", "zone": zone}
 
 
+class Database(Scenario):
+    """Two services, each beside a database of its own that it needs; only the one whose database is
+    the primary may serve. evergate asks the databases."""
+    names = ("a", "b")
+    fault_lasts_s = 5.0
+    returns = False
+    checks = {"interval": "500ms", "fast_interval": "100ms", "rise": 1, "fall": 2}
+    fit = ("a",)
+
+    def start_databases(self):
+        """The pair, and the addresses of both."""
+        raise NotImplementedError
+
+    def promotion(self):
+        """Kills the primary; until there is another."""
+        raise NotImplementedError
+
+    def fail(self):
+        begin_s = time.monotonic()
+        self.promotion()
+        self.note = f"there was no primary for {time.monotonic() - begin_s:.1f} s"
+
+    def build(self):
+        self.pair, self.addresses = self.start_databases()
+        groups = []
+        for name, address in zip(self.names, self.addresses):
+            self.servers[name] = self.stage.ending(
+                NodeBackend(self.stage.room("node"), name, address))
+            groups.append({**self.group(name), "check_address": address})
+        return groups
+
+    def repair(self):
+        pass
+
+
+class PostgresLost(Database):
+    title = "PostgreSQL primary killed, standby promoted by hand at once"
+    settings = {"health": {"type": "postgres", "role": "primary", **Database.checks}}
+
+    def start_databases(self):
+        try:
+            pair = self.stage.ending(PostgresPair())
+        except AssertionError as missing:
+            raise Skipped(str(missing)) from missing
+        return pair, (pair.primary.address, pair.standby.address)
+
+    def promotion(self):
+        self.pair.kill_primary()
+        self.pair.promote()
+
+
+class RedisLost(Database):
+    title = "Redis master killed, Sentinels promote the replica (0.5 s to notice)"
+
+    def start_databases(self):
+        try:
+            pair = self.stage.ending(RedisSentinel())
+        except FileNotFoundError as missing:
+            raise Skipped("Redis is not installed") from missing
+        self.settings = {"health": {"type": "redis", "role": "primary", "master": MASTER_NAME,
+                                    "sentinels": pair.sentinel_addresses, **Database.checks}}
+        return pair, (pair.primary.address, pair.replica.address)
+
+    def promotion(self):
+        self.pair.kill_primary()
+        self.pair.wait_promoted()
+
+
 SCENARIOS = {
     "kill": Kill, "stop": Stop, "half_dead": HalfDead, "half_dead_tuned": HalfDeadTuned,
     "slow": Slow, "cut": Cut, "tls": RefusesTls, "garbage": Garbage, "health_lies": HealthLies,
     "black_hole": BlackHole, "all_down": AllDown, "flapping": Flapping, "tier": TierLost,
-    "zone": ZoneLost,
+    "zone": ZoneLost, "postgres": PostgresLost, "redis": RedisLost,
 }

@@ -28,6 +28,7 @@ def failover_pair(stage, **settings):
     """Two endpoints, a and b, behind settings that fail fast."""
     a, b = stage.failing("a"), stage.failing("b")
     proxy, admin = start(stage, a, b, **{**FAST, **settings})
+    wait_status(admin, "healthy", "a", "b")
     assert set(serve(stage, proxy, 4)) == {"a", "b"}
     return a, b, proxy, admin
 
@@ -175,7 +176,6 @@ def test_traffic_that_fails_opens_the_breaker_though_health_says_fine(stage):
     """A good check does not close what bad traffic opened."""
     a, _, proxy, admin = failover_pair(
         stage, health=checks(), breaker=breaker(recovery_timeout=LONG, max_recovery_timeout=LONG))
-    wait_status(admin, "healthy", "a", "b")
     a.mood = "503"
     avoided(stage, proxy, admin, a, "503")
     checked = a.checks
@@ -186,7 +186,6 @@ def test_traffic_that_fails_opens_the_breaker_though_health_says_fine(stage):
 
 def test_health_that_fails_takes_an_endpoint_out_though_traffic_is_fine(stage):
     a, _, proxy, admin = failover_pair(stage, health=checks())
-    wait_status(admin, "healthy", "a", "b")
     a.health = 500
     event = admin.wait_for_event(type="health", endpoint="a", to="unhealthy")
     assert_tells(event, "a", "healthy", "unhealthy", "500")
@@ -356,6 +355,7 @@ def test_a_half_open_breaker_lets_half_open_max_at_once_and_closes_after_its_suc
     assert admin.breaker("a") == "half_open"
     assert stage.get(proxy).status == 200
     assert admin.breaker("a") == "closed"
+    admin.wait_for_event(type="breaker", to="closed")
     changes = [(e["from"], e["to"]) for e in admin.events(type="breaker")]
     assert changes == [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
 

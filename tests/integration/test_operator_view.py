@@ -182,6 +182,15 @@ def test_a_body_is_json_and_says_why(stage):
     assert "deploy \u00fc" in admin.events(endpoint="b")[0]["why"]
 
 
+def test_a_body_over_the_limit_is_refused(stage):
+    _, _, _, admin = pair(stage)
+    body = b'{"why": "' + b"x" * 100_000 + b'"}'
+    answered = send(admin, f"{ENDPOINTS}/a/drain", body=body,
+                    headers=[("Content-Type", "application/json")])
+    assert answered.status == 413
+    assert admin.events() == []
+
+
 # ---- Doing ----
 
 
