@@ -17,8 +17,7 @@ struct sample {
     bool checked; /* its pool has checks */
     enum endpoint_status status;
     enum breaker_state breaker;
-    bool ejected, stalled;
-    unsigned openings, ejections, stalls;
+    uint64_t ejected, ejections, stalled, stalls, openings;
     uint64_t active, requests, successes, failures;
     uint64_t checks, failed_checks, check_latency_us;
     uint64_t p50_us, p90_us, p99_us;
@@ -79,36 +78,6 @@ static void put_transitions(struct evbuffer *out, const char *name, const struct
     metrics_line(out, name, s->labels, "to=\"open\"", s->openings);
 }
 
-static void put_ejected(struct evbuffer *out, const char *name, const struct sample *s)
-{
-    metrics_line(out, name, s->labels, NULL, s->ejected);
-}
-
-static void put_ejections(struct evbuffer *out, const char *name, const struct sample *s)
-{
-    metrics_line(out, name, s->labels, NULL, s->ejections);
-}
-
-static void put_stalled(struct evbuffer *out, const char *name, const struct sample *s)
-{
-    metrics_line(out, name, s->labels, NULL, s->stalled);
-}
-
-static void put_stalls(struct evbuffer *out, const char *name, const struct sample *s)
-{
-    metrics_line(out, name, s->labels, NULL, s->stalls);
-}
-
-static void put_active(struct evbuffer *out, const char *name, const struct sample *s)
-{
-    metrics_line(out, name, s->labels, NULL, s->active);
-}
-
-static void put_requests(struct evbuffer *out, const char *name, const struct sample *s)
-{
-    metrics_line(out, name, s->labels, NULL, s->requests);
-}
-
 static void put_results(struct evbuffer *out, const char *name, const struct sample *s)
 {
     metrics_line(out, name, s->labels, "result=\"success\"", s->successes);
@@ -139,28 +108,52 @@ static void put_check_latency(struct evbuffer *out, const char *name, const stru
         metrics_line_seconds(out, name, s->labels, NULL, s->check_latency_us);
 }
 
+/* A line per endpoint: `put`, or else just the number at `offset` in the sample. */
 static const struct {
     const char *name, *type, *help;
     void (*put)(struct evbuffer *out, const char *name, const struct sample *s);
+    size_t offset;
 } families[] = {
-    {"evergate_endpoint_status", "gauge", "1 for the endpoint's status.", put_status},
-    {"evergate_breaker_state", "gauge", "1 for the state of its breaker.", put_breaker},
-    {"evergate_breaker_transitions_total", "counter", "Times its breaker opened.", put_transitions},
-    {"evergate_endpoint_ejected", "gauge", "1 while outlier detection keeps it out.", put_ejected},
-    {"evergate_ejections_total", "counter", "Times it was ejected.", put_ejections},
+#define NUMBER(member) .offset = offsetof(struct sample, member)
+    {"evergate_endpoint_status", "gauge", "1 for the endpoint's status.", .put = put_status},
+    {"evergate_breaker_state", "gauge", "1 for the state of its breaker.", .put = put_breaker},
+    {"evergate_breaker_transitions_total", "counter", "Times its breaker opened.",
+     .put = put_transitions},
+    {"evergate_endpoint_ejected", "gauge", "1 while outlier detection keeps it out.",
+     NUMBER(ejected)},
+    {"evergate_ejections_total", "counter", "Times it was ejected.", NUMBER(ejections)},
     {"evergate_endpoint_stalled", "gauge", "1 while it holds requests and answers none.",
-     put_stalled},
-    {"evergate_stalls_total", "counter", "Times it stalled.", put_stalls},
-    {"evergate_endpoint_active", "gauge", "Requests it is serving.", put_active},
+     NUMBER(stalled)},
+    {"evergate_stalls_total", "counter", "Times it stalled.", NUMBER(stalls)},
+    {"evergate_endpoint_active", "gauge", "Requests it is serving.", NUMBER(active)},
     {"evergate_upstream_requests_total", "counter", "Requests sent to it, retries included.",
-     put_requests},
+     NUMBER(requests)},
     {"evergate_upstream_results_total", "counter",
-     "What became of them; a 5xx is a failure, what a client gave up is neither.", put_results},
+     "What became of them; a 5xx is a failure, what a client gave up is neither.",
+     .put = put_results},
     {"evergate_upstream_latency_seconds", "gauge",
-     "Time to an answer's head that so many of the latest answers stay under.", put_latency},
-    {"evergate_health_checks_total", "counter", "Active checks of it.", put_checks},
-    {"evergate_health_check_seconds", "gauge", "How long its last check took.", put_check_latency},
+     "Time to an answer's head that so many of the latest answers stay under.", .put = put_latency},
+    {"evergate_health_checks_total", "counter", "Active checks of it.", .put = put_checks},
+    {"evergate_health_check_seconds", "gauge", "How long its last check took.",
+     .put = put_check_latency},
+#undef NUMBER
 };
+
+static void put_family(struct evbuffer *out, size_t f, const struct sample *samples, size_t count)
+{
+    const char *name = families[f].name;
+
+    metrics_family(out, name, families[f].type, families[f].help);
+    for (size_t i = 0; i < count; i++) {
+        const char *bytes = (const char *)&samples[i];
+
+        if (families[f].put)
+            families[f].put(out, name, &samples[i]);
+        else
+            metrics_line(out, name, samples[i].labels, NULL,
+                         *(const uint64_t *)(bytes + families[f].offset));
+    }
+}
 
 static struct sample *take_samples(const struct server *server, size_t *ret_count)
 {
@@ -186,11 +179,8 @@ void admin_metrics_endpoints(struct evbuffer *out, const struct server *server)
     size_t count;
     struct sample *samples = take_samples(server, &count);
 
-    for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++) {
-        metrics_family(out, families[f].name, families[f].type, families[f].help);
-        for (size_t i = 0; i < count; i++)
-            families[f].put(out, families[f].name, &samples[i]);
-    }
+    for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++)
+        put_family(out, f, samples, count);
     for (size_t i = 0; i < count; i++)
         free(samples[i].labels);
     free(samples);
