@@ -48,7 +48,7 @@ static struct endpoint *consistent_hash_choose(const struct balancer_candidates 
 
     for (unsigned step = 0; step < HASH_SLOTS_STEPS; step++) {
         e = hash_slots_owner(c, state, hash, step);
-        if (candidates_have(c, e) && take_room(c, e))
+        if (e != NULL && candidates_have(c, e) && take_room(c, e))
             return e;
     }
     while ((e = hash_slots_race(c, hash, has_room)) != NULL) {

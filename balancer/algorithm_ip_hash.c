@@ -14,7 +14,7 @@ static struct endpoint *ip_hash_choose(const struct balancer_candidates *c, void
     for (unsigned step = 0; step < HASH_SLOTS_STEPS; step++) {
         struct endpoint *e = hash_slots_owner(c, state, hash, step);
 
-        if (candidates_take(c, e))
+        if (e != NULL && candidates_take(c, e))
             return e;
     }
     return hash_slots_race_take(c, hash);

@@ -2,16 +2,19 @@
  * least_latency: where the answer will come first, by a peak-sensitive moving average (peak EWMA,
  * the idea of Finagle's balancer).
  *
- *   cost = latency * (requests in flight / weight + 1)
+ *   cost = latency * (1 + (requests in flight + lead / 4) / weight)
  *
- * In an idle pool weights do not count but as turns, among those who are equally fast; under load,
- * equally fast ones hold requests in proportion to their weights. (With the one inside of the
- * division an idle pool would send everything to the heaviest, and low load would be biased to it.)
+ * The weight is relative to the candidates' mean. The lead is how many turns (stride.h) an endpoint
+ * has had before its time, at most two: so in an idle pool those that are about equally fast, to a
+ * quarter or so, share by weight, and one that is faster by more gets everything. Under load,
+ * equally fast ones hold requests in proportion to their weights. (With the 1 inside of the
+ * division an idle pool would send everything to the heaviest.)
+ *
  * The latency jumps up at once to a slower sample, and comes down with a time constant of 10 s, by
  * faster samples or by age alone: an endpoint that was slow once is asked again later. Endpoints
  * without a sample are asked first, one request at a time. A failure counts as a slow answer,
  * however fast it came: else an endpoint that refuses everything at once would look best and draw
- * all traffic. Equal costs are settled by turns (stride.h). O(n).
+ * all traffic. O(n).
  *
  * Age must not start a stampede. An endpoint that comes back after an hour has aged to a cost of
  * nothing, and would get every request until its first answer. So who is chosen at an advanced age
@@ -78,15 +81,6 @@ uint64_t endpoint_latency_us(const struct endpoint *endpoint, uint64_t now_us)
     return (uint64_t)latency_aged(endpoint, now_us);
 }
 
-static double cost_of(const struct endpoint *e, int active, uint64_t now_us)
-{
-    double latency_us = latency_aged(e, now_us);
-
-    if (latency_us == 0 && active > 0)
-        latency_us = UNKNOWN_COST_US;
-    return latency_us * (1 + active * 100.0 / endpoint_weight(e));
-}
-
 struct offer {
     struct endpoint *endpoint;
     double cost;
@@ -94,21 +88,29 @@ struct offer {
     struct stride_turn turn;
 };
 
+/* `mean` is the candidates' mean weight. */
+static double cost_of(const struct offer *offer, double mean, uint64_t now_us)
+{
+    double latency_us = latency_aged(offer->endpoint, now_us);
+    double lead = (double)offer->turn.lead / (double)offer->turn.stride;
+
+    if (latency_us == 0 && offer->active > 0)
+        latency_us = UNKNOWN_COST_US;
+    return latency_us * (1 + (offer->active + lead / 4) * mean / endpoint_weight(offer->endpoint));
+}
+
 static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, uint64_t now_us)
 {
+    double mean = (double)(c->points * c->unit) / c->count;
     struct offer best = {.cost = INFINITY};
 
     for (unsigned i = 0; i < c->count; i++) {
         struct endpoint *e = candidates_at(c, i);
-        struct offer offer = {.endpoint = e, .active = endpoint_active(e)};
+        struct offer offer = {
+            .endpoint = e, .active = endpoint_active(e), .turn = stride_look(now, e)};
 
-        offer.cost = cost_of(e, offer.active, now_us);
-        if (offer.cost > best.cost)
-            continue;
-        offer.turn = stride_look(now, e);
-        if (offer.cost == best.cost && offer.turn.lead >= best.turn.lead)
-            continue;
-        if (candidates_have(c, e))
+        offer.cost = cost_of(&offer, mean, now_us);
+        if (offer.cost < best.cost && candidates_have(c, e))
             best = offer;
     }
     return best;

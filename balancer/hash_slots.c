@@ -11,7 +11,7 @@ enum { SLOT_BITS = 16, SLOT_COUNT = 1 << SLOT_BITS };
 
 struct hash_slots {
     _Atomic uint32_t owner[SLOT_COUNT];
-    unsigned *shares; /* that the table was made with, by endpoint index */
+    unsigned *weights; /* that the table was made with, by endpoint index */
 };
 
 /* One endpoint's darts: where the next one goes, and when. */
@@ -104,7 +104,7 @@ static void slots_make(struct balancer_pool *pool, struct hash_slots *slots)
         seeds[i] = balancer_pool_endpoint(pool, i)->hash;
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         board.time[i] = INFINITY;
-    board_fill(&board, slots->shares, seeds, size);
+    board_fill(&board, slots->weights, seeds, size);
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         atomic_store_explicit(&slots->owner[i], board.owner[i], memory_order_relaxed);
     free(board.time);
@@ -118,10 +118,10 @@ void hash_slots_changed(struct balancer_pool *pool, void *state)
     bool changed = false;
 
     for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
-        unsigned share = atomic_load(&balancer_pool_endpoint(pool, i)->share);
+        unsigned weight = atomic_load(&balancer_pool_endpoint(pool, i)->weight);
 
-        changed = changed || share != slots->shares[i];
-        slots->shares[i] = share;
+        changed = changed || weight != slots->weights[i];
+        slots->weights[i] = weight;
     }
     if (changed)
         slots_make(pool, slots);
@@ -131,8 +131,8 @@ void *hash_slots_new(struct balancer_pool *pool)
 {
     struct hash_slots *slots = xcalloc(1, sizeof(*slots));
 
-    /* Shares of 0 are what the table was made with: the pool's first refresh makes it. */
-    slots->shares = xcalloc(balancer_pool_size(pool), sizeof(*slots->shares));
+    /* Weights of 0 are what the table was made with: the pool's first refresh makes it. */
+    slots->weights = xcalloc(balancer_pool_size(pool), sizeof(*slots->weights));
     return slots;
 }
 
@@ -140,8 +140,17 @@ void hash_slots_free(void *state)
 {
     struct hash_slots *slots = state;
 
-    free(slots->shares);
+    free(slots->weights);
     free(slots);
+}
+
+/* One that starts slowly lets a part of its slots go by, always the same ones for a key. */
+static bool takes_slot(const struct endpoint *e, uint64_t bits)
+{
+    uint64_t whole = 100ull * atomic_load_explicit(&e->weight, memory_order_relaxed);
+    unsigned share = atomic_load_explicit(&e->share, memory_order_relaxed);
+
+    return share >= whole || balancer_scale(balancer_mix(~bits), whole) < share;
 }
 
 struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const void *state,
@@ -150,8 +159,9 @@ struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const voi
     const struct hash_slots *slots = state;
     uint64_t bits = step == 0 ? hash : balancer_mix(hash + step * BALANCER_GOLDEN);
     uint32_t index = atomic_load_explicit(&slots->owner[slot_of(bits)], memory_order_relaxed);
+    struct endpoint *e = balancer_pool_endpoint(c->pool, index);
 
-    return balancer_pool_endpoint(c->pool, index);
+    return takes_slot(e, bits) ? e : NULL;
 }
 
 struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t hash,

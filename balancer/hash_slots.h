@@ -13,10 +13,11 @@
  *   - the order of the backends in the file does not matter, and every evergate with the same
  *     backends agrees.
  *
- * The table depends on ids and weights (in slow start: on the shares of them) only. An endpoint
- * that may not be used now keeps its slots, and its keys look further: each key has a sequence of
- * slots of its own, so that a lost endpoint's keys spread over all others instead of hitting one
- * neighbour.
+ * The table depends on ids and weights only. An endpoint that may not be used now keeps its slots,
+ * and its keys look further: each key has a sequence of slots of its own, so that a lost endpoint's
+ * keys spread over all others instead of hitting one neighbour. One that starts slowly is away for
+ * a part of its slots, by the same rule: its keys come back to it little by little, from where they
+ * are, and no others move.
  *
  * Readers need no lock: each slot is one atomic index, which is either the old owner or the new
  * one while the table is rebuilt.
@@ -35,7 +36,8 @@ void hash_slots_changed(struct balancer_pool *pool, void *slots);
 
 /*
  * The owner of the `step`-th slot in the sequence of `hash`. Steps from 0 to HASH_SLOTS_STEPS - 1;
- * a caller that met nobody by then takes hash_slots_race.
+ * a caller that met nobody by then takes hash_slots_race. NULL: it starts slowly, and lets this one
+ * go by.
  */
 enum { HASH_SLOTS_STEPS = 32 };
 struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const void *slots,

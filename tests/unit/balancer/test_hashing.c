@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "balancer/algorithm.h"
 #include "base/alloc.h"
@@ -118,6 +119,33 @@ Test(hashing, a_raised_weight_only_attracts_keys)
         map(&f, after);
         for (unsigned k = 0; k < KEYS; k++)
             cr_expect(before[k] == after[k] || after[k] == 2);
+        fixture_fini(&f);
+    }
+}
+
+Test(hashing, a_slow_start_only_brings_keys_back_little_by_little)
+{
+    for (unsigned a = 0; a < 2; a++) {
+        const struct config_pool config = {.algorithm = hashing[a], .slow_start_ms = 10000};
+        const struct config_backend backends[] = {{.weight = 1}, {.weight = 1}, {.weight = 1}};
+        unsigned original[KEYS], before[KEYS], after[KEYS];
+        struct fixture f;
+
+        fixture_init_config(&f, &config, backends, 3, NULL);
+        map(&f, original);
+        fixture_set_status(&f, 1, ENDPOINT_UNHEALTHY);
+        map(&f, before);
+        f.now_us = 20000000;
+        balancer_endpoint_returned(f.pool, fixture_endpoint(&f, 1), f.now_us);
+        fixture_set_status(&f, 1, ENDPOINT_HEALTHY);
+        for (unsigned step = 0; step <= 10; step++, f.now_us += 1000000) {
+            fixture_refresh(&f);
+            map(&f, after);
+            for (unsigned k = 0; k < KEYS; k++)
+                cr_expect(after[k] == before[k] || (after[k] == 1 && original[k] == 1));
+            memcpy(before, after, sizeof(before));
+        }
+        cr_expect_arr_eq(after, original, sizeof(after));
         fixture_fini(&f);
     }
 }

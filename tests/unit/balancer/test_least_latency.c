@@ -197,3 +197,41 @@ Test(least_latency, a_clock_that_seems_to_go_back_is_no_harm)
     cr_expect_eq(endpoint_latency_us(e, f.now_us), 1000);
     fixture_fini(&f);
 }
+
+/* Shares of the picks, when all answer alike but for some noise. */
+static void expect_weights_respected(const unsigned *weights, unsigned concurrent,
+                                     unsigned noise_us)
+{
+    struct endpoint *flying[300] = {0};
+    uint64_t picked_us[300] = {0};
+    struct fixture f;
+    unsigned counts[2] = {0};
+
+    fixture_init(&f, CONFIG_LEAST_LATENCY, weights, 2);
+    for (unsigned i = 0; i < 100000; i++) {
+        unsigned place = i % concurrent;
+
+        f.now_us += 5000 / concurrent + fixture_random(&f) % (1 + noise_us / concurrent);
+        if (flying[place] != NULL)
+            fixture_done(&f, flying[place], f.now_us - picked_us[place]);
+        flying[place] = fixture_pick(&f, 0, NULL);
+        picked_us[place] = f.now_us;
+        counts[flying[place]->index]++;
+    }
+    cr_expect_float_eq(counts[0] / 100000.0, 2 / 7.0, 0.02, "%u at once, noise %u: %u, %u",
+                       concurrent, noise_us, counts[0], counts[1]);
+    fixture_fini(&f);
+}
+
+Test(least_latency, endpoints_that_are_equally_fast_share_by_weight_in_idle_and_busy_pools)
+{
+    static const unsigned concurrent[] = {1, 30, 300}, noise_us[] = {0, 500, 5000};
+    static const unsigned small[] = {2, 5}, large[] = {2000, 5000};
+
+    for (unsigned i = 0; i < 3; i++) {
+        for (unsigned n = 0; n < 3; n++) {
+            expect_weights_respected(small, concurrent[i], noise_us[n]);
+            expect_weights_respected(large, concurrent[i], noise_us[n]);
+        }
+    }
+}

@@ -171,7 +171,7 @@ Test(limits, shares_below_the_limit_stay_those_of_the_weights)
         struct fixture f;
 
         init(&f, a, 200, limits, 4);
-        fixture_run(&f, 100000, a == CONFIG_LEAST_LATENCY ? 40 : 1);
+        fixture_run(&f, 100000, 1);
         fixture_expect_shares(&f, equal, 0.03);
         cr_expect_eq(fixture_active(&f), 0);
         cr_expect_eq(balancer_pool_in_flight(f.pool), 0);

@@ -43,7 +43,7 @@ Test(panic, below_the_threshold_everybody_present_is_used_until_it_is_over)
         lose(&f, 4);
         cr_expect(fixture_refresh(&f).panic_changed);
         cr_expect(balancer_pool_panicking(f.pool));
-        fixture_run(&f, 100000, a == CONFIG_LEAST_LATENCY ? 300 : 1);
+        fixture_run(&f, 100000, 1);
         fixture_expect_shares(&f, all, 0.03);
         fixture_set_status(&f, 0, ENDPOINT_HEALTHY);
         cr_expect(!balancer_pool_panicking(f.pool));
