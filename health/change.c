@@ -144,7 +144,7 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
     }
     event_init(&event, EVENT_STALL, stall_name(from), stall_name(to), why, now_us - since_us);
     event.severity = to == STALL_STALLED ? loss_severity(pool) : EVENT_INFO;
-    next_stall(r, now_us, &event);
+    next_stall(pool, r, now_us, &event);
     tell_locked(pool, r, &event);
     health_wake_changed(pool);
 }
@@ -174,7 +174,7 @@ void change_status_locked(struct health_pool *pool, struct record *r, const char
                      : to == ENDPOINT_DEGRADED ? EVENT_WARN
                                                : EVENT_INFO;
     r->status_since_us = now_us;
-    next_status(pool, r, to, &event);
+    next_status(pool, r, to, now_us, &event);
     tell_locked(pool, r, &event);
     pool->status_changed = true;
     health_wake_changed(pool);

@@ -18,6 +18,8 @@ const char *event_type_name(enum event_type type)
     return (unsigned)type < EVENT_TYPE_COUNT ? names[type] : "unknown";
 }
 
+enum { EVENT_WAS_MIN_US = 1000 }; /* "for 0 ms" says nothing */
+
 struct line {
     char *out;
     size_t capacity, size;
@@ -50,6 +52,19 @@ static void line_clean(struct line *line)
     }
 }
 
+/* Since when. A tier is no state that the load is in: there it is the time since the last move. */
+static void line_add_since(struct line *line, const struct health_event *event)
+{
+    struct duration_text was = duration_text(event->was_us);
+
+    if (event->was_us < EVENT_WAS_MIN_US || event->from[0] == '\0')
+        return;
+    if (event->type == EVENT_FAILOVER || event->type == EVENT_FAILBACK)
+        line_add(line, "; the load last moved %s ago", was.text);
+    else
+        line_add(line, "; was %s for %s", event->from, was.text);
+}
+
 size_t event_format(const struct health_event *event, char *out, size_t capacity)
 {
     struct line line = {.out = out, .capacity = capacity};
@@ -73,8 +88,7 @@ size_t event_format(const struct health_event *event, char *out, size_t capacity
         line_add(&line, " %s%s", event->from, event->to);
     if (event->why[0] != '\0')
         line_add(&line, ": %s", event->why);
-    if (event->was_us > 0 && event->from[0] != '\0')
-        line_add(&line, "; was %s for %s", event->from, duration_text(event->was_us).text);
+    line_add_since(&line, event);
     if (event->next[0] != '\0')
         line_add(&line, "; %s", event->next);
     line_clean(&line);

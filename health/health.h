@@ -88,11 +88,19 @@ struct health_report {
     uint64_t picked_us;  /* when the balancer chose the endpoint: what was asked before a breaker
                             opened or a stall began says nothing about it */
     uint64_t latency_us; /* from there to the answer's head; where there is one */
+    bool told;           /* health_answered had that head already */
+    bool late;           /* a failure after a report of success: an answer that ended early */
 };
 
-/* What became of one attempt: once, when the answer's head is there or the attempt failed or was
- * given up; and a second time with a failure when the answer ended early. Every pick must be
- * answered by a report: a half_open breaker counts on it. */
+/* The head of an answer is there, be it good or bad: the endpoint is alive, and so fast. What
+ * became of the answer is health_report's, later. Lock-free unless the endpoint had stalled. */
+void health_answered(struct health_pool *pool, struct endpoint *endpoint, uint64_t picked_us,
+                     uint64_t latency_us, uint64_t now_us);
+
+/* What became of one attempt: once, when the answer is complete (or has lasted for a while, since
+ * a stream may never end), or the attempt failed or was given up; and a second time with a `late`
+ * failure when the answer ended early after all. Every pick must be answered by a report: a
+ * half_open breaker counts on it. */
 void health_report(struct health_pool *pool, struct endpoint *endpoint,
                    const struct health_report *report, uint64_t now_us);
 

@@ -179,9 +179,10 @@ void next_breaker(const struct health_pool *pool, const struct record *r, uint64
                   struct health_event *event);
 void next_outlier(const struct health_pool *pool, const struct record *r, uint64_t now_us,
                   struct health_event *event);
-void next_stall(const struct record *r, uint64_t now_us, struct health_event *event);
+void next_stall(const struct health_pool *pool, const struct record *r, uint64_t now_us,
+                struct health_event *event);
 void next_status(const struct health_pool *pool, const struct record *r,
-                 enum endpoint_status status, struct health_event *event);
+                 enum endpoint_status status, uint64_t now_us, struct health_event *event);
 
 /* ---- tell_tiers.c ---- */
 

@@ -17,14 +17,6 @@ static bool report_is_answer(const struct health_report *report)
            (report->result == HEALTH_FAILURE && report->error == EG_OK && report->status > 0);
 }
 
-/* The answer had begun and been reported as a success, then it was cut short. */
-static bool report_is_late(const struct health_report *report)
-{
-    return report->result == HEALTH_FAILURE && report->error != EG_OK &&
-           (report->status > 0 || report->error == EG_E_UPSTREAM_TRUNCATED ||
-            report->error == EG_E_IDLE_TIMEOUT);
-}
-
 /* What waited through a stall is learned as no more than the limit that was broken: see stall.h. */
 static void record_learn(struct record *r, uint64_t picked_us, uint64_t latency_us, uint64_t now_us)
 {
@@ -45,15 +37,15 @@ static void record_learn(struct record *r, uint64_t picked_us, uint64_t latency_
 }
 
 /* Lock-free. */
-static void record_answer(struct record *r, const struct health_report *report, uint64_t now_us)
+static void record_answer(struct record *r, uint64_t picked_us, uint64_t latency_us,
+                          uint64_t now_us)
 {
     uint64_t ms_us = now_us - now_us % 1000;
 
     if (atomic_load_explicit(&r->answered_us, memory_order_relaxed) < ms_us)
         atomic_store_explicit(&r->answered_us, ms_us, memory_order_relaxed);
-    atomic_fetch_add_explicit(&r->answers[histogram_bucket(report->latency_us)], 1,
-                              memory_order_relaxed);
-    record_learn(r, report->picked_us, report->latency_us, now_us);
+    atomic_fetch_add_explicit(&r->answers[histogram_bucket(latency_us)], 1, memory_order_relaxed);
+    record_learn(r, picked_us, latency_us, now_us);
 }
 
 void record_feed_locked(struct health_pool *pool, struct record *r, uint64_t now_us)
@@ -80,7 +72,7 @@ static bool judge_breaker_locked(struct health_pool *pool, struct record *r,
         .error = report->error,
         .status = report->status,
         .picked_us = report->picked_us,
-        .late = report_is_late(report),
+        .late = report->late,
     };
 
     switch (report->result) {
@@ -152,7 +144,7 @@ static void judge_outlier_locked(struct health_pool *pool, struct record *r,
 {
     struct outlier_outcome outcome = {
         .picked_us = report->picked_us,
-        .late = report_is_late(report),
+        .late = report->late,
         .rest = rest_locked(pool, r, now_us),
     };
     uint64_t since_us = r->outlier.since_us;
@@ -196,13 +188,30 @@ static void record_judge(struct health_pool *pool, struct record *r,
     health_unlock(pool);
 }
 
+void health_answered(struct health_pool *pool, struct endpoint *endpoint, uint64_t picked_us,
+                     uint64_t latency_us, uint64_t now_us)
+{
+    const struct health_report answer = {
+        .result = HEALTH_SUCCESS, .picked_us = picked_us, .latency_us = latency_us};
+    struct record *r = health_record(pool, endpoint);
+
+    record_answer(r, picked_us, latency_us, now_us);
+    if (atomic_load_explicit(&endpoint->stall, memory_order_relaxed) == STALL_CLEAR)
+        return;
+    now_us = health_lock(pool, now_us);
+    if (judge_stall_locked(pool, r, &answer, now_us))
+        change_place_back_locked(r);
+    change_settle_locked(pool, r);
+    health_unlock(pool);
+}
+
 void health_report(struct health_pool *pool, struct endpoint *endpoint,
                    const struct health_report *report, uint64_t now_us)
 {
     struct record *r = health_record(pool, endpoint);
 
-    if (report_is_answer(report))
-        record_answer(r, report, now_us);
+    if (report_is_answer(report) && !report->told)
+        record_answer(r, report->picked_us, report->latency_us, now_us);
     if (report->result == HEALTH_SUCCESS)
         atomic_fetch_add_explicit(&r->successes, 1, memory_order_relaxed);
     if (report->result == HEALTH_FAILURE || atomic_load_explicit(&r->watched, memory_order_relaxed))

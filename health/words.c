@@ -30,6 +30,11 @@ static struct why failure_text(int error, int status)
     return why_text("status %d", status);
 }
 
+static struct duration_text duration_until(uint64_t then_us, uint64_t now_us)
+{
+    return duration_text(then_us > now_us ? then_us - now_us : 0);
+}
+
 static unsigned percent_of(uint64_t part, uint64_t whole)
 {
     return whole > 0 ? (unsigned)(part * 100 / whole) : 0;
@@ -139,15 +144,48 @@ struct why why_check(const struct record *r, enum endpoint_status from, const ch
 
 /* ---- What comes next ---- */
 
-static void next_serves(const struct health_pool *pool, struct health_event *event)
+/* What else keeps it from serving, now that this does not; "" when nothing does. */
+static struct why obstacle_text(const struct health_pool *pool, const struct record *r,
+                                uint64_t now_us)
+{
+    enum endpoint_status status = atomic_load(&r->endpoint->status);
+
+    if (status == ENDPOINT_DRAINING)
+        return why_text("it is still draining");
+    if (atomic_load(&r->endpoint->weight) == 0)
+        return why_text("its weight is 0: no requests");
+    if (status == ENDPOINT_UNHEALTHY)
+        return why_text("checks still find it unhealthy: no requests");
+    if (breaker_is_tripped(&r->breaker))
+        return why_text("its breaker was opened by hand: no requests until it is reset");
+    if (r->breaker.state == BREAKER_OPEN)
+        return why_text("its breaker is still open, for %s",
+                        duration_until(breaker_due_us(&r->breaker), now_us).text);
+    if (r->outlier.ejected)
+        return why_text("it is still ejected, for %s",
+                        duration_until(r->outlier.until_us, now_us).text);
+    if (r->breaker.state == BREAKER_HALF_OPEN)
+        return why_text("its breaker is half open: %u at a time find out",
+                        breaker_places(&r->breaker));
+    if (r->stall.state != STALL_CLEAR)
+        return why_text("it is still stalled: new requests go elsewhere");
+    return why_text("%s", "");
+}
+
+static void next_serves(const struct health_pool *pool, const struct record *r, uint64_t now_us,
+                        struct health_event *event)
 {
     uint64_t slow_start_us = pool->config->slow_start_ms * 1000;
+    struct why obstacle = obstacle_text(pool, r, now_us);
 
-    if (slow_start_us == 0)
-        snprintf(event->next, sizeof(event->next), "it serves again");
-    else
+    if (obstacle.text[0] != '\0')
+        snprintf(event->next, sizeof(event->next), "%.120s", obstacle.text);
+    else if (r->away && slow_start_us > 0)
         snprintf(event->next, sizeof(event->next), "it serves again, its share growing for %s",
                  duration_text(slow_start_us).text);
+    else
+        snprintf(event->next, sizeof(event->next), "it serves%s",
+                 r->away || event->type == EVENT_STALL ? " again" : "");
 }
 
 void next_breaker(const struct health_pool *pool, const struct record *r, uint64_t now_us,
@@ -157,7 +195,7 @@ void next_breaker(const struct health_pool *pool, const struct record *r, uint64
     unsigned places = breaker_places(breaker), needed = breaker->config->success_threshold;
 
     if (breaker->state == BREAKER_CLOSED)
-        next_serves(pool, event);
+        next_serves(pool, r, now_us, event);
     else if (breaker->state == BREAKER_HALF_OPEN)
         snprintf(event->next, sizeof(event->next),
                  "at most %u request%s at once find%s out; %u success%s close%s it", places,
@@ -168,7 +206,7 @@ void next_breaker(const struct health_pool *pool, const struct record *r, uint64
     else
         snprintf(
             event->next, sizeof(event->next), "no requests for %s, then %u at a time find%s out",
-            duration_text(breaker->half_open_us - now_us).text, places, places == 1 ? "s" : "");
+            duration_until(breaker->half_open_us, now_us).text, places, places == 1 ? "s" : "");
 }
 
 void next_outlier(const struct health_pool *pool, const struct record *r, uint64_t now_us,
@@ -177,50 +215,55 @@ void next_outlier(const struct health_pool *pool, const struct record *r, uint64
     unsigned out = 0;
 
     if (!r->outlier.ejected) {
-        next_serves(pool, event);
+        next_serves(pool, r, now_us, event);
         return;
     }
     for (unsigned i = 0; i < pool->size; i++)
         out += pool->records[i].outlier.ejected;
     snprintf(event->next, sizeof(event->next), "no requests for %s; %u of %u endpoints ejected now",
-             duration_text(r->outlier.until_us - now_us).text, out, pool->size);
+             duration_until(r->outlier.until_us, now_us).text, out, pool->size);
 }
 
-void next_stall(const struct record *r, uint64_t now_us, struct health_event *event)
+void next_stall(const struct health_pool *pool, const struct record *r, uint64_t now_us,
+                struct health_event *event)
 {
     if (r->stall.state == STALL_CLEAR)
-        snprintf(event->next, sizeof(event->next), "it serves again");
+        next_serves(pool, r, now_us, event);
     else if (r->stall.state == STALL_PROBING)
         snprintf(event->next, sizeof(event->next), "one request finds out");
     else
         snprintf(event->next, sizeof(event->next),
                  "new requests go elsewhere; after %s one finds out, any answer clears it",
-                 duration_text(r->stall.probe_us - now_us).text);
+                 duration_until(r->stall.probe_us, now_us).text);
 }
 
 void next_status(const struct health_pool *pool, const struct record *r,
-                 enum endpoint_status status, struct health_event *event)
+                 enum endpoint_status status, uint64_t now_us, struct health_event *event)
 {
     const struct config_health *config = pool->config->health;
+    int active = atomic_load(&r->endpoint->active);
 
     switch (status) {
     case ENDPOINT_HEALTHY:
-        next_serves(pool, event);
+        next_serves(pool, r, now_us, event);
         break;
     case ENDPOINT_DEGRADED:
         snprintf(event->next, sizeof(event->next), "used when no healthy one can serve");
         break;
     case ENDPOINT_UNHEALTHY:
         snprintf(event->next, sizeof(event->next),
-                 "no requests; checked every %s, %u in a row bring it back",
+                 "no requests; checked every %s, %u passed in a row bring it back",
                  duration_text(1000 * (config->fast_interval_ms > 0 ? config->fast_interval_ms
                                                                     : config->interval_ms))
                      .text,
                  config->rise);
         break;
     case ENDPOINT_DRAINING:
-        snprintf(event->next, sizeof(event->next), "no new requests; %d in flight go on",
-                 atomic_load(&r->endpoint->active));
+        if (active == 0)
+            snprintf(event->next, sizeof(event->next), "no new requests; none is in flight");
+        else
+            snprintf(event->next, sizeof(event->next), "no new requests; %d in flight go%s on",
+                     active, active == 1 ? "es" : "");
         break;
     case ENDPOINT_UNKNOWN:
         snprintf(event->next, sizeof(event->next),

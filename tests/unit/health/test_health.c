@@ -1,8 +1,9 @@
-/* The façade: how the machines go together, what the balancer sees, what is told. */
+/* The façade: how the machines go together and what the balancer sees of them. */
 #include <criterion/criterion.h>
-#include <string.h>
 
 #include "fixture.h"
+
+enum { S = 1000000 };
 
 static bool usable(struct fixture *f, unsigned index)
 {
@@ -13,6 +14,19 @@ static void fail_times(struct fixture *f, unsigned index, unsigned times)
 {
     for (unsigned i = 0; i < times; i++)
         fixture_error(f, index, EG_E_CONNECT);
+}
+
+static void succeed_times(struct fixture *f, unsigned index, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        fixture_success(f, index);
+}
+
+static void check_times(struct fixture *f, unsigned index, enum check_verdict verdict,
+                        unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        fixture_check(f, index, verdict, "status 503");
 }
 
 static struct endpoint *pick(struct fixture *f)
@@ -28,6 +42,20 @@ static struct endpoint *pick(struct fixture *f)
     return e;
 }
 
+/* Of a request that was picked at `picked_us`. */
+static void report(struct fixture *f, unsigned index, enum health_result result, uint64_t picked_us)
+{
+    struct health_report r = {.result = result,
+                              .error = result == HEALTH_FAILURE ? EG_E_UPSTREAM_RESET : EG_OK,
+                              .status = result == HEALTH_SUCCESS ? 200 : 0,
+                              .picked_us = picked_us,
+                              .latency_us = f->now_us - picked_us};
+
+    health_report(f->pool, fixture_endpoint(f, index), &r, f->now_us);
+}
+
+/* ---- From the start ---- */
+
 Test(health, without_checks_an_endpoint_is_healthy_from_the_start)
 {
     struct fixture f;
@@ -39,8 +67,53 @@ Test(health, without_checks_an_endpoint_is_healthy_from_the_start)
     cr_assert_eq(fixture_view(&f, 1).status, ENDPOINT_DRAINING);
     cr_assert(usable(&f, 0));
     cr_assert_not(usable(&f, 1));
+    cr_assert_eq(f.statuses, 0, "the first status is no change");
     fixture_fini(&f);
 }
+
+Test(health, with_checks_it_is_unknown_until_the_first_verdict)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    f.config.health = &f.checks;
+    fixture_start(&f);
+    cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_UNKNOWN);
+    cr_assert_eq(health_check_interval_ms(f.pool, fixture_endpoint(&f, 0)), 1000);
+    fixture_check(&f, 0, CHECK_PASS, "");
+    cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_HEALTHY);
+    cr_assert_eq(health_check_interval_ms(f.pool, fixture_endpoint(&f, 0)), 5000);
+    check_times(&f, 0, CHECK_FAIL, 1);
+    cr_assert_eq(health_check_interval_ms(f.pool, fixture_endpoint(&f, 0)), 1000);
+    fixture_keep(&f);
+    cr_assert_eq(f.statuses, 1);
+    cr_assert_eq(f.from, ENDPOINT_UNKNOWN);
+    cr_assert_eq(f.to, ENDPOINT_HEALTHY);
+    fixture_fini(&f);
+}
+
+Test(health, the_health_thread_is_woken_once_until_it_comes)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    fixture_start(&f);
+    fail_times(&f, 0, 4);
+    cr_assert_eq(f.wakes, 0, "failures are counted without it");
+    fail_times(&f, 0, 1);
+    fail_times(&f, 1, 5);
+    cr_assert_eq(f.wakes, 1);
+    fixture_keep(&f);
+    health_set_weight(f.pool, fixture_endpoint(&f, 0), 7);
+    health_set_weight(f.pool, fixture_endpoint(&f, 0), 7);
+    health_set_resolved(f.pool, fixture_endpoint(&f, 0), false);
+    cr_assert_leq(f.wakes, 3);
+    cr_assert_eq(atomic_load(&fixture_endpoint(&f, 0)->weight), 7);
+    cr_assert_not(usable(&f, 0));
+    fixture_fini(&f);
+}
+
+/* ---- The breaker ---- */
 
 Test(health, five_failures_open_the_breaker_before_the_report_returns)
 {
@@ -52,31 +125,377 @@ Test(health, five_failures_open_the_breaker_before_the_report_returns)
     cr_assert(usable(&f, 0));
     fail_times(&f, 0, 1);
     cr_assert_not(usable(&f, 0));
-    cr_assert_eq(f.wakes, 1);
     cr_assert_eq(fixture_view(&f, 0).outcome_count, 5);
     cr_assert_eq(fixture_view(&f, 0).outcomes[0].error, EG_E_CONNECT);
+    cr_assert_eq(fixture_view(&f, 0).outcomes[4].ago_us, 4000);
+    fixture_fini(&f);
+}
+
+Test(health, a_success_in_between_ends_the_row)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    f.config.breaker.error_percent = 0;
+    fixture_start(&f);
+    for (unsigned i = 0; i < 20; i++) {
+        fail_times(&f, 0, 4);
+        fixture_success(&f, 0);
+    }
+    cr_assert(usable(&f, 0));
+    cr_assert_eq(fixture_view(&f, 0).successes, 20);
+    cr_assert_eq(fixture_view(&f, 0).failures, 80);
     fixture_fini(&f);
 }
 
 Test(health, the_breaker_goes_half_open_by_time_and_lets_only_so_many_through)
 {
     struct fixture f;
-    struct endpoint *first;
 
     fixture_init(&f, 1);
     fixture_start(&f);
     fail_times(&f, 0, 5);
-    fixture_pass(&f, 12000000);
+    fixture_pass(&f, 12 * S);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
-    first = pick(&f);
-    cr_assert_not_null(first);
-    cr_assert_not_null(pick(&f));
-    cr_assert_not_null(pick(&f));
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_not_null(pick(&f));
     cr_assert_null(pick(&f), "a fourth request at once");
     fixture_success(&f, 0);
     cr_assert_not_null(pick(&f), "the place of the first came back");
+    report(&f, 0, HEALTH_CANCELLED, f.now_us);
+    cr_assert_not_null(pick(&f), "and that of one that was given up");
     fixture_success(&f, 0);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_CLOSED);
+    for (unsigned i = 0; i < 10; i++)
+        cr_assert_not_null(pick(&f));
+    fixture_fini(&f);
+}
+
+Test(health, a_straggler_from_before_the_opening_decides_nothing)
+{
+    struct fixture f;
+    uint64_t before_us;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    before_us = f.now_us;
+    fail_times(&f, 0, 5);
+    fixture_pass(&f, 12 * S);
+    report(&f, 0, HEALTH_SUCCESS, before_us);
+    report(&f, 0, HEALTH_SUCCESS, before_us);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
+    report(&f, 0, HEALTH_FAILURE, before_us);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
+    cr_assert_eq(atomic_load(&fixture_endpoint(&f, 0)->probes), 3);
+    fixture_fini(&f);
+}
+
+Test(health, a_probes_place_that_got_lost_comes_back_in_the_end)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    fail_times(&f, 0, 5);
+    fixture_pass(&f, 12 * S);
+    for (unsigned i = 0; i < 3; i++)
+        pick(&f); /* and no report */
+    fixture_pass(&f, 57 * S);
+    cr_assert_null(pick(&f));
+    fixture_pass(&f, 4 * S);
     cr_assert_not_null(pick(&f));
+    cr_assert_null(pick(&f));
+    fixture_fini(&f);
+}
+
+Test(health, long_ago_successes_do_not_hide_a_bad_rate)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    f.config.breaker.failure_threshold = 0;
+    f.config.outlier.consecutive_5xx = 0;
+    fixture_start(&f);
+    for (unsigned i = 0; i < 2000; i++)
+        fixture_success(&f, 0);
+    fixture_pass(&f, 30 * S);
+    fail_times(&f, 0, 19);
+    cr_assert(usable(&f, 0));
+    fail_times(&f, 0, 1);
+    cr_assert_not(usable(&f, 0));
+    fixture_fini(&f);
+}
+
+Test(health, an_endpoint_that_cuts_every_answer_short_is_found_out)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    fixture_start(&f);
+    for (unsigned i = 0; i < 20; i++) {
+        cr_assert(usable(&f, 0));
+        fixture_success(&f, 0);
+        fixture_error(&f, 0, EG_E_UPSTREAM_TRUNCATED);
+    }
+    cr_assert_not(usable(&f, 0));
+    fixture_fini(&f);
+}
+
+Test(health, a_probe_whose_answer_is_cut_short_reopens_the_breaker)
+{
+    struct fixture f;
+    uint64_t picked_us;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    fail_times(&f, 0, 5);
+    fixture_pass(&f, 12 * S);
+    picked_us = f.now_us;
+    report(&f, 0, HEALTH_SUCCESS, picked_us);
+    report(&f, 0, HEALTH_FAILURE, picked_us);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
+    cr_assert_eq(fixture_view(&f, 0).openings, 2);
+    fixture_fini(&f);
+}
+
+Test(health, checks_do_not_close_a_breaker_but_their_return_lets_it_probe_at_once)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    f.config.health = &f.checks;
+    fixture_start(&f);
+    check_times(&f, 0, CHECK_PASS, 1);
+    fail_times(&f, 0, 5);
+    check_times(&f, 0, CHECK_PASS, 10);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN, "health says fine, traffic fails");
+    check_times(&f, 0, CHECK_FAIL, 3);
+    check_times(&f, 0, CHECK_PASS, 2);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
+    health_trip(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
+    check_times(&f, 0, CHECK_FAIL, 3);
+    check_times(&f, 0, CHECK_PASS, 2);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN, "by hand is by hand");
+    fixture_fini(&f);
+}
+
+Test(health, what_was_opened_by_hand_opens_again_only_by_hand)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    health_trip(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
+    cr_assert_not(usable(&f, 0));
+    cr_assert(fixture_view(&f, 0).tripped);
+    fixture_pass(&f, 3600ull * S);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
+    health_reset(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
+    cr_assert(usable(&f, 0));
+    fixture_fini(&f);
+}
+
+/* ---- Outliers ---- */
+
+static void only_outlier(struct fixture *f, unsigned size)
+{
+    fixture_init(f, size);
+    f->config.breaker.failure_threshold = 0;
+    f->config.breaker.error_percent = 0;
+    fixture_start(f);
+}
+
+static void fail_5xx(struct fixture *f, unsigned index)
+{
+    for (unsigned i = 0; i < 5; i++)
+        fixture_status(f, index, 500);
+}
+
+Test(health, an_outlier_is_ejected_and_returns)
+{
+    struct fixture f;
+
+    only_outlier(&f, 3);
+    fail_5xx(&f, 1);
+    cr_assert(atomic_load(&fixture_endpoint(&f, 1)->ejected));
+    cr_assert_not(usable(&f, 1));
+    cr_assert_eq(fixture_view(&f, 1).retry_in_us, 30 * S);
+    fixture_pass(&f, 29 * S);
+    cr_assert_not(usable(&f, 1));
+    fixture_pass(&f, 1 * S);
+    cr_assert(usable(&f, 1));
+    fixture_fini(&f);
+}
+
+Test(health, ejections_leave_half_of_the_pool_and_the_last_usable_endpoint)
+{
+    struct fixture f;
+
+    only_outlier(&f, 4);
+    for (unsigned i = 0; i < 4; i++)
+        fail_5xx(&f, i);
+    cr_assert_not(usable(&f, 0));
+    cr_assert_not(usable(&f, 1));
+    cr_assert(usable(&f, 2));
+    cr_assert(usable(&f, 3));
+    fixture_fini(&f);
+
+    only_outlier(&f, 2);
+    health_set_draining(f.pool, fixture_endpoint(&f, 1), true, "test", f.now_us);
+    fail_5xx(&f, 0);
+    cr_assert(usable(&f, 0), "the other one drains");
+    fixture_fini(&f);
+}
+
+Test(health, an_error_rate_ejects_one_that_is_worse_than_the_rest)
+{
+    struct fixture f;
+
+    fixture_init(&f, 3);
+    f.config.breaker.failure_threshold = 0;
+    f.config.breaker.error_percent = 0;
+    f.config.outlier.error_percent = 20;
+    fixture_start(&f);
+    for (unsigned i = 0; i < 40; i++) {
+        succeed_times(&f, 0, 2);
+        succeed_times(&f, 1, 1);
+        succeed_times(&f, 2, 2);
+        fixture_pass(&f, S / 10);
+        if (i % 2 == 0 && usable(&f, 1))
+            fixture_status(&f, 1, 503);
+    }
+    cr_assert_not(usable(&f, 1));
+    cr_assert(usable(&f, 0));
+    fixture_fini(&f);
+}
+
+Test(health, nothing_is_ejected_while_its_breaker_has_the_matter_in_hand)
+{
+    struct fixture f;
+
+    fixture_init(&f, 3);
+    f.config.outlier.consecutive_5xx = 2;
+    f.config.breaker.failure_threshold = 1;
+    fixture_start(&f);
+    fail_5xx(&f, 0);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
+    cr_assert_eq(fixture_view(&f, 0).ejections, 0);
+    fixture_fini(&f);
+}
+
+/* ---- Drain, reset, Retry-After ---- */
+
+Test(health, a_drain_hides_what_checks_find_and_ends_in_unknown)
+{
+    struct fixture f;
+    struct endpoint *e;
+
+    fixture_init(&f, 2);
+    f.config.health = &f.checks;
+    fixture_start(&f);
+    e = fixture_endpoint(&f, 0);
+    check_times(&f, 0, CHECK_PASS, 1);
+    cr_assert(health_set_draining(f.pool, e, true, "test", f.now_us));
+    cr_assert_not(health_set_draining(f.pool, e, true, "test", f.now_us));
+    check_times(&f, 0, CHECK_FAIL, 5);
+    cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_DRAINING);
+    cr_assert_not(usable(&f, 0));
+    cr_assert(health_set_draining(f.pool, e, false, "test", f.now_us));
+    cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_UNKNOWN);
+    check_times(&f, 0, CHECK_PASS, 1);
+    cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_HEALTHY);
+    fixture_fini(&f);
+}
+
+Test(health, a_drain_ends_in_healthy_without_checks)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    f.backends[0].drain = true;
+    fixture_start(&f);
+    health_set_draining(f.pool, fixture_endpoint(&f, 0), false, "test", f.now_us);
+    cr_assert(usable(&f, 0));
+    fixture_keep(&f);
+    cr_assert_eq(f.from, ENDPOINT_DRAINING);
+    cr_assert_eq(f.to, ENDPOINT_HEALTHY);
+    fixture_fini(&f);
+}
+
+Test(health, a_reset_forgets_failures_ejection_and_stall)
+{
+    struct fixture f;
+    struct health_view view;
+
+    only_outlier(&f, 3);
+    fail_5xx(&f, 0);
+    health_reset(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
+    view = fixture_view(&f, 0);
+    cr_assert(usable(&f, 0));
+    cr_assert_not(view.ejected);
+    cr_assert_eq(view.outcome_count, 0);
+    cr_assert_eq(view.consecutive_failures, 0);
+    fixture_fini(&f);
+}
+
+Test(health, retry_after_is_the_first_thing_that_may_help)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    fixture_start(&f);
+    cr_assert_geq(health_retry_after_s(f.pool, f.now_us), 1);
+    fail_times(&f, 0, 5);
+    fixture_pass(&f, 5 * S);
+    fail_times(&f, 1, 5);
+    cr_assert_geq(health_retry_after_s(f.pool, f.now_us), 4);
+    cr_assert_leq(health_retry_after_s(f.pool, f.now_us), 7);
+    fixture_fini(&f);
+
+    fixture_init(&f, 1);
+    f.config.health = &f.checks;
+    fixture_start(&f);
+    check_times(&f, 0, CHECK_FAIL, 3);
+    cr_assert_eq(health_retry_after_s(f.pool, f.now_us), 2, "a check within a second");
+    fixture_fini(&f);
+}
+
+/* ---- Latency ---- */
+
+Test(health, percentiles_are_of_the_last_seconds)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    fixture_start(&f);
+    cr_assert_eq(health_pool_latency_us(f.pool, 50), 0);
+    succeed_times(&f, 0, 200);
+    fixture_pass(&f, 2 * S);
+    cr_assert_float_eq((double)health_pool_latency_us(f.pool, 99), 1000, 250);
+    cr_assert_float_eq((double)fixture_view(&f, 0).p50_us, 1000, 250);
+    cr_assert_eq(fixture_view(&f, 1).p50_us, 0);
+    fixture_pass(&f, 25 * S);
+    cr_assert_eq(health_pool_latency_us(f.pool, 50), 0, "they are too old");
+    cr_assert_eq(fixture_view(&f, 0).p50_us, 0);
+    cr_assert_eq(health_pool_latency_us(f.pool, 0), 0);
+    cr_assert_eq(health_pool_latency_us(f.pool, 100), 0);
+    fixture_fini(&f);
+}
+
+Test(health, when_it_last_answered_is_known_to_a_millisecond)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    cr_assert_eq(health_answered_us(f.pool, fixture_endpoint(&f, 0)), 0);
+    f.now_us += 345;
+    fixture_success(&f, 0);
+    cr_assert_eq(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 345);
+    fixture_status(&f, 0, 500);
+    cr_assert_eq(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 345,
+                 "a 500 is an answer");
+    fail_times(&f, 0, 1);
+    cr_assert_lt(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 345);
     fixture_fini(&f);
 }
