@@ -29,7 +29,9 @@ nginx-light: a real backend for them
 nodejs: a real backend for them
 node-ws: a real WebSocket client and server
 curl: a real client
-openssl: certificates and a TLS client"
+openssl: certificates and a TLS client
+postgresql: real servers for the postgres check
+redis-server: real servers and Sentinels (the same program) for the redis check"
 
 bench_packages="
 haproxy: to compare with
@@ -104,7 +106,8 @@ if [[ -n ${EVERGATE_NO_INSTALL:-} || -z ${as_root:-} ]]; then
     exit 1
 fi
 
-# nginx and haproxy are wanted as programs: their packages must not start a server on this machine.
+# nginx, haproxy, PostgreSQL and Redis are wanted as programs: their packages must not start a server
+# on this machine.
 # Debian's way to say so is the policy file; a policy that is already there is left alone.
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=
@@ -129,7 +132,7 @@ forbid_services
 allow_services
 
 # Nor should they start at the next boot.
-for service in nginx haproxy; do
+for service in nginx haproxy postgresql redis-server redis-sentinel; do
     if [[ " ${missing[*]} " == *" $service"* && -d /run/systemd/system ]]; then
         "${as_root[@]}" systemctl disable --quiet $service 2>/dev/null || true
     fi

@@ -30,6 +30,7 @@ port = {port}
 unix_socket_directories = '{room}'
 max_connections = 20
 shared_buffers = '4MB'
+dynamic_shared_memory_type = mmap
 min_wal_size = '2MB'
 fsync = off
 full_page_writes = off
@@ -162,7 +163,11 @@ class PostgresServer:
 
     def kill(self):
         """kill -9 of the postmaster; its children find out by themselves and end."""
+        lock = (self.data / "postmaster.pid").read_text().splitlines()
         self.child.end(signal.SIGKILL)
+        # Nobody is left to remove the segment that guards the data directory. The last word of
+        # the file's seventh line is its number.
+        subprocess.run(["ipcrm", "-m", lock[6].split()[-1]], capture_output=True, check=False)
 
     def freeze(self):
         """The postmaster accepts connections (the kernel does) and never answers."""
