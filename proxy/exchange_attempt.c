@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "proxy/exchange_internal.h"
 
+enum { EXCHANGE_GOOD_AFTER_US = 1000000 };
+
 static struct exchange_attempt *attempt_of(struct upstream_attempt *a)
 {
     return container_of(a, struct exchange_attempt, upstream);
@@ -107,6 +109,12 @@ void exchange_try(struct exchange *x)
 
 /* ---- The end ---- */
 
+static bool exchange_opens_tunnel(const struct exchange *x, int status)
+{
+    return status == 101 ||
+           (x->head.method_id == HTTP_METHOD_CONNECT && status >= 200 && status < 300);
+}
+
 static void attempt_report(struct exchange_attempt *a, enum health_result result, int error,
                            int status)
 {
@@ -116,11 +124,34 @@ static void attempt_report(struct exchange_attempt *a, enum health_result result
         .error = error,
         .status = status,
         .picked_us = a->picked_us,
-        .latency_us = status != 0 ? now_us - a->picked_us : 0,
+        .latency_us = a->head_us != 0 ? a->head_us - a->picked_us : 0,
+        .told = a->head_us != 0,
+        .late = a->reported,
     };
 
     a->reported = true;
     health_report(a->x->runtime->health, a->endpoint, &report, now_us);
+}
+
+/* A server error has been reported with its head. Of any other answer the end decides; but one that
+ * goes on for a while is good enough, for a stream may never end. */
+static void attempt_has_head(struct exchange_attempt *a, int status)
+{
+    uint64_t now_us = a->x->worker->loop.now_us;
+
+    a->head_us = now_us;
+    health_answered(a->x->runtime->health, a->endpoint, a->picked_us, now_us - a->picked_us,
+                    now_us);
+    if (status >= 500)
+        attempt_report(a, HEALTH_FAILURE, EG_OK, status);
+    else if (exchange_opens_tunnel(a->x, status))
+        attempt_report(a, HEALTH_SUCCESS, EG_OK, status);
+}
+
+static void attempt_goes_on(struct exchange_attempt *a)
+{
+    if (!a->reported && a->x->worker->loop.now_us - a->head_us > EXCHANGE_GOOD_AFTER_US)
+        attempt_report(a, HEALTH_SUCCESS, EG_OK, a->x->status);
 }
 
 static enum balancer_outcome outcome_of(enum health_result result)
@@ -171,8 +202,11 @@ void exchange_attempt_release(struct exchange_attempt *a, enum health_result res
         return;
     a->active = false;
     note_times(x, u);
+    /* A client that leaves in the middle of an answer says nothing against who gave it. */
+    if (result == HEALTH_CANCELLED && a->head_us != 0)
+        result = HEALTH_SUCCESS;
     if (!a->reported || result == HEALTH_FAILURE)
-        attempt_report(a, result, error, 0);
+        attempt_report(a, result, error, a->head_us != 0 ? x->status : 0);
     if (x->leader == a) {
         x->leader = other_attempt(x, a);
         if (x->leader != NULL)
@@ -200,12 +234,6 @@ static void on_informational(struct upstream_attempt *u, const struct http_respo
 
     if (a == a->x->leader) /* of two, only the newer one may speak before its final answer */
         a->x->sink->informational(a->x->front, head);
-}
-
-static bool exchange_opens_tunnel(const struct exchange *x, int status)
-{
-    return status == 101 ||
-           (x->head.method_id == HTTP_METHOD_CONNECT && status >= 200 && status < 300);
 }
 
 void exchange_tunnel_touch(struct exchange *x)
@@ -250,6 +278,12 @@ static void relay_head(struct exchange_attempt *a, const struct http_response_he
     }
 }
 
+/* RFC 5861 section 4: what stale-if-error calls an error. */
+static bool is_covered(int status)
+{
+    return status == 500 || (status >= 502 && status <= 504);
+}
+
 /* A server error: another attempt where the policy says so, or while another one runs anyway; else
  * a stored answer. False: the client gets the answer as it is. */
 static bool replace_server_error(struct exchange_attempt *a, const struct http_response_head *head)
@@ -261,7 +295,7 @@ static bool replace_server_error(struct exchange_attempt *a, const struct http_r
         exchange_attempt_release(a, HEALTH_CANCELLED, EG_OK); /* reported already */
         return true;
     }
-    return exchange_serve_stale(x, http_reason(head->status));
+    return is_covered(head->status) && exchange_serve_stale(x, http_reason(head->status));
 }
 
 static void on_head(struct upstream_attempt *u, const struct http_response_head *head)
@@ -270,7 +304,7 @@ static void on_head(struct upstream_attempt *u, const struct http_response_head 
     struct exchange *x = a->x;
     bool server_error = head->status >= 500;
 
-    attempt_report(a, server_error ? HEALTH_FAILURE : HEALTH_SUCCESS, EG_OK, head->status);
+    attempt_has_head(a, head->status);
     if ((server_error || config_statuses_have(&x->pool_config->retry.on_status, head->status)) &&
         replace_server_error(a, head))
         return;
@@ -279,8 +313,10 @@ static void on_head(struct upstream_attempt *u, const struct http_response_head 
 
 static void on_data(struct upstream_attempt *u, struct slice data)
 {
-    struct exchange *x = attempt_of(u)->x;
+    struct exchange_attempt *a = attempt_of(u);
+    struct exchange *x = a->x;
 
+    attempt_goes_on(a);
     if (x->tunnel)
         exchange_tunnel_touch(x);
     if (x->recording != NULL)

@@ -132,6 +132,19 @@ void fixture_success(struct fixture *f, unsigned index)
     fixture_report(f, index, HEALTH_SUCCESS, EG_OK, 200);
 }
 
+void fixture_cut(struct fixture *f, unsigned index)
+{
+    struct health_report report = {.result = HEALTH_FAILURE,
+                                   .error = EG_E_UPSTREAM_TRUNCATED,
+                                   .status = 200,
+                                   .picked_us = f->now_us,
+                                   .told = true,
+                                   .late = true};
+
+    f->now_us += 1000;
+    health_report(f->pool, fixture_endpoint(f, index), &report, f->now_us);
+}
+
 void fixture_status(struct fixture *f, unsigned index, int status)
 {
     fixture_report(f, index, HEALTH_FAILURE, EG_OK, status);

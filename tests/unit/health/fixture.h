@@ -33,6 +33,8 @@ void fixture_pass(struct fixture *f, uint64_t us);
 
 /* Outcomes of requests that were picked a moment ago. */
 void fixture_success(struct fixture *f, unsigned index);
+/* An answer that was reported as a success is cut short. */
+void fixture_cut(struct fixture *f, unsigned index);
 void fixture_status(struct fixture *f, unsigned index, int status);
 void fixture_error(struct fixture *f, unsigned index, int error);
 void fixture_check(struct fixture *f, unsigned index, enum check_verdict verdict, const char *why);

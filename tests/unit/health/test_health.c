@@ -235,9 +235,25 @@ Test(health, an_endpoint_that_cuts_every_answer_short_is_found_out)
     for (unsigned i = 0; i < 20; i++) {
         cr_assert(usable(&f, 0));
         fixture_success(&f, 0);
-        fixture_error(&f, 0, EG_E_UPSTREAM_TRUNCATED);
+        fixture_cut(&f, 0);
     }
     cr_assert_not(usable(&f, 0));
+    fixture_fini(&f);
+}
+
+Test(health, an_answer_that_began_is_no_success_yet)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    fixture_start(&f);
+    for (unsigned i = 0; i < 5; i++) {
+        cr_assert(usable(&f, 0));
+        health_answered(f.pool, fixture_endpoint(&f, 0), f.now_us, 1000, f.now_us + 1000);
+        fixture_error(&f, 0, EG_E_UPSTREAM_TRUNCATED);
+    }
+    cr_assert_not(usable(&f, 0), "five in a row");
+    cr_assert_geq(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 2000);
     fixture_fini(&f);
 }
 
