@@ -24,6 +24,7 @@ static struct cache_key cache_key_of(const struct exchange *x)
         .scheme = x->client_tls ? SLICE_LIT("https") : SLICE_LIT("http"),
         .authority = x->head.authority,
         .target = x->head.path,
+        .route = slice_str(x->route->name),
     };
 }
 
@@ -107,9 +108,10 @@ void exchange_record_head(struct exchange *x, const struct http_response_head *h
         atomic_exchange(&x->runtime->fallback_us, 0) != 0)
         health_tell(x->runtime->health, NULL, EVENT_FALLBACK, EVENT_INFO, "fallback", "backends",
                     "a backend answered", "");
-    if (x->runtime->cache == NULL || x->head.method_id != HTTP_METHOD_GET)
+    if (x->runtime->cache == NULL)
         return;
     key = cache_key_of(x);
+    cache_invalidate(x->runtime->cache, &key, &x->head, head->status);
     x->recording = cache_record(x->runtime->cache, &key, &x->head, head, wall_s());
 }
 
@@ -135,8 +137,10 @@ static bool try_fallback_pool(struct exchange *x, const char *why)
 {
     int pool = x->pool_config->fallback.pool;
 
-    if (pool < 0 || x->fallback_pool || !may_go_elsewhere(x))
+    if (pool < 0 || !may_go_elsewhere(x))
         return false;
+    if (x->pool_config->fallback.body_file != NULL)
+        x->fallback_file = &x->pool_config->fallback;
     tell_fallback(x, "pool", why, "requests go to the fallback pool");
     exchange_stop_waiting(x);
     x->fallback_pool = true;
@@ -175,6 +179,7 @@ static bool nothing_could_answer(int code)
 bool exchange_fall_back(struct exchange *x, int code)
 {
     const char *why = error_text(code);
+    const struct config_fallback *file;
 
     if (x->runtime == NULL || !nothing_could_answer(code))
         return false;
@@ -183,10 +188,12 @@ bool exchange_fall_back(struct exchange *x, int code)
     /* The route's time is over for another pool as well. */
     if (code != EG_E_ROUTE_TIMEOUT && try_fallback_pool(x, why))
         return true;
-    if (x->pool_config->fallback.body_file == NULL)
+    file =
+        x->pool_config->fallback.body_file != NULL ? &x->pool_config->fallback : x->fallback_file;
+    if (file == NULL)
         return false;
     tell_fallback(x, "file", why, "requests get the fallback's file");
-    own_answer_file(x, &x->pool_config->fallback, code);
+    own_answer_file(x, file, code);
     exchange_end(x, NULL);
     return true;
 }

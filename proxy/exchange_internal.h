@@ -40,9 +40,10 @@ struct exchange_attempt {
     struct upstream_attempt upstream;
     struct exchange_piece *unsent; /* of what is kept: goes out before anything new */
     uint64_t picked_us;
-    bool active;   /* between start and release */
-    bool reported; /* health knows how it went */
-    bool hedge;    /* was started beside another one */
+    uint64_t head_us; /* when the answer's head came; 0: not yet */
+    bool active;      /* between start and release */
+    bool reported;    /* health knows how it went */
+    bool hedge;       /* was started beside another one */
 };
 
 /* What the exchange waits for besides its attempts; its `wait_timer` runs. */
@@ -102,8 +103,9 @@ struct exchange {
         bool renew;                /* the cookie is half way to its end */
     } session;
 
-    struct cache_recording *recording; /* of the answer, for the fallback; NULL: none */
-    struct cache_entry *stale;         /* that is being served */
+    const struct config_fallback *fallback_file; /* of a pool that it left; NULL: none */
+    struct cache_recording *recording;           /* of the answer, for the fallback; NULL: none */
+    struct cache_entry *stale;                   /* that is being served */
 
     struct loop_timer timer; /* the route's time limit; in a tunnel, its idle limit */
     struct loop_task after_turn;

@@ -21,12 +21,14 @@ static void sticky_init(struct pool_runtime *runtime, struct slice process_secre
             runtime->sticky_secret, slice_str(config->name), slice_str(config->backends[i].id));
 }
 
-static struct cache *cache_of(const struct config_fallback *fallback)
+static struct cache *cache_of(const struct config_pool *config)
 {
+    const struct config_fallback *fallback = &config->fallback;
     const struct cache_params params = {
         .limit_bytes = fallback->cache_bytes,
         .entry_bytes = fallback->cache_entry_bytes,
         .stale_ms = fallback->stale_ms,
+        .own_cookie = config->sticky != NULL ? config->sticky->cookie : NULL,
     };
 
     return fallback->stale_ms > 0 ? cache_new(&params) : NULL;
@@ -43,7 +45,7 @@ struct pool_runtime *pool_runtime_new(const struct config_pool *config,
     runtime->config = config;
     runtime->balancer = balancer_pool_new(config, place);
     runtime->health = health_pool_add(health, runtime->balancer, config, now_us);
-    runtime->cache = cache_of(&config->fallback);
+    runtime->cache = cache_of(config);
     retry_budget_init(&runtime->budget, config->retry.budget_percent, config->retry.budget_min);
     sticky_init(runtime, process_secret);
     return runtime;
