@@ -27,7 +27,7 @@ enum {
     SCRAM_SALT_BYTES = 64,
     SCRAM_MESSAGE_BYTES = 512,
     SCRAM_NONCE_BYTES = 64,        /* text, with its NUL */
-    SCRAM_MAX_ITERATIONS = 100000, /* about 50 ms; more would hold up the other checks */
+    SCRAM_MAX_ITERATIONS = 100000, /* about 20 ms; more would hold up the other checks */
 };
 
 struct scram_keys { /* zeroed: none known */
