@@ -1,11 +1,11 @@
 /*
  * What the traffic shows.
  *
- * A success at an endpoint that is all right costs two relaxed additions and three loads on the
- * record's own cache lines; that line of code runs for every request of every worker. The first
- * failure sets `watched`: from then on every outcome is shown to the machines, under the mutex,
- * until all of them are at rest again. A success that slips through on another thread at that
- * moment is counted and not shown: it came before the failure.
+ * The head of an answer and a success at an endpoint that is all right cost a relaxed addition each
+ * and a few loads, on the record's own cache lines: they run for every request of every worker. The
+ * first failure sets `watched`: from then on every outcome is shown to the machines, under the
+ * mutex, until all of them are at rest again. A success that slips through on another thread at
+ * that moment is counted and not shown: it came before the failure.
  */
 #include "health/health.h"
 #include "health/health_internal.h"
@@ -98,7 +98,8 @@ static bool judge_stall_locked(struct health_pool *pool, struct record *r,
     uint64_t since_us = r->stall.since_us;
     bool changed = false;
 
-    if (from == STALL_CLEAR)
+    /* What became of an answer that began long ago is no sign of life now. */
+    if (from == STALL_CLEAR || report->told)
         return false;
     if (report_is_answer(report))
         changed = stall_answer(&r->stall, now_us);

@@ -66,6 +66,22 @@ Test(health_stall, silence_over_the_limit_stalls_and_any_answer_clears)
     fixture_fini(&f);
 }
 
+Test(health_stall, an_answer_that_began_before_is_no_sign_of_life)
+{
+    struct fixture f;
+    struct endpoint *e = start(&f);
+    struct health_report lasting = {
+        .result = HEALTH_SUCCESS, .status = 200, .picked_us = f.now_us, .told = true};
+
+    health_answered(f.pool, e, f.now_us, 1000, f.now_us);
+    stall(&f);
+    health_report(f.pool, e, &lasting, f.now_us);
+    cr_assert_eq(state(&f), STALL_STALLED);
+    health_answered(f.pool, e, f.now_us - 60 * MS, 60 * MS, f.now_us);
+    cr_assert_eq(state(&f), STALL_CLEAR);
+    fixture_fini(&f);
+}
+
 Test(health_stall, an_answer_to_somebody_else_in_time_prevents_it)
 {
     struct fixture f;
