@@ -164,7 +164,8 @@ class Run:
             "noticed": self.noticed(), "avoided_ms": self.avoided_ms(),
             "steady_ms": self.steady_ms(), "survivors": self.survivors(),
             "sent_to_broken": self.sent_to_broken(), "ratio": self.upstream_ratio(),
-            "note": self.scenario.note, "returned_ms": self.returned_ms(), "load_delay_ms": self.load.worst_delay_ms,
+            "returned_ms": self.returned_ms(), "note": self.scenario.note,
+            "load_delay_ms": self.load.worst_delay_ms,
         }
 
     @staticmethod
@@ -224,9 +225,12 @@ class Run:
 
     def returned_ms(self):
         """From the repair until its old share was sent there, over half a second."""
+        if not self.scenario.returns:
+            return None
         for moment, _ in self.sampler.samples:
-            if self.scenario.returns and moment >= self.repair_s + SHARE_WINDOW_S and self.sampler.share(
-                    self.scenario.broken, moment - SHARE_WINDOW_S,
-                    moment) >= 0.9 * self.share_before:
+            if moment < self.repair_s + SHARE_WINDOW_S:
+                continue
+            share = self.sampler.share(self.scenario.broken, moment - SHARE_WINDOW_S, moment)
+            if share >= 0.9 * self.share_before:
                 return (moment - self.repair_s) * 1000
         return None

@@ -133,7 +133,7 @@ def test_an_endpoint_that_answers_badly_costs_no_request(stage, mood, why):
 
 
 def test_an_answer_cut_in_its_middle_is_cut_for_the_client_and_the_endpoint_is_avoided(stage):
-    """A byte of the answer went out: nobody can take that back. It must only not happen for long."""
+    """A byte of the answer went out: nobody can take that back. It must not happen for long."""
     a, _, proxy, admin = failover_pair(stage, breaker=breaker(error_percent=50, min_requests=6))
     a.mood = "truncated"
     cut = 0
