@@ -17,7 +17,7 @@
  * actions begin, over all pools.
  *
  * To add a type of check: one file probe_NAME.c with a struct probe_type (probe.h), one line in
- * schedule.c's table, one value in config.h's enum.
+ * checks.c's table, one value in config.h's enum.
  */
 #ifndef EVERGATE_CHECKS_CHECKS_H
 #define EVERGATE_CHECKS_CHECKS_H

@@ -1,5 +1,5 @@
-"""Active checks, type by type: what they ask, what an answer makes of an endpoint, and that nobody's
-traffic notices them. postgres and redis have files of their own."""
+"""Active checks, type by type: what they ask, what an answer makes of an endpoint, and that traffic
+does not notice them. postgres and redis have files of their own."""
 
 import stat
 import threading

@@ -222,7 +222,8 @@ def test_a_webhook_is_verified_over_tls_and_found_by_name(stage, certificates):
 def test_a_webhook_whose_certificate_is_not_good_has_failed(stage, certificates):
     a = stage.failing("a")
     a.health = 500
-    hook = stage.recorder("hook", tls=certificates.server_context(certificates.leaf("IP:127.0.0.1")))
+    leaf = certificates.leaf("IP:127.0.0.1")  # and nothing that trusts its authority
+    hook = stage.recorder("hook", tls=certificates.server_context(leaf))
     _, admin = start(stage, a, health=checks(),
                      recovery=recovery(webhook=f"https://{hook.address}/"))
     assert told(admin, "failed")["why"].startswith("webhook: TLS: ")
