@@ -20,15 +20,15 @@ static unsigned places_wanted(const struct record *r)
 /*
  * endpoint->probes is what is left of `places`. Picks only ever lower it, and only here it is
  * raised: so what is out is known exactly, and never more than `places` at once. When `places`
- * become fewer than are out, the difference is owed by the next ones that come back. A new period
- * (`fresh`) has none out: what was picked before is no probe of it.
+ * become fewer than are out, the difference is owed by the next ones that come back. Where there
+ * were none before, none are out: what was picked then is no probe.
  */
-static void change_places_locked(struct record *r, bool fresh)
+static void change_places_locked(struct record *r)
 {
     unsigned left = atomic_exchange(&r->endpoint->probes, 0), wanted = places_wanted(r);
     unsigned out = r->places + r->overdrawn - left;
 
-    if (fresh || r->places == 0 || wanted == 0)
+    if (r->places == 0 || wanted == 0)
         out = 0;
     r->places = wanted;
     r->overdrawn = out > wanted ? out - wanted : 0;
@@ -93,11 +93,11 @@ void change_breaker_locked(struct health_pool *pool, struct record *r, enum brea
 
     /* Places before the state that gives them out, and the state before they are taken away. */
     if (to == BREAKER_HALF_OPEN) {
-        change_places_locked(r, true);
+        change_places_locked(r);
         atomic_store(&r->endpoint->breaker, to);
     } else {
         atomic_store(&r->endpoint->breaker, to);
-        change_places_locked(r, false);
+        change_places_locked(r);
     }
     snprintf(r->breaker_why, sizeof(r->breaker_why), "%s", why);
     event_init(&event, EVENT_BREAKER, breaker_state_name(from), breaker_state_name(to), why,
@@ -136,11 +136,11 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
     if (to == STALL_CLEAR)
         atomic_store(&r->stall_over_us, now_us);
     if (to == STALL_PROBING) {
-        change_places_locked(r, r->breaker.state != BREAKER_HALF_OPEN);
+        change_places_locked(r);
         atomic_store(&r->endpoint->stall, to);
     } else {
         atomic_store(&r->endpoint->stall, to);
-        change_places_locked(r, false);
+        change_places_locked(r);
     }
     event_init(&event, EVENT_STALL, stall_name(from), stall_name(to), why, now_us - since_us);
     event.severity = to == STALL_STALLED ? loss_severity(pool) : EVENT_INFO;

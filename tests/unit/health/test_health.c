@@ -490,7 +490,9 @@ Test(health, percentiles_are_of_the_last_seconds)
     cr_assert_float_eq((double)health_pool_latency_us(f.pool, 99), 1000, 250);
     cr_assert_float_eq((double)fixture_view(&f, 0).p50_us, 1000, 250);
     cr_assert_eq(fixture_view(&f, 1).p50_us, 0);
-    fixture_pass(&f, 25 * S);
+    fixture_pass(&f, 7 * S);
+    cr_assert_float_eq((double)health_pool_latency_us(f.pool, 99), 1000, 250);
+    fixture_pass(&f, 18 * S);
     cr_assert_eq(health_pool_latency_us(f.pool, 50), 0, "they are too old");
     cr_assert_eq(fixture_view(&f, 0).p50_us, 0);
     cr_assert_eq(health_pool_latency_us(f.pool, 0), 0);
@@ -513,5 +515,62 @@ Test(health, when_it_last_answered_is_known_to_a_millisecond)
                  "a 500 is an answer");
     fail_times(&f, 0, 1);
     cr_assert_lt(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 345);
+    fixture_fini(&f);
+}
+
+/* ---- Slow start ---- */
+
+/* In hundredths; what the balancer gives it now. */
+static unsigned share(struct fixture *f, unsigned index)
+{
+    fixture_keep(f);
+    return atomic_load(&fixture_endpoint(f, index)->share);
+}
+
+Test(health, whoever_was_away_starts_slowly)
+{
+    struct fixture f;
+    unsigned whole;
+
+    fixture_init(&f, 2);
+    f.config.health = &f.checks;
+    f.config.slow_start_ms = 30000;
+    fixture_start(&f);
+    check_times(&f, 0, CHECK_PASS, 1);
+    check_times(&f, 1, CHECK_PASS, 1);
+    whole = share(&f, 0);
+    check_times(&f, 0, CHECK_FAIL, 3);
+    check_times(&f, 0, CHECK_PASS, 2);
+    cr_assert_lt(share(&f, 0), whole);
+    fixture_pass(&f, 31 * S);
+    cr_assert_eq(share(&f, 0), whole);
+
+    fail_times(&f, 0, 5);
+    fixture_pass(&f, 12 * S);
+    fixture_success(&f, 0);
+    cr_assert_eq(share(&f, 0), whole, "half open it is held back by its places");
+    fixture_success(&f, 0);
+    cr_assert_lt(share(&f, 0), whole);
+    cr_assert_eq(share(&f, 1), whole);
+    fixture_fini(&f);
+}
+
+Test(health, after_a_drain_it_starts_slowly_once_a_check_found_it_well)
+{
+    struct fixture f;
+    unsigned whole;
+
+    fixture_init(&f, 2);
+    f.config.health = &f.checks;
+    f.config.slow_start_ms = 30000;
+    fixture_start(&f);
+    check_times(&f, 0, CHECK_PASS, 1);
+    whole = share(&f, 0);
+    health_set_draining(f.pool, fixture_endpoint(&f, 0), true, "test", f.now_us);
+    fixture_pass(&f, 60 * S);
+    health_set_draining(f.pool, fixture_endpoint(&f, 0), false, "test", f.now_us);
+    fixture_pass(&f, 60 * S);
+    check_times(&f, 0, CHECK_PASS, 1);
+    cr_assert_lt(share(&f, 0), whole);
     fixture_fini(&f);
 }

@@ -204,3 +204,48 @@ Test(health_stall, while_the_breaker_probes_one_place_serves_both)
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_CLOSED);
     fixture_fini(&f);
 }
+
+Test(health_stall, places_that_became_fewer_are_owed_by_those_that_come_back)
+{
+    struct fixture f;
+    struct endpoint *e = start(&f);
+    struct health_report cancelled = {.result = HEALTH_CANCELLED};
+
+    for (unsigned i = 0; i < 5; i++) {
+        f.now_us += MS;
+        fail(&f, f.now_us);
+    }
+    fixture_pass(&f, 12 * S);
+    cr_assert_eq(atomic_load(&e->probes), 3);
+    atomic_store(&e->probes, 0); /* three picks */
+    cancelled.picked_us = stall(&f);
+    fixture_pass(&f, 1200 * MS);
+    cr_assert_eq(state(&f), STALL_PROBING);
+    for (unsigned i = 0; i < 2; i++) {
+        health_report(f.pool, e, &cancelled, f.now_us);
+        cr_assert_eq(atomic_load(&e->probes), 0, "there are still as many as there may be");
+    }
+    health_report(f.pool, e, &cancelled, f.now_us);
+    cr_assert_eq(atomic_load(&e->probes), 1);
+    fixture_fini(&f);
+}
+
+Test(health_stall, places_that_became_more_are_less_those_that_are_out)
+{
+    struct fixture f;
+    struct endpoint *e = start(&f);
+    uint64_t picked_us;
+
+    for (unsigned i = 0; i < 5; i++) {
+        f.now_us += MS;
+        fail(&f, f.now_us);
+    }
+    fixture_pass(&f, 12 * S);
+    atomic_store(&e->probes, 0);
+    picked_us = stall(&f);
+    fixture_pass(&f, 1200 * MS);
+    health_answered(f.pool, e, picked_us, 1200 * MS, f.now_us);
+    cr_assert_eq(state(&f), STALL_CLEAR);
+    cr_assert_eq(atomic_load(&e->probes), 0, "all three are out");
+    fixture_fini(&f);
+}
