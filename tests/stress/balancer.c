@@ -5,7 +5,9 @@
  *                             give back while weights, drains, statuses and breakers change; then
  *                             a quiet one, in which they pick and hold. After the first nothing is
  *                             in flight and every pick was counted; after the second, what is in
- *                             flight stands in proportion to the weights.
+ *                             flight stands in proportion to the weights. Then the limits of
+ *                             connections, which are never exceeded and leave no place unused.
+ *                             Last the retry budget, of which not one too many is granted.
  *   stress_balancer --bench   nanoseconds per pick and done, for docs/balancing.md
  *
  * Shares are measured on held requests because algorithms that go by load promise shares of the
@@ -18,11 +20,13 @@
 #include <string.h>
 
 #include "balancer/algorithm.h"
+#include "balancer/retry_budget.h"
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/clock.h"
 
 enum { WORKERS = 4, SIZE = 4, PICKS = 20000, HELD = 64, HOLDS = 5000, CHANGES = 400 };
+enum { LIMIT_EACH = 5, LIMIT_POOL = 18, WANTED = 8 };
 
 static const unsigned weights[SIZE] = {4, 3, 2, 1};
 
@@ -45,13 +49,16 @@ static uint64_t random_next(uint64_t *state)
 }
 
 static struct balancer_pool *pool_new(enum config_algorithm algorithm, unsigned size,
-                                      const unsigned *pool_weights, struct config_pool *config)
+                                      const unsigned *pool_weights, unsigned max_connections,
+                                      struct config_pool *config)
 {
     struct balancer_pool *pool;
 
     *config = (struct config_pool){
         .name = "stress",
         .algorithm = algorithm,
+        .max_connections = max_connections,
+        .slow_start_ms = 5000,
         .backends = xcalloc(size, sizeof(struct config_backend)),
         .backend_count = size,
     };
@@ -82,7 +89,8 @@ static struct endpoint *pick(struct balancer_pool *pool, struct balancer_tried *
     int error = 0;
     struct endpoint *e = balancer_pick(pool, &request, tried, &error);
 
-    CHECK(e != NULL || error == EG_E_NO_ENDPOINT || error == EG_E_BREAKER_OPEN);
+    CHECK(e != NULL || error == EG_E_NO_ENDPOINT || error == EG_E_BREAKER_OPEN ||
+          error == EG_E_OVERLOAD);
     return e;
 }
 
@@ -159,7 +167,7 @@ static void *quiet_main(void *arg)
 
 static void change_something(struct endpoint *e, uint64_t bits)
 {
-    switch (bits % 4) {
+    switch (bits % 6) {
     case 0:
         atomic_store(&e->weight, (unsigned)(bits >> 8) % 9);
         break;
@@ -172,6 +180,14 @@ static void change_something(struct endpoint *e, uint64_t bits)
     case 3:
         atomic_store(&e->probes, (unsigned)(bits >> 16) % 5);
         atomic_store(&e->breaker, (enum breaker_state)((bits >> 8) % 3));
+        break;
+    case 4:
+        atomic_store(&e->probes, (unsigned)(bits >> 16) % 5);
+        atomic_store(&e->stall, (enum stall_state)((bits >> 8) % 3));
+        break;
+    case 5:
+        atomic_store(&e->ejected, (bits >> 8) % 2);
+        atomic_store(&e->max_connections, (unsigned)(bits >> 16) % 50);
         break;
     }
 }
@@ -186,7 +202,10 @@ static void change_inputs(struct run *run)
         uint64_t bits = random_next(&random);
 
         change_something(balancer_pool_endpoint(run->pool, (unsigned)(bits >> 32) % SIZE), bits);
-        balancer_pool_refresh(run->pool, 0);
+        if (bits % 7 == 0)
+            balancer_endpoint_returned(run->pool, balancer_pool_endpoint(run->pool, n % SIZE),
+                                       n * 100000);
+        balancer_pool_refresh(run->pool, n * 100000);
         nanosleep(&breath, NULL);
     }
 }
@@ -200,11 +219,14 @@ static void inputs_reset(struct balancer_pool *pool)
         atomic_store(&e->draining, false);
         atomic_store(&e->status, ENDPOINT_HEALTHY);
         atomic_store(&e->breaker, BREAKER_CLOSED);
+        atomic_store(&e->stall, STALL_CLEAR);
+        atomic_store(&e->ejected, false);
+        atomic_store(&e->max_connections, 0);
         /* The same for all, so that only the load counts: see endpoint_latency_us. */
         atomic_store(&e->latency_ewma, 5000 << 16);
         atomic_store(&e->latency_stamp_us, 2000000);
     }
-    balancer_pool_refresh(pool, 0);
+    balancer_pool_refresh(pool, 3600000000); /* all slow starts are over */
 }
 
 static void phase(struct run *run, void *(*worker_main)(void *), bool restless)
@@ -263,7 +285,7 @@ static unsigned check_shares(struct run *run, const char *algorithm)
 static unsigned stress(enum config_algorithm algorithm)
 {
     struct config_pool config;
-    struct run run = {.pool = pool_new(algorithm, SIZE, weights, &config)};
+    struct run run = {.pool = pool_new(algorithm, SIZE, weights, 0, &config)};
     unsigned wrong;
 
     phase(&run, restless_main, true);
@@ -275,6 +297,109 @@ static unsigned stress(enum config_algorithm algorithm)
     check_accounts(&run);
     pool_free(run.pool, &config);
     return wrong;
+}
+
+/* ---- Limits ---- */
+
+/* Takes as many as it gets, up to WANTED, and gives them back, again and again. */
+static void *greedy_main(void *arg)
+{
+    struct work *w = arg;
+    struct balancer_pool *pool = w->run->pool;
+    uint64_t random = 2000 + w->number;
+
+    pthread_barrier_wait(&w->run->start);
+    for (unsigned i = 0; i < PICKS / 4; i++) {
+        struct endpoint *held[WANTED] = {0};
+
+        for (unsigned k = 0; k < WANTED; k++) {
+            struct balancer_tried tried;
+
+            balancer_tried_init(&tried);
+            held[k] = pick(pool, &tried, &random, i);
+            balancer_tried_fini(&tried);
+            CHECK(held[k] == NULL || atomic_load(&held[k]->active) <= LIMIT_EACH);
+            CHECK(balancer_pool_in_flight(pool) <= LIMIT_POOL);
+            atomic_fetch_add(&w->run->picked, held[k] != NULL);
+        }
+        for (unsigned k = 0; k < WANTED; k++) {
+            if (held[k] != NULL)
+                balancer_done(pool, held[k], BALANCER_SUCCESS, 1000, i);
+        }
+    }
+    return NULL;
+}
+
+/* Every place can be had, and not one more. */
+static void check_places(struct balancer_pool *pool)
+{
+    struct endpoint *held[LIMIT_POOL];
+    struct balancer_tried tried;
+    uint64_t random = 5;
+
+    for (unsigned i = 0; i <= LIMIT_POOL; i++) {
+        struct endpoint *e;
+
+        balancer_tried_init(&tried);
+        e = pick(pool, &tried, &random, i);
+        balancer_tried_fini(&tried);
+        CHECK((e == NULL) == (i == LIMIT_POOL));
+        if (e != NULL)
+            held[i] = e;
+    }
+    for (unsigned i = 0; i < LIMIT_POOL; i++)
+        balancer_done(pool, held[i], BALANCER_SUCCESS, 1000, i);
+}
+
+static void stress_limits(enum config_algorithm algorithm)
+{
+    struct config_pool config;
+    struct run run = {.pool = pool_new(algorithm, SIZE, weights, LIMIT_POOL, &config)};
+
+    for (unsigned i = 0; i < SIZE; i++)
+        atomic_store(&balancer_pool_endpoint(run.pool, i)->max_connections, LIMIT_EACH);
+    balancer_pool_refresh(run.pool, 0);
+    phase(&run, greedy_main, false);
+    check_accounts(&run);
+    CHECK(balancer_pool_in_flight(run.pool) == 0);
+    check_places(run.pool);
+    pool_free(run.pool, &config);
+}
+
+/* ---- The retry budget ---- */
+
+struct spending {
+    struct retry_budget budget;
+    _Atomic unsigned granted;
+};
+
+static void *spender_main(void *arg)
+{
+    struct spending *s = arg;
+
+    for (unsigned i = 0; i < 5000; i++) {
+        retry_budget_deposit(&s->budget, 1, 1000000 + i);
+        if (retry_budget_withdraw(&s->budget, 1000000 + i))
+            atomic_fetch_add(&s->granted, 1);
+    }
+    return NULL;
+}
+
+/* All within one window: at most a fifth of what came. */
+static void stress_budget(void)
+{
+    struct spending s = {.granted = 0};
+    pthread_t threads[WORKERS];
+
+    retry_budget_init(&s.budget, 20, 3);
+    for (unsigned i = 0; i < WORKERS; i++)
+        CHECK(pthread_create(&threads[i], NULL, spender_main, &s) == 0);
+    for (unsigned i = 0; i < WORKERS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(atomic_load(&s.granted) <= WORKERS * 5000 / 5);
+    while (retry_budget_withdraw(&s.budget, 1005000))
+        atomic_fetch_add(&s.granted, 1);
+    CHECK(atomic_load(&s.granted) == WORKERS * 5000 / 5);
 }
 
 static double bench_picks(struct balancer_pool *pool, unsigned picks, uint64_t *random)
@@ -304,7 +429,7 @@ static double bench(enum config_algorithm algorithm, unsigned size, bool equal)
 
     for (unsigned i = 0; i < size; i++)
         pool_weights[i] = equal ? 1 : 1 + (unsigned)(random_next(&random) % 100);
-    pool = pool_new(algorithm, size, pool_weights, &config);
+    pool = pool_new(algorithm, size, pool_weights, 0, &config);
     for (unsigned round = 0; round < 10; round++) {
         double ns = bench_picks(pool, size > 1000 ? 5000 : 100000, &random);
 
@@ -338,8 +463,11 @@ int main(int argc, char **argv)
         bench_all();
         return 0;
     }
-    for (unsigned a = 0; a < CONFIG_ALGORITHM_COUNT; a++)
+    for (unsigned a = 0; a < CONFIG_ALGORITHM_COUNT; a++) {
         wrong += stress(a);
+        stress_limits(a);
+    }
+    stress_budget();
     printf("%u shares off\n", wrong);
     return wrong > 0;
 }
