@@ -385,6 +385,22 @@ def test_a_failure_in_half_open_opens_the_breaker_again(stage):
     assert changes[:3] == [("closed", "open"), ("open", "half_open"), ("half_open", "open")]
 
 
+def test_a_breaker_opened_by_hand_stays_open_until_it_is_reset(stage):
+    """Neither time nor a check that brings the endpoint back closes it."""
+    a, _, proxy, admin = failover_pair(
+        stage, health=checks(), breaker=breaker(recovery_timeout="10ms"))
+    admin.json("/api/v1/pools/app/endpoints/a/trip", "POST")
+    assert set(serve(stage, proxy, 20)) == {"b"}
+    a.health = 500
+    wait_status(admin, "unhealthy", "a")
+    a.health = 200
+    wait_status(admin, "healthy", "a")
+    assert set(serve(stage, proxy, 20)) == {"b"}
+    assert admin.breaker("a") == "open"
+    admin.json("/api/v1/pools/app/endpoints/a/reset", "POST")
+    assert set(serve(stage, proxy, 4)) == {"a", "b"}
+
+
 def test_an_endpoint_that_checks_bring_back_is_tried_at_once(stage):
     """What opened its breaker went away together with what made the checks fail."""
     a, _, proxy, admin = failover_pair(

@@ -15,7 +15,19 @@ def tiers(stage, layout, **settings):
     groups = [group(backends[name], **more) for name, more in layout.items()]
     proxy, admin = start(stage, *groups, **{**PLAIN, **settings})
     wait_status(admin, "healthy", *layout)
+    # A later tier may have had its first verdict before an earlier one: that is over when the
+    # first one serves.
+    admin.settled = wait_until(lambda: settled(admin), "the first tier has the load")
     return backends, proxy, admin
+
+
+def settled(admin):
+    first = admin.json("/api/v1/pools/app")["tiers"][0]
+    return first["load_percent"] == 100 and (admin.last_event() or 1)
+
+
+def wait_moved(admin):
+    return admin.wait_for_event(type="failover", since=admin.settled)
 
 
 def fail(backends, admin, *names):
@@ -45,19 +57,19 @@ TWO_TIERS = {"a": {"priority": 1}, "b": {"priority": 1},
 def test_the_lowest_priority_number_is_used_alone_while_it_is_whole(stage):
     _, proxy, admin = tiers(stage, TWO_TIERS)
     assert served_by(stage, proxy) == {"a", "b"}
-    assert admin.events(type="failover") == []
+    assert admin.events(type="failover", since=admin.settled) == []
 
 
 def test_a_lost_tier_costs_no_request_and_the_next_one_takes_all(stage):
     backends, proxy, admin = tiers(stage, TWO_TIERS)
     fail(backends, admin, "a", "b")
     assert served_by(stage, proxy) == {"c", "d"}
-    event = admin.wait_for_event(type="failover")
+    event = wait_moved(admin)
     assert (event["pool"], event["endpoint"]) == ("app", None)
     assert event["why"]
     repair(backends, admin, "a", "b")
     wait_served_by(stage, proxy, "ab")
-    admin.wait_for_event(type="failback")
+    admin.wait_for_event(type="failback", since=admin.settled)
 
 
 def test_a_killed_tier_costs_no_request_even_before_a_check_has_seen_it(stage):
@@ -78,7 +90,7 @@ def test_load_spills_over_in_part_as_a_tier_loses_capacity(stage):
     """Half of tier 1 is left: it keeps 50/70 of the load, the rest spills to tier 2."""
     backends, proxy, admin = tiers(stage, TWO_TIERS)
     fail(backends, admin, "a")
-    admin.wait_for_event(type="failover")
+    wait_moved(admin)
     counts = spread(stage, proxy, 400)
     assert set(counts) == {"b", "c", "d"}
     assert 220 <= counts["b"] <= 350, counts  # 286 expected
@@ -95,7 +107,7 @@ def test_a_tier_above_min_healthy_percent_keeps_all_of_the_load(stage):
 def test_min_healthy_percent_100_spills_at_the_first_loss(stage):
     backends, proxy, admin = tiers(stage, TWO_TIERS, failover={"min_healthy_percent": 100})
     fail(backends, admin, "a")
-    admin.wait_for_event(type="failover")
+    wait_moved(admin)
     counts = spread(stage, proxy, 200)
     assert 60 <= counts["b"] <= 140, counts
 
@@ -172,7 +184,7 @@ def test_a_zone_that_loses_capacity_spills_to_the_next(stage):
     backends, proxy, admin = tiers(stage, layout, locality="prefer", top=HERE)
     assert served_by(stage, proxy) == {"a", "b"}
     fail(backends, admin, "a")
-    admin.wait_for_event(type="failover")
+    wait_moved(admin)
     counts = spread(stage, proxy, 200)
     assert set(counts) == {"b", "c"} and counts["b"] > counts["c"], counts
 
@@ -193,7 +205,7 @@ def failed_over(stage, **failback):
 def test_failback_auto_returns_at_once(stage):
     _, proxy, admin = failed_over(stage, mode="auto")
     wait_served_by(stage, proxy, "a")
-    admin.wait_for_event(type="failback")
+    admin.wait_for_event(type="failback", since=admin.settled)
 
 
 def test_failback_delayed_waits_until_it_was_fit_for_long_enough(stage):
@@ -204,7 +216,7 @@ def test_failback_delayed_waits_until_it_was_fit_for_long_enough(stage):
 def test_failback_delayed_returns_after_its_time(stage):
     _, proxy, admin = failed_over(stage, mode="delayed", after="200ms")
     wait_served_by(stage, proxy, "a")
-    admin.wait_for_event(type="failback")
+    admin.wait_for_event(type="failback", since=admin.settled)
 
 
 def test_failback_gradual_returns_a_step_at_a_time(stage):
@@ -220,8 +232,10 @@ def test_failback_gradual_ends_with_everything_back(stage):
 
 
 def test_failback_manual_waits_for_the_operator(stage):
-    _, proxy, _ = failed_over(stage, mode="manual")
+    _, proxy, admin = failed_over(stage, mode="manual")
     assert served_by(stage, proxy, 40) == {"b"}
+    admin.json("/api/v1/pools/app/failback", "POST")
+    wait_served_by(stage, proxy, "a")
 
 
 @pytest.mark.parametrize("mode", ["delayed", "manual"])

@@ -42,6 +42,10 @@ class Management:
         """The first one that fits."""
         return wait_until(lambda: self.events(**wanted), f"there is an event {wanted}")[0]
 
+    def last_event(self):
+        """The id to give as `since` for what comes after."""
+        return max((event["id"] for event in self.events()), default=0)
+
     def metrics(self):
         """Values by name with labels."""
         lines = self.ask("/metrics").text.splitlines()
