@@ -215,3 +215,44 @@ def test_pools_of_many_endpoints_serve(stage):
     dead = [{"id": f"dead{n}", "address": r.address} for n, r in enumerate(refusing)]
     proxy = stage.proxy(*dead, *many)
     assert spread(stage, proxy, 120) == {"backend": 120}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_retry_goes_on_to_the_next_tier_and_to_backups_last(stage, algorithm):
+    second, backup = stage.recorders("second", "backup")
+    tiers = [{"id": "first", "address": stage.refusing_port(), "priority": 1},
+             {"id": "second", "address": second.address, "priority": 2},
+             {"id": "backup", "address": backup.address, "backup": True}]
+    proxy = stage.proxy(*tiers, pool_settings={"algorithm": algorithm})
+    assert spread(stage, proxy, 12) == {"second": 12}
+    assert backup.count == 0
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_with_locality_the_own_zone_serves_alone(stage, algorithm):
+    backends = stage.recorders("near", "region", "far")
+    places = groups(backends, region=["eu", "eu", "us"], zone=["eu-a", "eu-b", "us-a"])
+    proxy = stage.proxy(*places, region="eu", zone="eu-a",
+                        pool_settings={"algorithm": algorithm, "locality": "prefer"})
+    assert spread(stage, proxy, 12) == {"near": 12}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_full_endpoint_is_passed_over_and_its_place_is_used_again(stage, algorithm):
+    release = threading.Event()
+
+    def slow(request):
+        if request.target == "/hold":
+            release.wait(120)
+        return answer(b"narrow")
+
+    narrow, wide = stage.recorder("narrow", respond=slow), stage.recorder("wide")
+    endpoints = groups([narrow, wide], max_connections=[1, 0], priority=[1, 2])
+    proxy = stage.proxy(*endpoints, workers=4, pool_settings={"algorithm": algorithm})
+    holder = stage.client(proxy)
+    holder.send(head(path="/hold"))
+    wait_until(lambda: narrow.count == 1, "its one place is taken")
+    assert spread(stage, proxy, 10) == {"wide": 10}
+    release.set()
+    assert holder.read_response().status == 200
+    wait_until(lambda: stage.get(proxy).text == "narrow", "its place is free again")
