@@ -20,16 +20,14 @@ static unsigned places_wanted(const struct record *r)
 /*
  * endpoint->probes is what is left of `places`. Picks only ever lower it, and only here it is
  * raised: so what is out is known exactly, and never more than `places` at once. When `places`
- * become fewer than are out, the difference is owed by the next ones that come back. Where there
- * were none before, none are out: what was picked then is no probe.
+ * become fewer than are out, the difference is owed by the next ones that come back. When there are
+ * to be none, those that are out are probes no more.
  */
 static void change_places_locked(struct record *r)
 {
     unsigned left = atomic_exchange(&r->endpoint->probes, 0), wanted = places_wanted(r);
-    unsigned out = r->places + r->overdrawn - left;
+    unsigned out = wanted > 0 ? r->places + r->overdrawn - left : 0;
 
-    if (r->places == 0 || wanted == 0)
-        out = 0;
     r->places = wanted;
     r->overdrawn = out > wanted ? out - wanted : 0;
     atomic_store(&r->endpoint->probes, out < wanted ? wanted - out : 0);

@@ -286,6 +286,7 @@ Test(health, checks_do_not_close_a_breaker_but_their_return_lets_it_probe_at_onc
     check_times(&f, 0, CHECK_PASS, 10);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN, "health says fine, traffic fails");
     check_times(&f, 0, CHECK_FAIL, 3);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
     check_times(&f, 0, CHECK_PASS, 2);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
     health_trip(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
@@ -308,6 +309,23 @@ Test(health, what_was_opened_by_hand_opens_again_only_by_hand)
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
     health_reset(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
     cr_assert(usable(&f, 0));
+    fixture_fini(&f);
+}
+
+Test(health, a_clock_that_is_behind_does_no_harm)
+{
+    struct fixture f;
+    struct health_view view;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    fail_times(&f, 0, 5);
+    f.now_us -= 400 * 1000; /* of a worker whose turn was long */
+    view = fixture_view(&f, 0);
+    cr_assert_eq(view.breaker_for_us, 0);
+    cr_assert_leq(view.retry_in_us, 11 * S);
+    report(&f, 0, HEALTH_SUCCESS, f.now_us);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
     fixture_fini(&f);
 }
 
@@ -354,6 +372,14 @@ Test(health, ejections_leave_half_of_the_pool_and_the_last_usable_endpoint)
     cr_assert_not(usable(&f, 1));
     cr_assert(usable(&f, 2));
     cr_assert(usable(&f, 3));
+    fixture_fini(&f);
+
+    only_outlier(&f, 4);
+    health_set_draining(f.pool, fixture_endpoint(&f, 3), true, "test", f.now_us);
+    fail_5xx(&f, 0);
+    fail_5xx(&f, 1);
+    cr_assert_not(usable(&f, 0));
+    cr_assert(usable(&f, 1), "half of three is one: who drains does not count");
     fixture_fini(&f);
 
     only_outlier(&f, 2);
