@@ -73,6 +73,7 @@ static void on_failed(struct redis_link *link, int code, const char *why)
 
     if (code != 0)
         why = words_transport_error(text, &link->transport, code);
+    query_of(link)->no_descriptors = code == EG_E_OVERLOAD;
     give_up(query_of(link), why);
 }
 
@@ -118,6 +119,7 @@ static void ask(struct sentinel_query *query)
     char text[ADDRESS_TEXT_BYTES];
 
     query->authenticated = false;
+    query->no_descriptors = false;
     loop_timer_set(query->loop, &query->share, share_ms(query));
     int err = redis_link_open(&query->link, query->loop, address, query->tls,
                               certificate_name(query, text), &link_ops);

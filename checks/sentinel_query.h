@@ -36,8 +36,9 @@ struct sentinel_query { /* zeroed, then the first group */
     struct redis_link link; /* to the one being asked */
     const struct sentinel *sentinel;
     unsigned first, turn;
-    bool authenticated; /* it got our password: one answer is AUTH's */
-    uint64_t end_us;    /* by when all is to be over */
+    bool authenticated;  /* it got our password: one answer is AUTH's */
+    bool no_descriptors; /* this process could not ask: nobody else's fault */
+    uint64_t end_us;     /* by when all is to be over */
     struct loop_timer share;
     struct loop_task next; /* asks the next one, not from within a callback of the last */
     char failure[SENTINEL_WHY_BYTES];

@@ -3,8 +3,8 @@ stands beside the right server (`check_address`), and events say why it moved.""
 
 import pytest
 
-from lib.databases import assert_moved, password_file, start_beside, wait_why
-from lib.failover import ms, serve, serve_until, wait_status
+from lib.databases import asked, assert_moved, password_file, start_beside, wait_why
+from lib.failover import group, ms, serve, serve_until, start, wait_status
 from lib.redis import MASTER_NAME, RedisSentinel
 from lib.waiting import wait_until
 
@@ -147,6 +147,25 @@ def test_a_frozen_server_is_silent_and_then_back(stage, pair):
 def test_a_server_is_asked_over_its_unix_socket(stage, pair):
     _, admin = ask_one(stage, pair.primary.unix_address, role="primary")
     wait_status(admin, "healthy", "a")
+
+
+def test_the_pools_tls_is_the_checks_too(stage, pair, certificates):
+    """The HTTP backend speaks TLS as well: it is the pool that does."""
+    leaf = certificates.leaf("IP:127.0.0.1")
+    backend = stage.recorder("a", tls=certificates.server_context(leaf))
+    address = pair.primary.offer_tls(leaf)
+    proxy, admin = start(stage, group(backend, check_address=address),
+                         health=asked(type="redis", role="primary"), tls={"ca": certificates.ca})
+    wait_status(admin, "healthy", "a")
+    assert set(serve(stage, proxy, 2)) == {"a"}
+
+
+def test_a_certificate_of_another_server_is_refused(stage, pair, certificates):
+    backend = stage.recorder("a")
+    address = pair.primary.offer_tls(certificates.leaf("other.test"))
+    _, admin = start(stage, group(backend, check_address=address),
+                     health=asked(type="redis", role="primary"), tls={"ca": certificates.ca})
+    wait_why(admin, "a", "unhealthy", "TLS:")
 
 
 # ---- Logging in ----

@@ -8,6 +8,7 @@
 A Sentinel is the same program as the server; its own Debian package only adds a service.
 """
 
+import pathlib
 import signal
 import socket
 
@@ -83,6 +84,20 @@ class RedisServer:
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
+
+    def offer_tls(self, leaf):
+        """Starts anew, with TLS on a port of its own; returns that address."""
+        self.stop()
+        port = free_port()
+        files = {}
+        for kind in ("cert", "key"):
+            text = pathlib.Path(leaf[kind]).read_text()
+            files[kind] = self.room.write(f"{self.name}.{kind}", text)
+        self.values["more"] += (f"\ntls-port {port}\ntls-cert-file {files['cert']}\n"
+                                f"tls-key-file {files['key']}\ntls-auth-clients no\n"
+                                f"tls-ca-cert-file {files['cert']}\n")
+        self.start()
+        return f"127.0.0.1:{port}"
 
     @property
     def unix_address(self):

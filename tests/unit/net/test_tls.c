@@ -719,6 +719,31 @@ Test(tls, a_plain_prefix_may_turn_into_tls)
     close(listener);
 }
 
+/* As with STARTTLS or PostgreSQL's SSLRequest: the server agrees in plain text, and then it is the
+ * client who speaks first. */
+Test(tls, a_plain_connection_may_turn_into_tls_on_the_clients_side)
+{
+    int fds[2];
+
+    serve((struct tls_server_params){0});
+    call_verifying();
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    transport_init_accepted(&server.t, &loop, fds[0], NULL, IN_LIMIT, &peer_ops);
+    transport_init_accepted(&client.t, &loop, fds[1], NULL, IN_LIMIT, &peer_ops);
+    client.consume_prefix = 1;
+    client.start_tls = tls_session_new_client(client_context, "a.test", &slot);
+    loop_enter(&loop);
+    transport_write(&server.t, "S", 1);
+    transport_start_tls(&server.t, tls_session_new_server(server_context));
+    loop_leave(&loop);
+    cr_assert(fixture_run_until(&loop, both_connected, NULL), "%s%s", client.error_text,
+              server.error_text);
+    send_and_wait(&client, server_has, "question", 8);
+    send_and_wait(&server, client_has, "answer", 7);
+    cr_expect_str_eq(server.received, "question");
+    cr_expect_str_eq(client.received, "Sanswer");
+}
+
 Test(tls, may_be_finished_in_any_callback)
 {
     serve((struct tls_server_params){0});
