@@ -12,11 +12,9 @@
 #include "checks/process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,90 +53,13 @@ struct process {
     void *arg;
 
     pid_t pid;
-    int pidfd, out_fd; /* -1: none */
-    struct event *on_exit, *on_output;
+    int pidfd; /* -1: none */
+    struct event *on_exit;
+    struct process_output output;
     struct loop_timer timer;
     struct loop_task tell, reap;
     struct process_result result;
-    size_t read_bytes; /* of its output so far */
-    size_t kept;
-    char output[PROCESS_OUTPUT_BYTES]; /* the end of it */
-    char last_line[PROCESS_OUTPUT_BYTES];
 };
-
-/* ---- output ---- */
-
-static bool is_blank(char c)
-{
-    return (unsigned char)c <= ' ' || c == 0x7f;
-}
-
-const char *process_last_line(const char *p, size_t n, char *out, size_t capacity)
-{
-    while (n > 0 && is_blank(p[n - 1]))
-        n--;
-    size_t start = n;
-    while (start > 0 && p[start - 1] != '\n')
-        start--;
-    while (start < n && is_blank(p[start]))
-        start++;
-
-    size_t size = n - start < capacity - 1 ? n - start : capacity - 1;
-    for (size_t i = 0; i < size; i++)
-        out[i] = is_blank(p[start + i]) ? ' ' : p[start + i];
-    out[size] = '\0';
-    return out;
-}
-
-static void keep_output(struct process *p, const char *data, size_t n)
-{
-    if (n > PROCESS_OUTPUT_BYTES) {
-        data += n - PROCESS_OUTPUT_BYTES;
-        n = PROCESS_OUTPUT_BYTES;
-    }
-    size_t room = PROCESS_OUTPUT_BYTES - n;
-    size_t old = p->kept < room ? p->kept : room;
-    memmove(p->output, p->output + p->kept - old, old);
-    memcpy(p->output + old, data, n);
-    p->kept = old + n;
-}
-
-static void close_output(struct process *p)
-{
-    if (p->on_output)
-        event_free(p->on_output);
-    p->on_output = NULL;
-    if (p->out_fd >= 0)
-        close(p->out_fd);
-    p->out_fd = -1;
-}
-
-/* True when there may be more. */
-static bool read_output(struct process *p)
-{
-    char buffer[PROCESS_OUTPUT_BYTES];
-    ssize_t n = read(p->out_fd, buffer, sizeof(buffer));
-
-    if (n > 0) {
-        keep_output(p, buffer, (size_t)n);
-        p->read_bytes += (size_t)n;
-        return true;
-    }
-    if (n == 0)
-        close_output(p);
-    return false;
-}
-
-static void on_output(evutil_socket_t fd, short what, void *arg)
-{
-    struct process *p = arg;
-
-    loop_enter(p->loop);
-    read_output(p);
-    if (p->on_output && p->read_bytes >= PROCESS_READ_LIMIT)
-        event_del(p->on_output);
-    loop_leave(p->loop);
-}
 
 /* ---- the end ---- */
 
@@ -182,7 +103,7 @@ static void process_set_state(struct process *p, enum process_state state)
         break;
     case PROCESS_ENDED:
         loop_timer_cancel(&p->timer);
-        close_output(p);
+        process_output_close(&p->output);
         if (!room->closing)
             loop_soon(room->loop, &room->fill);
         loop_soon(room->loop, &p->tell);
@@ -196,7 +117,7 @@ static void process_note_result(struct process *p, enum process_end end, int cod
         .end = end,
         .code = code,
         .took_us = p->loop->now_us - p->started_us,
-        .last_line = process_last_line(p->output, p->kept, p->last_line, sizeof(p->last_line)),
+        .last_line = process_output_line(&p->output),
     };
 }
 
@@ -224,8 +145,7 @@ static void on_exit_noticed(evutil_socket_t fd, short what, void *arg)
     if (p->state == PROCESS_DYING)
         signal_group(p, SIGKILL); /* what it left behind while it died */
     if (waitpid(p->pid, &status, WNOHANG) != 0) {
-        while (p->out_fd >= 0 && p->read_bytes < PROCESS_READ_LIMIT && read_output(p)) {
-        }
+        process_output_drain(&p->output);
         close_child(p);
         if (p->state == PROCESS_RUNNING && WIFSIGNALED(status))
             process_note_result(p, PROCESS_SIGNALLED, WTERMSIG(status));
@@ -261,26 +181,18 @@ static void process_on_timer(struct loop_timer *timer)
 /* 0 or an errno. */
 static int spawn_with_pipe(struct process *p)
 {
-    int ends[2];
+    int write_fd;
+    int err = process_output_open(&p->output, p->loop, &write_fd);
 
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return errno;
-    /* Only our end: the child may expect its output to block. */
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    int err = process_spawn(p->argv, p->environment, ends[1], &p->pid, &p->pidfd);
-    close(ends[1]);
-    if (err != 0) {
-        close(ends[0]);
+    if (err != 0)
         return err;
-    }
-    p->out_fd = ends[0];
-    return 0;
+    err = process_spawn(p->argv, p->environment, write_fd, &p->pid, &p->pidfd);
+    close(write_fd);
+    return err;
 }
 
 static void process_launch(struct process *p)
 {
-    struct event_base *base = p->loop->base;
-
     p->started_us = p->loop->now_us;
     int err = p->argv ? spawn_with_pipe(p) : EINVAL;
     if (err != 0) {
@@ -289,10 +201,8 @@ static void process_launch(struct process *p)
         return;
     }
     process_set_state(p, PROCESS_RUNNING);
-    p->on_exit = event_new(base, p->pidfd, EV_READ | EV_PERSIST, on_exit_noticed, p);
-    p->on_output = event_new(base, p->out_fd, EV_READ | EV_PERSIST, on_output, p);
+    p->on_exit = event_new(p->loop->base, p->pidfd, EV_READ | EV_PERSIST, on_exit_noticed, p);
     CHECK(p->on_exit && event_add(p->on_exit, NULL) == 0);
-    CHECK(p->on_output && event_add(p->on_output, NULL) == 0);
     loop_timer_set(p->loop, &p->timer, p->timeout_ms);
 }
 
@@ -318,7 +228,7 @@ struct process *process_start(struct process_room *room, const struct process_co
     p->timeout_ms = command->timeout_ms;
     p->done = done;
     p->arg = arg;
-    p->pidfd = p->out_fd = -1;
+    p->pidfd = p->output.fd = -1;
     list_init(&p->node);
     loop_timer_init(&p->timer, process_on_timer);
     loop_task_init(&p->tell, process_on_tell);
