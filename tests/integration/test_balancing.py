@@ -220,7 +220,7 @@ def test_pools_of_many_endpoints_serve(stage):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_retry_goes_on_to_the_next_tier_and_to_backups_last(stage, algorithm):
     second, backup = stage.recorders("second", "backup")
-    tiers = [{"id": "first", "address": stage.refusing_port(), "priority": 1},
+    tiers = [{"id": "first", "address": stage.refusing_port().address, "priority": 1},
              {"id": "second", "address": second.address, "priority": 2},
              {"id": "backup", "address": backup.address, "backup": True}]
     proxy = stage.proxy(*tiers, pool_settings={"algorithm": algorithm})
