@@ -92,12 +92,13 @@ def wrk(port, seconds):
         stdout=subprocess.PIPE, text=True)
 
 
-def compare_once(cls, workers, directory):
+def compare_once(cls, workers, directory, plain):
     """8 s of closed-loop load; one backend killed after 2 s, another stopped after 4 s."""
     stage = Stage(directory)
     try:
         servers = [nginx_on(stage, name) for name in "abc"]
-        proxy = stage.ending(cls(stage.room(cls.name), [s.address for s in servers], workers))
+        proxy = stage.ending(cls(stage.room(cls.name), [s.address for s in servers], workers,
+                                 plain))
         warm_up = wrk(proxy.port, 1)
         warm_up.communicate()
         load = wrk(proxy.port, 8)
@@ -121,7 +122,7 @@ def compare(arguments, report, directory, workers):
         for cls in RIVALS[turn:] + RIVALS[:turn]:
             room = directory / f"{cls.name}-{round_number}"
             room.mkdir()
-            results[cls.name].append(compare_once(cls, workers, room))
+            results[cls.name].append(compare_once(cls, workers, room, arguments.plain))
     for name, found in results.items():
         report.add_comparison((
             name, str(workers), str(sum(r["errors"] for r in found)),

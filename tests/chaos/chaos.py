@@ -3,7 +3,7 @@
 
     make chaos
     make chaos ARGS="--scenarios kill,stop --workers 4"
-    make chaos ARGS="--only bars --markdown /tmp/chaos.md"
+    make chaos ARGS="--only bars --rounds 5 --markdown docs/failover.md"
 
 Sections: "scenarios", a table of every way to fail; "bars", what must hold (exit code 1 if it does
 not). A machine that is busy with other things shows it here: run it on a quiet one.
@@ -37,6 +37,9 @@ def parse_arguments():
     parser.add_argument("--rate", type=int, default=2000, help="requests per second")
     parser.add_argument("--only", choices=["scenarios", "bars"])
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison (default 3)")
+    parser.add_argument("--plain", action="store_true",
+                        help="nginx and HAProxy add X-Forwarded-For only; otherwise all three add "
+                             "the same fields")
     parser.add_argument("--markdown", metavar="FILE",
                         help="write the tables there too: between its marks, if it has them")
     parser.add_argument("--keep", action="store_true", help="keep the logs and say where they are")

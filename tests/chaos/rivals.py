@@ -1,24 +1,35 @@
 """HAProxy and nginx as a good operator sets them up for failover, and evergate with its defaults.
 
-All three listen on 127.0.0.1, keep connections on both sides, write no access log and add
-X-Forwarded-For at least. nginx and HAProxy give up on a backend after a second; HAProxy checks
-each backend every second, watches the traffic too and takes a backend out after five errors.
+All three listen on 127.0.0.1, keep connections on both sides, write no access log and add the same
+header fields (as in tests/bench; with `plain` nginx and HAProxy add X-Forwarded-For only). nginx
+and HAProxy give up on a backend after a second; HAProxy checks each backend every second, watches
+the traffic too and takes a backend out after five errors.
 """
 
 import os
+import sys
 
 from lib.real_servers import ChildServer, accepts, free_port
 from lib.waiting import wait_until
 
-from places import EVERGATE
+from places import EVERGATE, ROOT
+
+sys.path.append(str(ROOT / "tests" / "bench"))
+
+import proxies as bench  # noqa: E402
+
+
+def fields_of(cls, plain):
+    return cls.FIELDS + ("" if plain else cls.MORE_FIELDS)
 
 
 class Rival(ChildServer):
     name = ""
     arguments = ()
 
-    def __init__(self, directory, addresses, workers):
+    def __init__(self, directory, addresses, workers, plain=False):
         self.port, self.addresses, self.workers = free_port(), addresses, workers
+        self.plain = plain
         directory.mkdir(parents=True, exist_ok=True)
         self.conf = directory / "config"
         self.conf.write_text(self.config(directory))
@@ -51,7 +62,7 @@ http {{
     location / {{
       proxy_pass http://pool; proxy_http_version 1.1;
       proxy_set_header Connection ""; proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      {fields_of(bench.Nginx, self.plain)}
       proxy_connect_timeout 1s; proxy_read_timeout 1s; proxy_send_timeout 1s;
       proxy_next_upstream error timeout invalid_header http_502 http_503 http_504;
       proxy_next_upstream_tries 3;
@@ -80,7 +91,7 @@ defaults
   timeout connect 1s
 frontend edge
   bind 127.0.0.1:{self.port} backlog 4096
-  option forwardfor
+  {fields_of(bench.Haproxy, self.plain)}
   default_backend pool
 backend pool
   balance roundrobin
