@@ -15,7 +15,7 @@ from .waiting import DEADLINE_S
 
 
 def other_user(*names):
-    """Popen's arguments to become the first of `names` that exists; nothing when we are not root."""
+    """What makes Popen become the first of `names` that exists; nothing when we are not root."""
     if os.geteuid() != 0:
         return {}
     for name in names:
