@@ -193,7 +193,7 @@ struct config_health {
 /* Passive detection; 0 switches a rule off. */
 struct config_outlier {
     unsigned consecutive_5xx;  /* 5: 5xx answers, connection errors and timeouts in a row */
-    unsigned error_percent;    /* 0: of the window's requests, and twice the rest of the pool's */
+    unsigned error_percent;    /* 30: of the window's requests, and twice the rest of the pool's */
     unsigned min_requests;     /* 20: in the window, before error_percent is judged */
     uint64_t window_ms;        /* 10 s */
     uint64_t base_ejection_ms; /* 30 s; doubles with each ejection in a row */

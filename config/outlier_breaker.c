@@ -17,7 +17,7 @@ static void outlier_check(struct schema_walk *walk, const struct config_node *gr
 static const struct schema_key outlier_keys[] = {
     {"consecutive_5xx", SCHEMA_INTEGER, "5", SCHEMA_AT(struct config_outlier, consecutive_5xx),
      .min = 0, .max = COUNT_MAX},
-    {"error_percent", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config_outlier, error_percent),
+    {"error_percent", SCHEMA_INTEGER, "30", SCHEMA_AT(struct config_outlier, error_percent),
      .min = 0, .max = 100},
     {"min_requests", SCHEMA_INTEGER, "20", SCHEMA_AT(struct config_outlier, min_requests), .min = 1,
      .max = COUNT_MAX},

@@ -22,7 +22,7 @@ static void check_statuses(const struct config_statuses *set, const char *expect
 static void check_defaults_of_detection(const struct config_pool *p)
 {
     cr_expect_eq(p->outlier.consecutive_5xx, 5);
-    cr_expect_eq(p->outlier.error_percent, 0);
+    cr_expect_eq(p->outlier.error_percent, 30);
     cr_expect_eq(p->outlier.min_requests, 20);
     cr_expect_eq(p->outlier.window_ms, 10000);
     cr_expect_eq(p->outlier.base_ejection_ms, 30000);
@@ -272,7 +272,7 @@ Test(policies, mistakes_in_detection_are_told)
         {IN_POOL("outlier = { error_percent = 101; };"), 3,
          "outlier: error_percent: 101 is out of range; write 0 to 100"},
         {IN_POOL("outlier = { error_percent = \"50%\"; };"), 3,
-         "error_percent must be an integer, not a string; write error_percent = 0"},
+         "error_percent must be an integer, not a string; write error_percent = 30"},
         {IN_POOL("outlier = { min_requests = 0; };"), 3, "write 1 to 1000000"},
         {IN_POOL("outlier = { window = \"50ms\"; };"), 3,
          "window: \"50ms\" is out of range; write \"100ms\" to \"1h\""},
