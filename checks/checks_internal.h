@@ -61,7 +61,9 @@ struct checks_pool {
 
 struct schedule {
     struct pacer pacer;
-    struct list ready;  /* checks_endpoint->ready: due, the longest waiting first */
+    /* checks_endpoint->ready: due, the longest waiting first; [1] those that are asked faster */
+    struct list ready[2];
+    unsigned turn;      /* whose it is */
     struct event *pace; /* a fine timer: the loop's own tick is too coarse for the pace */
     uint64_t random;
 };

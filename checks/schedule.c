@@ -64,6 +64,15 @@ static void schedule_set_phase(struct checks_endpoint *e, enum schedule_phase ph
     e->phase = phase;
 }
 
+/* The queue it waits in. */
+static struct list *ready_list(struct checks_endpoint *e)
+{
+    uint64_t usual_ms = e->pool->shared.config->health->interval_ms;
+    bool is_faster = health_check_interval_ms(e->pool->health, e->endpoint) < usual_ms;
+
+    return &schedule_of(e)->ready[is_faster];
+}
+
 static void wait_until(struct checks_endpoint *e, uint64_t due_us)
 {
     struct loop *loop = e->pool->checks->loop;
@@ -80,7 +89,7 @@ static void schedule_on_due(struct loop_timer *timer)
 
     schedule_set_phase(e, SCHEDULE_READY);
     e->ready_us = e->pool->checks->loop->now_us;
-    list_push_back(&schedule_of(e)->ready, &e->ready);
+    list_push_back(ready_list(e), &e->ready);
     schedule_run(e->pool->checks);
 }
 
@@ -181,14 +190,25 @@ static void wake_in(struct schedule *schedule, uint64_t wait_us)
     CHECK(event_add(schedule->pace, &wait) == 0);
 }
 
+/* The queue whose turn it is, or the other one; NULL when both are empty. */
+static struct list *next_queue(struct schedule *schedule)
+{
+    schedule->turn ^= 1;
+    if (list_empty(&schedule->ready[schedule->turn]))
+        schedule->turn ^= 1;
+    struct list *queue = &schedule->ready[schedule->turn];
+    return list_empty(queue) ? NULL : queue;
+}
+
 static void schedule_run(struct checks *checks)
 {
     struct schedule *schedule = &checks->schedule;
     uint64_t now_us = checks->loop->now_us;
+    struct list *queue;
 
-    while (!list_empty(&schedule->ready) && pacer_take(&schedule->pacer, now_us))
-        begin(container_of(schedule->ready.next, struct checks_endpoint, ready));
-    if (!list_empty(&schedule->ready))
+    while ((queue = next_queue(schedule)) != NULL && pacer_take(&schedule->pacer, now_us))
+        begin(container_of(queue->next, struct checks_endpoint, ready));
+    if (queue)
         wake_in(schedule, pacer_wait_us(&schedule->pacer, now_us));
 }
 
@@ -208,7 +228,8 @@ void schedule_init(struct checks *checks)
     struct schedule *schedule = &checks->schedule;
 
     pacer_init(&schedule->pacer, checks->config->supervision.checks_per_second);
-    list_init(&schedule->ready);
+    list_init(&schedule->ready[0]);
+    list_init(&schedule->ready[1]);
     schedule->pace = event_new(checks->loop->base, -1, 0, on_pace, checks);
     CHECK(schedule->pace != NULL);
     /* Where the kernel has none to give yet, the address of the heap does as well. */
@@ -254,6 +275,6 @@ void schedule_endpoint_now(struct checks_endpoint *e)
     }
     schedule_set_phase(e, SCHEDULE_READY);
     e->ready_us = checks->loop->now_us;
-    list_push_front(&checks->schedule.ready, &e->ready);
+    list_push_front(ready_list(e), &e->ready);
     schedule_run(checks);
 }

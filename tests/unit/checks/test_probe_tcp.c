@@ -1,9 +1,9 @@
 /* tcp: whether somebody accepts. */
-#include "tests/unit/checks/stage.h"
-
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
+#include "tests/unit/checks/stage.h"
 
 static struct stage s;
 static struct fake_backend backend;
@@ -48,5 +48,25 @@ Test(probe_tcp, whoever_refuses_is_not)
     start(false);
     STAGE_UNTIL(&s, stage_status(&s, 0) == ENDPOINT_UNHEALTHY);
     cr_expect(strstr(stage_why(&s, 0), "connection refused"), "%s", stage_why(&s, 0));
+    finish();
+}
+
+/* Out of descriptors is this process's trouble. */
+Test(probe_tcp, what_cannot_be_asked_is_no_failure)
+{
+    struct rlimit usual, none;
+
+    start(true);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    none = (struct rlimit){.rlim_cur = 3, .rlim_max = usual.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct checks_endpoint *e = &s.checks->pools[0].endpoints[0];
+    STAGE_UNTIL(&s, e->began_us != 0);
+    uint64_t first_us = e->began_us;
+    STAGE_UNTIL(&s, e->began_us != first_us);
+    cr_expect_eq(stage_status(&s, 0), ENDPOINT_UNKNOWN);
+    cr_expect_eq(checks_stats(s.checks).failed, 0);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+    STAGE_UNTIL(&s, stage_status(&s, 0) == ENDPOINT_HEALTHY);
     finish();
 }

@@ -14,7 +14,8 @@ static struct stage s;
 
 static bool answer_at_once, healthy;
 static unsigned starts, stops, running, most_running;
-static struct probe *last; /* while it runs */
+static unsigned place_of_last_endpoint; /* which start was that of the one with the highest index */
+static struct probe *last;              /* while it runs */
 static struct address last_address;
 static uint64_t begun_us[4 * MANY];
 
@@ -23,6 +24,8 @@ static void played_start(struct probe *probe)
     if (starts < sizeof(begun_us) / sizeof(begun_us[0]))
         begun_us[starts] = s.loop.now_us;
     starts++;
+    if (probe->target.backend == &s.config->pools[0].backends[s.config->pools[0].backend_count - 1])
+        place_of_last_endpoint = starts;
     last = probe;
     last_address = probe->target.address;
     if (++running > most_running)
@@ -138,6 +141,41 @@ Test(schedule, checks_that_the_pace_delays_are_counted)
     start("interval = \"10ms\";", 100, "supervision = { checks_per_second = 100; };");
     STAGE_UNTIL(&s, checks_stats(s.checks).late > 0);
     cr_expect_gt(checks_stats(s.checks).passed, 0);
+    stage_fini(&s);
+}
+
+static void come_due(unsigned index)
+{
+    IN_TURN(&s.loop, endpoint(index)->due.on_timer(&endpoint(index)->due));
+}
+
+static void give_verdict(unsigned index, enum check_verdict verdict)
+{
+    const struct check_result result = {.verdict = verdict, .why = "given"};
+
+    IN_TURN(&s.loop,
+            health_check_result(s.pool, stage_endpoint(&s, index), &result, s.loop.now_us));
+}
+
+Test(schedule, many_that_fail_do_not_keep_one_that_is_well_waiting)
+{
+    enum { COUNT = 300, WELL = COUNT - 1 };
+
+    answer_at_once = true;
+    start("interval = \"2h\"; fast_interval = \"1h\"; timeout = \"1s\"; fall = 1;", COUNT,
+          "supervision = { checks_per_second = 1000; };");
+    loop_timer_cancel(&endpoint(WELL)->due); /* not by itself meanwhile */
+    give_verdict(WELL, CHECK_PASS);
+    for (unsigned i = 0; i < WELL; i++) {
+        give_verdict(i, CHECK_FAIL);
+        come_due(i);
+    }
+    unsigned before = starts;
+    cr_assert_lt(before, WELL); /* the pace holds some of them */
+    come_due(WELL);
+    STAGE_UNTIL(&s, endpoint(WELL)->began_us != 0);
+    cr_expect_leq(place_of_last_endpoint - before, 2);
+    STAGE_UNTIL(&s, starts == COUNT);
     stage_fini(&s);
 }
 
