@@ -117,6 +117,10 @@ void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t 
     struct health_event event;
 
     atomic_store(&r->endpoint->ejected, ejected);
+    if (ejected)
+        pool->ejected++;
+    else
+        pool->ejected--;
     event_init(&event, EVENT_OUTLIER, ejected ? "serving" : "ejected",
                ejected ? "ejected" : "returned", why, now_us - since_us);
     event.severity = ejected ? loss_severity(pool) : EVENT_INFO;
@@ -141,7 +145,7 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
         change_places_locked(r);
     }
     event_init(&event, EVENT_STALL, stall_name(from), stall_name(to), why, now_us - since_us);
-    event.severity = to == STALL_STALLED ? loss_severity(pool) : EVENT_INFO;
+    event.severity = to == STALL_STALLED ? EVENT_WARN : EVENT_INFO; /* it may still be used */
     next_stall(pool, r, now_us, &event);
     tell_locked(pool, r, &event);
     health_wake_changed(pool);

@@ -29,8 +29,11 @@
 #include "health/stall.h"
 
 enum {
-    HEALTH_LATENCY_US = 1000000,  /* percentiles are read so often; windows are fed as well, */
-    HEALTH_FEED_MIN_US = 100000,  /* or a bucket at a time, if that is sooner */
+    HEALTH_LATENCY_US = 1000000, /* percentiles are read so often; windows are fed as well, */
+    HEALTH_FEED_MIN_US = 100000, /* or a bucket at a time, if that is sooner */
+    HEALTH_SMALL_POOL = 64,      /* its line-up is made at once */
+    HEALTH_LINEUP_US = 20,       /* an endpoint of a larger one takes so much of the pause, */
+    HEALTH_LINEUP_MAX_US = 100000,
     HEALTH_PENDING_EVENTS = 1024, /* of a pool, between two turns of the health thread */
     HEALTH_TIERS = 64,            /* that failover events look at */
     HEALTH_RETRY_KNOWN_US = 250000,
@@ -90,6 +93,7 @@ struct health_pool {
     struct window window; /* of all endpoints, for outliers to be compared with */
     struct health_event *pending;
     unsigned pending_count, pending_room, pending_lost;
+    unsigned ejected;    /* records */
     bool status_changed; /* of some record, that on_status has not heard of */
     bool someone_returns;
 
@@ -100,6 +104,7 @@ struct health_pool {
 
     /* The health thread's. */
     uint64_t refresh_us, feed_us, latency_us, rotate_us; /* when the next one is due */
+    uint64_t lineup_us; /* not before: the line-up of a large pool is not made for each change */
     struct balancer_tier tiers[HEALTH_TIERS];
     unsigned tier_count;
     uint64_t tiers_since_us, panic_since_us;

@@ -78,19 +78,37 @@ static void keep_returns_locked(struct health_pool *pool, uint64_t now_us)
     }
 }
 
-static void keep_lineup(struct health_pool *pool, uint64_t now_us)
+/* Pauses between line-ups of a large pool: with a thousand checks a second a pool of thousands may
+ * change a thousand times, and a line-up takes milliseconds. Whoever may not be used any more is
+ * left out without it. */
+static uint64_t lineup_pause_us(const struct health_pool *pool)
+{
+    uint64_t pause_us = (uint64_t)pool->size * HEALTH_LINEUP_US;
+
+    if (pool->size <= HEALTH_SMALL_POOL)
+        return 0;
+    return pause_us < HEALTH_LINEUP_MAX_US ? pause_us : HEALTH_LINEUP_MAX_US;
+}
+
+/* Returns when it is due again; 0: not before a change. */
+static uint64_t keep_lineup(struct health_pool *pool, uint64_t now_us)
 {
     bool due = pool->refresh_us != 0 && now_us >= pool->refresh_us;
     struct balancer_refresh refresh;
 
-    if (!atomic_exchange(&pool->changed, false) && !due)
-        return;
+    if (!atomic_load(&pool->changed) && !due)
+        return pool->refresh_us;
+    if (now_us < pool->lineup_us)
+        return pool->lineup_us;
+    atomic_store(&pool->changed, false);
     refresh = balancer_pool_refresh(pool->balancer, now_us);
     pool->refresh_us = refresh.next_us;
+    pool->lineup_us = now_us + lineup_pause_us(pool);
     if (refresh.panic_changed)
         tell_panic(pool, now_us);
     if (refresh.tiers_changed)
         tell_tiers(pool, now_us);
+    return pool->refresh_us;
 }
 
 static void keep_hooks(struct health_pool *pool)
@@ -111,6 +129,7 @@ static void keep_hooks(struct health_pool *pool)
 
 static uint64_t pool_keep(struct health_pool *pool, uint64_t now_us)
 {
+    uint64_t lineup_us;
     bool status_changed;
 
     now_us = health_lock(pool, now_us);
@@ -125,12 +144,12 @@ static uint64_t pool_keep(struct health_pool *pool, uint64_t now_us)
         pool->latency_us = now_us + HEALTH_LATENCY_US;
         latency_tick(pool, now_us);
     }
-    keep_lineup(pool, now_us);
+    lineup_us = keep_lineup(pool, now_us);
     tell_pending(pool, now_us);
     if (status_changed)
         keep_hooks(pool);
     return earlier(earlier(pool->feed_us, pool->latency_us),
-                   earlier(atomic_load(&pool->due_us), pool->refresh_us));
+                   earlier(atomic_load(&pool->due_us), lineup_us));
 }
 
 uint64_t health_keep(struct health *health, uint64_t now_us)

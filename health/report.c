@@ -113,10 +113,16 @@ static bool judge_stall_locked(struct health_pool *pool, struct record *r,
     return false;
 }
 
+/* Asked with each failure while the answer is no: so the first look is at what is counted. */
 static bool outlier_may_go_locked(const struct health_pool *pool, const struct record *r)
 {
-    struct outlier_pool facts = {.others_usable = pool_has_usable(pool, r)};
+    unsigned max_percent = pool->config->outlier.max_ejected_percent;
+    struct outlier_pool facts = {
+        .endpoints = pool->size, .ejected = pool->ejected, .others_usable = 1};
 
+    if (!outlier_pool_allows(&facts, max_percent))
+        return false;
+    facts = (struct outlier_pool){.others_usable = pool_has_usable(pool, r)};
     for (unsigned i = 0; i < pool->size; i++) {
         const struct record *other = &pool->records[i];
 
@@ -125,7 +131,7 @@ static bool outlier_may_go_locked(const struct health_pool *pool, const struct r
         facts.endpoints++;
         facts.ejected += other->outlier.ejected;
     }
-    return outlier_pool_allows(&facts, pool->config->outlier.max_ejected_percent);
+    return outlier_pool_allows(&facts, max_percent);
 }
 
 /* What the others had. Its own are part of the pool's, of which some may have gone since its window

@@ -212,16 +212,13 @@ void next_breaker(const struct health_pool *pool, const struct record *r, uint64
 void next_outlier(const struct health_pool *pool, const struct record *r, uint64_t now_us,
                   struct health_event *event)
 {
-    unsigned out = 0;
 
     if (!r->outlier.ejected) {
         next_serves(pool, r, now_us, event);
         return;
     }
-    for (unsigned i = 0; i < pool->size; i++)
-        out += pool->records[i].outlier.ejected;
     snprintf(event->next, sizeof(event->next), "no requests for %s; %u of %u endpoints ejected now",
-             duration_until(r->outlier.until_us, now_us).text, out, pool->size);
+             duration_until(r->outlier.until_us, now_us).text, pool->ejected, pool->size);
 }
 
 void next_stall(const struct health_pool *pool, const struct record *r, uint64_t now_us,
@@ -233,7 +230,9 @@ void next_stall(const struct health_pool *pool, const struct record *r, uint64_t
         snprintf(event->next, sizeof(event->next), "one request finds out");
     else
         snprintf(event->next, sizeof(event->next),
-                 "new requests go elsewhere; after %s one finds out, any answer clears it",
+                 "%s; after %s one finds out, any answer clears it",
+                 pool_has_usable(pool, r) ? "new requests go elsewhere"
+                                          : "it still gets requests, there is nothing better",
                  duration_until(r->stall.probe_us, now_us).text);
 }
 

@@ -41,7 +41,7 @@ void fixture_init(struct fixture *f, unsigned size)
     f->checks = (struct config_health){
         .interval_ms = 5000, .fast_interval_ms = 1000, .timeout_ms = 2000, .rise = 2, .fall = 3};
     for (unsigned i = 0; i < size; i++) {
-        snprintf(f->ids[i], sizeof(f->ids[i]), "%c", 'a' + (char)i);
+        snprintf(f->ids[i], sizeof(f->ids[i]), size <= 26 ? "%c" : "%u", size <= 26 ? 'a' + i : i);
         snprintf(f->addresses[i], sizeof(f->addresses[i]), "10.0.0.%u:80", i + 1);
         f->backends[i] = (struct config_backend){
             .id = f->ids[i],

@@ -4,7 +4,7 @@
 
 #include "health/health.h"
 
-enum { FIXTURE_MAX = 16, FIXTURE_EVENTS = 256, FIXTURE_START_US = 1000000000 };
+enum { FIXTURE_MAX = 128, FIXTURE_EVENTS = 256, FIXTURE_START_US = 1000000000 };
 
 struct fixture {
     struct config_pool config;
@@ -20,8 +20,8 @@ struct fixture {
     struct endpoint *told;
 };
 
-/* The defaults of the configuration with `size` endpoints "a", "b", ...; change `config` before
- * fixture_start. */
+/* The defaults of the configuration with `size` endpoints "a", "b", ... (or numbers); change
+ * `config` before fixture_start. */
 void fixture_init(struct fixture *f, unsigned size);
 void fixture_start(struct fixture *f);
 void fixture_fini(struct fixture *f);

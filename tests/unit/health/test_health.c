@@ -600,3 +600,34 @@ Test(health, after_a_drain_it_starts_slowly_once_a_check_found_it_well)
     cr_assert_lt(share(&f, 0), whole);
     fixture_fini(&f);
 }
+
+/* ---- Large pools ---- */
+
+static unsigned healthy(struct fixture *f)
+{
+    struct balancer_tier tier;
+
+    cr_assert_eq(balancer_pool_tiers(f->balancer, &tier, 1), 1);
+    return tier.healthy;
+}
+
+Test(health, the_line_up_of_a_large_pool_is_not_made_for_each_change)
+{
+    struct fixture f;
+
+    fixture_init(&f, 100);
+    fixture_start(&f);
+    fixture_pass(&f, S);
+    health_trip(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
+    fixture_keep(&f);
+    cr_assert_eq(healthy(&f), 99, "the first one at once");
+    health_trip(f.pool, fixture_endpoint(&f, 1), "test", f.now_us);
+    health_trip(f.pool, fixture_endpoint(&f, 2), "test", f.now_us);
+    fixture_keep(&f);
+    cr_assert_eq(healthy(&f), 99);
+    cr_assert_not(usable(&f, 1), "but nobody is used who may not be");
+    cr_assert_eq(f.next_us, f.now_us + 2000);
+    fixture_pass(&f, 2000);
+    cr_assert_eq(healthy(&f), 97);
+    fixture_fini(&f);
+}

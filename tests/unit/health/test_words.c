@@ -193,6 +193,21 @@ Test(words, a_stall_says_how_long_it_was_silent_and_what_was_usual)
     fixture_fini(&f);
 }
 
+Test(words, a_stall_of_the_only_endpoint_does_not_promise_another_one)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    for (unsigned i = 0; i < 9; i++)
+        fixture_success(&f, 0);
+    f.now_us += 90000;
+    health_stalled(f.pool, fixture_endpoint(&f, 0), f.now_us - 81000, f.now_us);
+    reads(&f, EVENT_STALL, "; it still gets requests, there is nothing better; after ");
+    cr_assert_eq(fixture_event(&f, EVENT_STALL).severity, EVENT_WARN);
+    fixture_fini(&f);
+}
+
 Test(words, a_failover_says_what_the_tier_has_left_and_who_takes_over)
 {
     struct fixture f;
