@@ -142,6 +142,13 @@ static inline bool endpoint_has_room(const struct endpoint *endpoint, int active
     return max == 0 || active < 0 || (unsigned)active < max;
 }
 
+/* Its active count stands on a cache line of its own: not looked at where there is no limit. */
+static inline bool endpoint_is_full(const struct endpoint *endpoint)
+{
+    return atomic_load_explicit(&endpoint->max_connections, memory_order_relaxed) > 0 &&
+           !endpoint_has_room(endpoint, endpoint_active(endpoint));
+}
+
 /* False: it is full. Never over its limit, not even for a moment: another worker would see it full
  * when it is not. */
 bool endpoint_take(struct endpoint *endpoint);

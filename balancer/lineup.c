@@ -174,8 +174,7 @@ bool candidates_init(struct balancer_candidates *c, struct balancer_pool *pool, 
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint)
 {
     return endpoint_preference(endpoint) == c->preference && endpoint->level == c->level &&
-           !balancer_tried_has(c->tried, endpoint->index) &&
-           endpoint_has_room(endpoint, endpoint_active(endpoint));
+           !balancer_tried_has(c->tried, endpoint->index) && !endpoint_is_full(endpoint);
 }
 
 bool candidates_take(const struct balancer_candidates *c, struct endpoint *endpoint)
