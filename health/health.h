@@ -105,7 +105,8 @@ void health_report(struct health_pool *pool, struct endpoint *endpoint,
                    const struct health_report *report, uint64_t now_us);
 
 /* How long an endpoint that holds requests may be silent before it counts as stalled; 0: not
- * judged (switched off, or its usual latency is not known yet). Lock-free. */
+ * judged (switched off). While its usual latency is not known yet, a tenth of timeouts.response.
+ * Lock-free. */
 uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint,
                                uint64_t now_us);
 /* When it last answered anybody; 0: never. Lock-free, exact to a millisecond. */

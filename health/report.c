@@ -10,6 +10,9 @@
 #include "health/health.h"
 #include "health/health_internal.h"
 
+/* Of timeouts.response: how long who has not answered often enough yet may be silent. */
+enum { STALL_UNKNOWN_SHARE = 10 };
+
 /* An answer is sooner or later than the limit, whatever its status. */
 static bool report_is_answer(const struct health_report *report)
 {
@@ -228,10 +231,16 @@ void health_report(struct health_pool *pool, struct endpoint *endpoint,
 uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint,
                                uint64_t now_us)
 {
+    const struct config_outlier *config = &pool->config->outlier;
+    uint64_t usual =
+        atomic_load_explicit(&pool->records[endpoint->index].usual, memory_order_relaxed);
+    uint64_t limit_us = stall_limit_us(usual, config), min_us = config->stall_min_ms * 1000;
+
     (void)now_us; /* the usual latency falls with answers, not with time: see stall.h */
-    return stall_limit_us(
-        atomic_load_explicit(&pool->records[endpoint->index].usual, memory_order_relaxed),
-        &pool->config->outlier);
+    if (limit_us != 0 || config->stall_factor == 0)
+        return limit_us;
+    limit_us = pool->config->timeouts.response_ms * 1000 / STALL_UNKNOWN_SHARE;
+    return limit_us == 0 || limit_us > min_us ? limit_us : min_us;
 }
 
 uint64_t health_answered_us(const struct health_pool *pool, const struct endpoint *endpoint)

@@ -66,6 +66,22 @@ Test(health_stall, silence_over_the_limit_stalls_and_any_answer_clears)
     fixture_fini(&f);
 }
 
+Test(health_stall, who_never_answered_has_a_tenth_of_the_response_timeout)
+{
+    struct fixture f;
+    struct endpoint *e = start(&f), *silent = fixture_endpoint(&f, 1);
+
+    f.config.timeouts.response_ms = 30000;
+    cr_assert_eq(health_stall_limit_us(f.pool, silent, f.now_us), 3 * S);
+    cr_assert_eq(health_stall_limit_us(f.pool, e, f.now_us), 50 * MS, "its own is known");
+    f.config.timeouts.response_ms = 100;
+    cr_assert_eq(health_stall_limit_us(f.pool, silent, f.now_us), 50 * MS, "at least stall_min");
+    f.config.timeouts.response_ms = 30000;
+    f.config.outlier.stall_factor = 0;
+    cr_assert_eq(health_stall_limit_us(f.pool, silent, f.now_us), 0, "switched off");
+    fixture_fini(&f);
+}
+
 Test(health_stall, an_answer_that_began_before_is_no_sign_of_life)
 {
     struct fixture f;
