@@ -7,10 +7,10 @@ struct duration_text duration_text(uint64_t us)
 {
     static const struct {
         uint64_t us;
-        const char *name;
-    } units[] = {{86400000000, "d"}, {3600000000, "h"}, {60000000, "m"}, {1000000, "s"}};
+        char name;
+    } units[] = {{86400000000, 'd'}, {3600000000, 'h'}, {60000000, 'm'}, {1000000, 's'}};
     struct duration_text out;
-    unsigned i = 0;
+    unsigned i = 0, first, second = 0;
 
     if (us < 1000000) {
         snprintf(out.text, sizeof(out.text), "%u ms", (unsigned)(us / 1000));
@@ -18,19 +18,18 @@ struct duration_text duration_text(uint64_t us)
     }
     while (us < units[i].us)
         i++;
-    unsigned long long first = us / units[i].us, second = 0;
-
+    first = (unsigned)(us / units[i].us);
     /* Seconds are the last unit; below ten of them a tenth still says something. */
-    if (i + 1 < sizeof(units) / sizeof(units[0]))
-        second = us % units[i].us / units[i + 1].us;
-    else if (first < 10 && us % 1000000 / 100000 > 0) {
-        snprintf(out.text, sizeof(out.text), "%llu.%u s", first, (unsigned)(us % 1000000 / 100000));
+    if (i + 1 < sizeof(units) / sizeof(units[0])) {
+        second = (unsigned)(us % units[i].us / units[i + 1].us);
+    } else if (first < 10 && us % 1000000 / 100000 > 0) {
+        snprintf(out.text, sizeof(out.text), "%u.%u s", first, (unsigned)(us % 1000000 / 100000));
         return out;
     }
     if (second > 0)
-        snprintf(out.text, sizeof(out.text), "%llu %s %llu %s", first, units[i].name, second,
+        snprintf(out.text, sizeof(out.text), "%u %c %u %c", first, units[i].name, second,
                  units[i + 1].name);
     else
-        snprintf(out.text, sizeof(out.text), "%llu %s", first, units[i].name);
+        snprintf(out.text, sizeof(out.text), "%u %c", first, units[i].name);
     return out;
 }

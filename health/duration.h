@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct duration_text {
-    char text[48]; /* room for the largest number of days */
+    char text[32]; /* room for the largest number of days */
 };
 
 /* By value, so that several can stand in one call of snprintf: duration_text(us).text. */

@@ -160,11 +160,16 @@ uint64_t stall_usual_us(uint64_t usual)
     return usual_peak_us(usual);
 }
 
+bool stall_usual_known(uint64_t usual)
+{
+    return usual_samples(usual) >= STALL_SAMPLES_NEEDED;
+}
+
 uint64_t stall_limit_us(uint64_t usual, const struct config_outlier *config)
 {
     uint64_t limit_us, min_us = config->stall_min_ms * 1000;
 
-    if (config->stall_factor == 0 || usual_samples(usual) < STALL_SAMPLES_NEEDED)
+    if (config->stall_factor == 0 || !stall_usual_known(usual))
         return 0;
     limit_us = usual_peak_us(usual) * config->stall_factor;
     if (limit_us < min_us)

@@ -77,6 +77,7 @@ bool stall_reset(struct stall *stall, uint64_t now_us);
  * it. 0 is the word of an endpoint that never answered. */
 uint64_t stall_usual_add(uint64_t usual, uint64_t latency_us, uint64_t now_us);
 uint64_t stall_usual_us(uint64_t usual);
+bool stall_usual_known(uint64_t usual); /* by STALL_SAMPLES_NEEDED answers */
 
 /* How long an endpoint may be silent; 0: not judged (switched off, or fewer than
  * STALL_SAMPLES_NEEDED answers so far). */

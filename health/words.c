@@ -80,24 +80,28 @@ struct why why_outlier(struct record *r, enum outlier_cause cause,
 {
     struct window_totals own = window_sum(&r->outlier.window, now_us);
     struct why failure = failure_text(report->error, report->status);
+    uint64_t all = own.good + own.bad;
 
     if (cause == OUTLIER_CAUSE_ROW)
         return why_text("%u failure%s in a row, the last: %s", r->outlier.row,
                         r->outlier.row == 1 ? "" : "s", failure.text);
     return why_text("%llu of %llu requests in %s failed (%u %%), twice the rest of the pool or "
                     "more, the last: %s",
-                    (unsigned long long)own.bad, (unsigned long long)(own.good + own.bad),
+                    (unsigned long long)own.bad, (unsigned long long)all,
                     duration_text(r->outlier.config->window_ms * 1000).text,
-                    percent_of(own.bad, own.good + own.bad), failure.text);
+                    percent_of(own.bad, all), failure.text);
 }
 
 struct why why_stall_silent(const struct record *r, enum stall_state from, uint64_t silent_us)
 {
     const char *who = from == STALL_PROBING ? "its probe is not answered either, " : "";
+    uint64_t usual = atomic_load(&r->usual);
 
+    if (!stall_usual_known(usual))
+        return why_text("%sno answer for %s with a request waiting; what is usual is not known yet",
+                        who, duration_text(silent_us).text);
     return why_text("%sno answer for %s with a request waiting; usually at most %s", who,
-                    duration_text(silent_us).text,
-                    duration_text(stall_usual_us(atomic_load(&r->usual))).text);
+                    duration_text(silent_us).text, duration_text(stall_usual_us(usual)).text);
 }
 
 struct why why_stall_outcome(const struct record *r, const struct health_report *report,
