@@ -4,7 +4,8 @@
  * Each attempt waits in its endpoint's list, the oldest first, from its start to its answer's head.
  * While anybody waits, the cluster looks at the heads of these lists once per tick of the loop: no
  * timer per request. An endpoint has stalled when neither this worker's oldest request nor anybody
- * else's (health_answered_us is over all workers) was answered for so long as health allows.
+ * else's (health_answered_us is over all workers) was answered for so long as health allows; or
+ * when active checks have found it unhealthy.
  *
  *   attempt ─ enter ─► endpoint->waiting ─ leave ─►        endpoint ─► cluster->holding
  *                                                          (while its list is not empty)
@@ -77,6 +78,11 @@ static void look_at(struct upstream_cluster *cluster, struct upstream_endpoint *
     limit_us = health_stall_limit_us(cluster->health, shared, now_us);
     if (limit_us == 0)
         return;
+    /* Checks have found it dead meanwhile: what it still holds need not find out for itself. */
+    if (atomic_load_explicit(&shared->status, memory_order_relaxed) == ENDPOINT_UNHEALTHY) {
+        tell_waiting(endpoint, cluster->config->outlier.stall_min_ms * 1000, now_us);
+        return;
+    }
     answered_us = health_answered_us(cluster->health, shared);
     since_us = answered_us > oldest->start_us ? answered_us : oldest->start_us;
     if (now_us <= since_us || now_us - since_us <= limit_us)
