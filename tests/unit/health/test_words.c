@@ -208,6 +208,21 @@ Test(words, a_stall_of_the_only_endpoint_does_not_promise_another_one)
     fixture_fini(&f);
 }
 
+Test(words, a_stall_before_anything_is_usual_says_so)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    f.config.timeouts.response_ms = 30000;
+    fixture_start(&f);
+    f.now_us += 4 * S;
+    health_stalled(f.pool, fixture_endpoint(&f, 0), f.now_us - 3500000, f.now_us);
+    reads(&f, EVENT_STALL,
+          "stall clear -> stalled: no answer for 3.5 s with a request waiting; "
+          "what is usual is not known yet; ");
+    fixture_fini(&f);
+}
+
 Test(words, a_failover_says_what_the_tier_has_left_and_who_takes_over)
 {
     struct fixture f;
