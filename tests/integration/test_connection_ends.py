@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from lib.failover import NO_BREAKER
 from lib.raw_client import head
 from lib.scripted_backend import answer
 from lib.waiting import wait_until
@@ -171,7 +172,7 @@ def cut_answer(peer):
 def test_a_truncated_answer_without_a_length_ends_in_a_reset(stage):
     """To HTTP/1.0 the end of the connection is the end of the answer: a FIN would make it look
     complete (RFC 9112 section 8)."""
-    proxy = stage.proxy(stage.backend(cut_answer))
+    proxy = stage.proxy(stage.backend(cut_answer), pool_settings={"breaker": NO_BREAKER})
     for _ in range(10):
         client = stage.client(proxy)
         client.send(head(version="HTTP/1.0"))

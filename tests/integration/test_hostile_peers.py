@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from lib.failover import NO_BREAKER, NO_OUTLIER
 from lib.raw_client import head
 from lib.scripted_backend import answer
 from lib.waiting import wait_until
@@ -225,7 +226,8 @@ def test_a_connection_that_is_answered_early_is_not_reused_half_way(stage):
 
 
 def test_a_backend_that_accepts_and_closes_at_once_is_a_502(stage):
-    proxy = stage.proxy(stage.backend(lambda peer: None), stage.backend(lambda peer: peer.reset()))
+    proxy = stage.proxy(stage.backend(lambda peer: None), stage.backend(lambda peer: peer.reset()),
+                        pool_settings={"breaker": NO_BREAKER, "outlier": NO_OUTLIER})
     client = stage.client(proxy)
     for _ in range(10):
         answered = client.get()

@@ -113,7 +113,8 @@ def test_a_refused_connection_moves_on_to_the_next_endpoint(stage):
 
 def test_endpoints_that_refuse_do_not_use_up_the_repetition_of_a_request_that_was_sent(stage):
     proxy = stage.proxy(stage.refusing_port(), stage.backend(lambda peer: peer.reset()),
-                        stage.recorder(), workers=1)
+                        stage.recorder(), workers=1,
+                        pool_settings={"retry": {"budget_min": 100}})
     assert [stage.get(proxy).status for _ in range(9)] == [200] * 9
     assert max(line["attempts"] for line in proxy.wait_access_lines(9)) == 3
 
