@@ -31,7 +31,8 @@ void upstream_attempt_start(struct upstream_attempt *a, struct upstream_cluster 
 {
     CHECK(loop == cluster->loop && endpoint->index < cluster->endpoint_count);
     attempt_init(a, cluster, endpoint, request);
-    upstream_stall_enter(a);
+    if (a->request_done)
+        upstream_stall_enter(a);
 
     /* A request that may be repeated needs no check: should the connection turn out dead, it is
      * sent again (upstream_attempt_lost), which is rarer than a system call each. */

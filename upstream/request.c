@@ -128,6 +128,7 @@ void upstream_request_end(struct upstream_connection *c, const struct http_field
         return;
     CHECK(c->body_left == 0);
     a->request_done = true;
+    upstream_stall_enter(a);
     if (a->request->framing != HTTP_FRAMING_CHUNKED || c->early_code)
         return;
     size_t bound = http_forward_trailers_bound(trailers);

@@ -1,11 +1,12 @@
 /*
  * Stalls: an endpoint that holds requests and answers none of them.
  *
- * Each attempt waits in its endpoint's list, the oldest first, from its start to its answer's head.
- * While anybody waits, the cluster looks at the heads of these lists once per tick of the loop: no
- * timer per request. An endpoint has stalled when neither this worker's oldest request nor anybody
- * else's (health_answered_us is over all workers) was answered for so long as health allows; or
- * when active checks have found it unhealthy.
+ * Each attempt waits in its endpoint's list, the oldest first, from the end of its request (before,
+ * it may be the client who is slow) to its answer's head. While anybody waits, the cluster looks at
+ * the heads of these lists once per tick of the loop: no timer per request. An endpoint has stalled
+ * when neither this worker's oldest request nor anybody else's (health_answered_us is over all
+ * workers) was answered for so long as health allows; or when active checks have found it
+ * unhealthy.
  *
  *   attempt ─ enter ─► endpoint->waiting ─ leave ─►        endpoint ─► cluster->holding
  *                                                          (while its list is not empty)
@@ -20,7 +21,8 @@ void upstream_stall_enter(struct upstream_attempt *a)
     struct upstream_cluster *cluster = a->cluster;
     struct upstream_endpoint *endpoint = &cluster->endpoints[a->endpoint->index];
 
-    if (cluster->health == NULL)
+    a->asked_us = cluster->loop->now_us;
+    if (cluster->health == NULL || a->answered)
         return;
     if (endpoint->waiting_count++ == 0)
         list_push_back(&cluster->holding, &endpoint->holding_node);
@@ -57,7 +59,7 @@ static void tell_waiting(struct upstream_endpoint *endpoint, uint64_t limit_us, 
         struct upstream_attempt *a =
             container_of(endpoint->waiting.next, struct upstream_attempt, waiting_node);
 
-        if (now_us - a->start_us <= limit_us)
+        if (now_us - a->asked_us <= limit_us)
             break;
         list_remove(&a->waiting_node);
         list_push_back(&told, &a->waiting_node);
@@ -84,10 +86,10 @@ static void look_at(struct upstream_cluster *cluster, struct upstream_endpoint *
         return;
     }
     answered_us = health_answered_us(cluster->health, shared);
-    since_us = answered_us > oldest->start_us ? answered_us : oldest->start_us;
+    since_us = answered_us > oldest->asked_us ? answered_us : oldest->asked_us;
     if (now_us <= since_us || now_us - since_us <= limit_us)
         return;
-    health_stalled(cluster->health, shared, oldest->start_us, now_us);
+    health_stalled(cluster->health, shared, oldest->asked_us, now_us);
     tell_waiting(endpoint, limit_us, now_us);
 }
 

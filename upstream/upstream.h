@@ -88,9 +88,10 @@ struct upstream_attempt_ops {
      * on_head was called before. The connection is closed already; the attempt may be started
      * again from within. `detail` is valid during the call. */
     void (*on_failed)(struct upstream_attempt *a, int code, const char *detail);
-    /* The endpoint has stalled (health/health.h), and this attempt waits for its head longer than
-     * its usual latency explains. Told again every LOOP_TICK_MS while that lasts. The attempt goes
-     * on. Other attempts may be started and released from within, not this one. May be NULL. */
+    /* The endpoint has stalled (health/health.h), and this attempt, whose request was handed over
+     * completely, waits for its head longer than its usual latency explains. Told again every
+     * LOOP_TICK_MS while that lasts. The attempt goes on. Other attempts may be started and
+     * released from within, not this one. May be NULL. */
     void (*on_stalled)(struct upstream_attempt *a);
     /* The request's body may flow again after upstream_attempt_congested was true. */
     void (*on_drained)(struct upstream_attempt *a);
@@ -119,7 +120,8 @@ struct upstream_attempt {
     bool waiting;      /* for the head: `waiting_node` is in the endpoint's list (stall.c) */
     struct list waiting_node;
     uint64_t start_us, connected_us, first_byte_us; /* monotonic; 0: not yet */
-    uint64_t bytes_out, bytes_in;                   /* on the wire, this attempt */
+    uint64_t asked_us; /* likewise: the whole request was handed over, an answer is owed */
+    uint64_t bytes_out, bytes_in; /* on the wire, this attempt */
 };
 
 /* Leases a connection and sends the head as soon as there is one. Failures are reported through

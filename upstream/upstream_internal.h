@@ -40,7 +40,7 @@ struct upstream_endpoint {
     unsigned generation; /* raised when the addresses change */
     struct list idle;    /* connections in UPSTREAM_IDLE, the latest used first */
     unsigned idle_count;
-    struct list waiting;      /* attempts without a head yet, the oldest first */
+    struct list waiting;      /* attempts whose head is owed, the oldest first */
     unsigned waiting_count;   /* with those that stall.c is just telling */
     struct list holding_node; /* in cluster->holding while waiting_count > 0 */
     char *server_name;        /* sent as SNI (a name) and verified; heap, NULL: neither */
@@ -164,8 +164,9 @@ void upstream_attempt_lost(struct upstream_connection *c, int code, const char *
 void upstream_attempt_account(struct upstream_connection *c);
 
 /* stall.c */
-/* The attempt begins to wait for its head; it has it, failed or is released. */
+/* The request is complete: the attempt begins to wait for its head. */
 void upstream_stall_enter(struct upstream_attempt *a);
+/* It has it, failed or is released. */
 void upstream_stall_leave(struct upstream_attempt *a);
 void upstream_stall_on_timer(struct loop_timer *timer);
 
