@@ -25,6 +25,8 @@ SHARE_WINDOW_S = 0.5
 #: machine does besides costs some.
 SLOW_US = 25_000
 BUCKET_US = 100_000
+#: What is slow later than this after a failure, is so for other reasons.
+AFTERMATH_S = 1.0
 
 
 def be_preferred():
@@ -159,7 +161,8 @@ class Run:
         return {
             "requests": len(self.records), "failed": len(failed),
             "kinds": collections.Counter(self.kind(r) for r in failed),
-            "slow": sum(r.slow and not r.failed for r in disturbed),
+            "slow": sum(r.slow and not r.failed for r in disturbed
+                        if r.due_us < (self.fault_s + AFTERMATH_S) * 1e6),
             "worst_ms": max(r.latency_us for r in disturbed) / 1000,
             "noticed": self.noticed(), "avoided_ms": self.avoided_ms(),
             "steady_ms": self.steady_ms(), "survivors": self.survivors(),
