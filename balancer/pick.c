@@ -32,15 +32,15 @@ static void endpoint_give_back(struct endpoint *e)
 }
 
 /* A half-open breaker and a stall that is being probed let a counted number of requests through:
- * take one of them, or learn that another worker got the last. Who takes a stalled one as such has
- * nothing better, and needs no leave. */
+ * take one of them, or learn that another worker got the last. Who takes a stalled or unknown one
+ * as such has nothing better, and needs no leave but the breaker's. */
 static bool endpoint_admit(struct endpoint *e, enum balancer_preference preference)
 {
     unsigned left;
 
     if (!endpoint_probing(e))
         return true;
-    if (preference == PREFER_STALLED &&
+    if (preference >= PREFER_STALLED &&
         atomic_load_explicit(&e->breaker, memory_order_relaxed) != BREAKER_HALF_OPEN)
         return true;
     left = atomic_load_explicit(&e->probes, memory_order_relaxed);
