@@ -144,6 +144,7 @@ static bool try_fallback_pool(struct exchange *x, const char *why)
     tell_fallback(x, "pool", why, "requests go to the fallback pool");
     exchange_stop_waiting(x);
     x->fallback_pool = true;
+    x->endpoint = NULL;
     balancer_tried_fini(&x->tried);
     balancer_tried_init(&x->tried);
     x->attempts_sent = x->attempts_unsent = 0;
