@@ -76,7 +76,7 @@ void exchange_attempt_start(struct exchange *x, struct endpoint *endpoint, bool 
         .endpoint = endpoint,
         .upstream = {.ops = &exchange_attempt_ops},
         .unsent = x->body.first,
-        .picked_us = x->worker->loop.now_us,
+        .picked_us = x->picked_us,
         .active = true,
         .hedge = hedge,
     };
@@ -115,6 +115,17 @@ static bool exchange_opens_tunnel(const struct exchange *x, int status)
            (x->head.method_id == HTTP_METHOD_CONNECT && status >= 200 && status < 300);
 }
 
+/* From the request's end to the answer's head: before that, the time is the client's. Of an answer
+ * that did not wait for the end, from the beginning; 0: there is none yet. */
+static uint64_t attempt_latency_us(const struct exchange_attempt *a)
+{
+    const struct upstream_attempt *u = &a->upstream;
+
+    if (a->head_us == 0)
+        return 0;
+    return a->head_us - (u->asked_us != 0 ? u->asked_us : u->start_us);
+}
+
 static void attempt_report(struct exchange_attempt *a, enum health_result result, int error,
                            int status)
 {
@@ -124,12 +135,13 @@ static void attempt_report(struct exchange_attempt *a, enum health_result result
         .error = error,
         .status = status,
         .picked_us = a->picked_us,
-        .latency_us = a->head_us != 0 ? a->head_us - a->picked_us : 0,
+        .latency_us = attempt_latency_us(a),
         .told = a->head_us != 0,
         .late = a->reported,
     };
 
     a->reported = true;
+    a->failed = a->failed || result == HEALTH_FAILURE;
     health_report(a->x->runtime->health, a->endpoint, &report, now_us);
 }
 
@@ -140,7 +152,7 @@ static void attempt_has_head(struct exchange_attempt *a, int status)
     uint64_t now_us = a->x->worker->loop.now_us;
 
     a->head_us = now_us;
-    health_answered(a->x->runtime->health, a->endpoint, a->picked_us, now_us - a->picked_us,
+    health_answered(a->x->runtime->health, a->endpoint, a->picked_us, attempt_latency_us(a),
                     now_us);
     if (status >= 500)
         attempt_report(a, HEALTH_FAILURE, EG_OK, status);
@@ -154,8 +166,11 @@ static void attempt_goes_on(struct exchange_attempt *a)
         attempt_report(a, HEALTH_SUCCESS, EG_OK, a->x->status);
 }
 
-static enum balancer_outcome outcome_of(enum health_result result)
+/* A server error is a failure here too: else who refuses fastest would look best. */
+static enum balancer_outcome outcome_of(const struct exchange_attempt *a, enum health_result result)
 {
+    if (a->failed)
+        return BALANCER_FAILURE;
     switch (result) {
     case HEALTH_SUCCESS:
         return BALANCER_SUCCESS;
@@ -167,8 +182,10 @@ static enum balancer_outcome outcome_of(enum health_result result)
     return BALANCER_CANCELLED;
 }
 
+/* For the log; those of the last attempt stay. */
 static void note_times(struct exchange *x, const struct upstream_attempt *a)
 {
+    x->connect_us = x->first_byte_us = -1;
     if (a->connected_us != 0 && !a->reused)
         x->connect_us = (int64_t)(a->connected_us - a->start_us);
     if (a->first_byte_us != 0)
@@ -196,23 +213,23 @@ void exchange_attempt_release(struct exchange_attempt *a, enum health_result res
 {
     struct exchange *x = a->x;
     struct upstream_attempt *u = &a->upstream;
-    uint64_t latency_us = u->first_byte_us != 0 ? u->first_byte_us - u->start_us : 0;
 
     if (!a->active)
         return;
     a->active = false;
-    note_times(x, u);
+    if (x->leader == a)
+        note_times(x, u);
     /* A client that leaves in the middle of an answer says nothing against who gave it. */
     if (result == HEALTH_CANCELLED && a->head_us != 0)
         result = HEALTH_SUCCESS;
-    if (!a->reported || result == HEALTH_FAILURE)
+    if (!a->reported || (result == HEALTH_FAILURE && !a->failed))
         attempt_report(a, result, error, a->head_us != 0 ? x->status : 0);
     if (x->leader == a) {
         x->leader = other_attempt(x, a);
         if (x->leader != NULL)
             x->endpoint = x->leader->endpoint;
     }
-    balancer_done(x->runtime->balancer, a->endpoint, outcome_of(result), latency_us,
+    balancer_done(x->runtime->balancer, a->endpoint, outcome_of(a, result), attempt_latency_us(a),
                   x->worker->loop.now_us);
     upstream_attempt_release(u);
     exchange_queue_kick(x->runtime, x->worker);
@@ -348,8 +365,9 @@ static void on_failed(struct upstream_attempt *u, int code, const char *detail)
 {
     struct exchange_attempt *a = attempt_of(u);
     struct exchange *x = a->x;
-    /* Our own lack of descriptors is not the endpoint's fault, and another one could not help. */
-    bool ours = code == EG_E_OVERLOAD;
+    /* Our own lack of descriptors is not the endpoint's fault, and another one could not help. Nor
+     * is the end of a tunnel, which its client can bring about by what it says in it. */
+    bool ours = code == EG_E_OVERLOAD || x->tunnel;
 
     if (u->sent)
         x->attempts_sent += !a->reported;

@@ -39,11 +39,12 @@ struct exchange_attempt {
     struct endpoint *endpoint;
     struct upstream_attempt upstream;
     struct exchange_piece *unsent; /* of what is kept: goes out before anything new */
-    uint64_t picked_us;
-    uint64_t head_us; /* when the answer's head came; 0: not yet */
-    bool active;      /* between start and release */
-    bool reported;    /* health knows how it went */
-    bool hedge;       /* was started beside another one */
+    uint64_t picked_us; /* when the balancer chose it: before a backoff, if there was one */
+    uint64_t head_us;   /* when the answer's head came; 0: not yet */
+    bool active;        /* between start and release */
+    bool reported;      /* health knows how it went */
+    bool failed;        /* ... and that was a failure */
+    bool hedge;         /* was started beside another one */
 };
 
 /* What the exchange waits for besides its attempts; its `wait_timer` runs. */
@@ -87,8 +88,8 @@ struct exchange {
 
     enum exchange_wait waiting;
     struct endpoint *chosen; /* picked, not started */
-    uint64_t chosen_us;
-    struct list queue_node; /* in pool_queue.waiting */
+    uint64_t picked_us;      /* the latest pick */
+    struct list queue_node;  /* in pool_queue.waiting */
     struct loop_timer wait_timer;
 
     struct {

@@ -8,7 +8,7 @@
 
 /* ---- Keys ---- */
 
-/* The value of one cookie, without its quotes; empty when it is not there. */
+/* The value of one cookie; empty when it is not there. */
 static struct slice cookie_value(const struct http_fields *fields, struct slice name)
 {
     const struct http_field *cookie = http_fields_get(fields, HTTP_FIELD_COOKIE);
@@ -137,6 +137,7 @@ struct endpoint *exchange_pick(struct exchange *x, int *ret_error)
         .session_endpoint = x->session.endpoint,
     };
 
+    x->picked_us = request.now_us;
     if (algorithm_hashes(x->pool_config->algorithm))
         request.hash = balancer_hash(exchange_hash_key(x));
     return balancer_pick(x->runtime->balancer, &request, &x->tried, ret_error);
@@ -145,7 +146,7 @@ struct endpoint *exchange_pick(struct exchange *x, int *ret_error)
 void exchange_give_back(struct exchange *x, struct endpoint *endpoint)
 {
     uint64_t now_us = x->worker->loop.now_us;
-    const struct health_report report = {.result = HEALTH_CANCELLED, .picked_us = now_us};
+    const struct health_report report = {.result = HEALTH_CANCELLED, .picked_us = x->picked_us};
 
     health_report(x->runtime->health, endpoint, &report, now_us);
     balancer_done(x->runtime->balancer, endpoint, BALANCER_CANCELLED, 0, now_us);

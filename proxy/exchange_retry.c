@@ -204,7 +204,7 @@ void exchange_hedge_later(struct exchange *x)
     if (percentile == 0 || !may_run_twice(x) || active_attempts(x) != 1)
         return;
     late_us = health_pool_latency_us(x->runtime->health, percentile);
-    waited_us = x->worker->loop.now_us - x->leader->picked_us;
+    waited_us = x->worker->loop.now_us - x->leader->upstream.start_us;
     if (late_us != 0 && waited_us >= late_us) {
         start_beside(x);
         return;

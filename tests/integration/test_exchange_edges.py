@@ -39,3 +39,68 @@ def test_an_upload_that_comes_slowly_is_no_stall_of_its_endpoint(stage):
         time.sleep(0.02)
     assert client.read_response("POST").status == 200
     assert admin.events(type="stall") == []
+
+
+def test_an_error_that_is_cut_short_is_one_failure(stage):
+    a = stage.failing("a")
+    proxy, admin = start(stage, a, breaker=breaker(failure_threshold=2), outlier=NO_OUTLIER,
+                         retry=NO_RETRY)
+    a.mood = lambda request: TRUNCATED.replace(b"200 OK", b"500 Sorry")
+    client = ask(stage, proxy, "/cut")
+    client.read_to_eof()
+    proxy.wait_access_lines(1)
+    assert admin.breaker("a") == "closed"
+    ask(stage, proxy, "/cut").read_to_eof()
+    wait_until(lambda: admin.breaker("a") != "closed", "two in a row open it")
+
+
+def test_tunnels_that_their_backend_resets_open_no_breaker(stage):
+    """What a client says in its tunnel can make any backend reset it."""
+    def script(peer):
+        peer.read_request()
+        peer.send(SWITCHED)
+        peer.read_exactly(1)
+        peer.reset()
+
+    backend = stage.backend(script)
+    proxy, admin = start(stage, {"id": "a", "address": backend.address},
+                         breaker=breaker(failure_threshold=1, recovery_timeout=LONG,
+                                         max_recovery_timeout=LONG), outlier=NO_OUTLIER)
+    for _ in range(4):
+        client = stage.client(proxy)
+        client.send(head(headers=UPGRADE))
+        assert client.read_response().status == 101
+        client.send(b"x")
+        client.read_to_eof()
+    proxy.wait_access_lines(4)
+    assert admin.breaker("a") == "closed"
+
+
+def test_least_latency_does_not_prefer_who_refuses_fastest(stage):
+    a, b = stage.failing("a"), stage.failing("b")
+    proxy, _ = start(stage, a, b, algorithm="least_latency", breaker=NO_BREAKER,
+                     outlier=NO_OUTLIER, retry=NO_RETRY)
+    a.mood = "500"
+
+    def late(request):
+        time.sleep(0.02)
+        return answer(b"b")
+    b.mood = late
+    spread(stage, proxy, 40)
+    assert b.count > a.count
+
+
+def test_the_log_names_no_endpoint_of_another_pool(stage):
+    dead, spare = stage.refusing_port(), stage.refusing_port()
+    proxy = stage.evergate({
+        "listeners": [{"name": "edge", "bind": "127.0.0.1:0"}],
+        "routes": [{"pool": "app"}],
+        "pools": [
+            {"name": "app", "backends": [{"id": "dead", "address": dead.address}],
+             "fallback": {"pool": "spare"}},
+            {"name": "spare", "backends": [{"id": "drained", "address": spare.address,
+                                            "drain": True}]},
+        ]})
+    assert stage.get(proxy).status == 503
+    line, = proxy.wait_access_lines(1)
+    assert (line["pool"], line.get("endpoint") or "") == ("spare", "")
