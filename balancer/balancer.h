@@ -107,6 +107,8 @@ struct balancer_tried {
 void balancer_tried_init(struct balancer_tried *tried);
 void balancer_tried_fini(struct balancer_tried *tried);
 bool balancer_tried_has(const struct balancer_tried *tried, unsigned index);
+/* It was picked, and then not asked after all. */
+void balancer_tried_remove(struct balancer_tried *tried, unsigned index);
 
 enum balancer_outcome {
     BALANCER_SUCCESS,   /* an answer came; latency_us holds the time to its head */

@@ -49,3 +49,17 @@ void balancer_tried_add(struct balancer_tried *tried, unsigned index, unsigned p
     }
     tried->bits[word - 1] |= bit;
 }
+
+void balancer_tried_remove(struct balancer_tried *tried, unsigned index)
+{
+    unsigned word = index / WORD_BITS;
+    uint64_t bit = 1ull << index % WORD_BITS;
+
+    if (!balancer_tried_has(tried, index))
+        return;
+    tried->count--;
+    if (word == 0)
+        tried->inline_bits &= ~bit;
+    else
+        tried->bits[word - 1] &= ~bit;
+}

@@ -150,5 +150,6 @@ void exchange_give_back(struct exchange *x, struct endpoint *endpoint)
 
     health_report(x->runtime->health, endpoint, &report, now_us);
     balancer_done(x->runtime->balancer, endpoint, BALANCER_CANCELLED, 0, now_us);
+    balancer_tried_remove(&x->tried, endpoint->index);
     exchange_queue_kick(x->runtime, x->worker);
 }

@@ -105,6 +105,31 @@ static void repeat_on(struct exchange *x, struct endpoint *endpoint, struct retr
     loop_timer_set(&x->worker->loop, &x->wait_timer, verdict.after_ms);
 }
 
+/* First the place, then the budget, since what finds nobody must not cost anything. *ret_error is
+ * EG_OK where only the budget said no. */
+static struct endpoint *pick_paid(struct exchange *x, bool costs_budget, int *ret_error)
+{
+    struct endpoint *endpoint = exchange_pick(x, ret_error);
+
+    if (endpoint == NULL || !costs_budget || budget_allows(x))
+        return endpoint;
+    exchange_give_back(x, endpoint);
+    *ret_error = EG_OK;
+    return NULL;
+}
+
+static struct endpoint *pick_same(struct exchange *x, const struct retry_question *question,
+                                  struct retry_answer *verdict)
+{
+    int error;
+
+    *verdict = retry_same_endpoint(question);
+    if (verdict->what == RETRY_NO)
+        return NULL;
+    forget_tried(x);
+    return pick_paid(x, verdict->costs_budget, &error);
+}
+
 bool exchange_repeat(struct exchange *x, const struct exchange_attempt *a, int error,
                      const struct http_response_head *answer)
 {
@@ -112,25 +137,19 @@ bool exchange_repeat(struct exchange *x, const struct exchange_attempt *a, int e
     struct retry_answer verdict = retry_elsewhere(&question);
     int pick_error = EG_E_NO_ENDPOINT;
     struct endpoint *endpoint;
-    bool paid = false;
 
     exchange_stop_waiting(x);
     if (verdict.what == RETRY_NO)
         return false;
-    if (verdict.costs_budget && !(paid = budget_allows(x)))
-        return false;
-    endpoint = exchange_pick(x, &pick_error);
+    endpoint = pick_paid(x, verdict.costs_budget, &pick_error);
     if (endpoint == NULL && pick_error == EG_E_OVERLOAD && answer == NULL) {
+        if (verdict.costs_budget && !budget_allows(x))
+            return false;
         exchange_queue_enter(x);
         return true;
     }
-    if (endpoint == NULL) {
-        verdict = retry_same_endpoint(&question);
-        if (verdict.what == RETRY_NO || (verdict.costs_budget && !paid && !budget_allows(x)))
-            return false;
-        forget_tried(x);
-        endpoint = exchange_pick(x, &pick_error);
-    }
+    if (endpoint == NULL && pick_error != EG_OK)
+        endpoint = pick_same(x, &question, &verdict);
     if (endpoint == NULL)
         return false;
     repeat_on(x, endpoint, verdict);
@@ -167,11 +186,8 @@ static void release_older(struct exchange *x)
 static bool start_beside(struct exchange *x)
 {
     int error;
-    struct endpoint *endpoint;
+    struct endpoint *endpoint = pick_paid(x, true, &error);
 
-    if (!budget_allows(x))
-        return false;
-    endpoint = exchange_pick(x, &error);
     if (endpoint == NULL)
         return false;
     if (active_attempts(x) == EXCHANGE_ATTEMPTS)
