@@ -90,6 +90,7 @@ struct exchange {
     struct endpoint *chosen; /* picked, not started */
     uint64_t picked_us;      /* the latest pick */
     struct list queue_node;  /* in pool_queue.waiting */
+    uint64_t queue_ticket;   /* who came before whom, over all workers */
     struct loop_timer wait_timer;
 
     struct {

@@ -6,13 +6,15 @@
  *                                     ├─► pool.pending_timeout ─► 503
  *                                     └─► the client leaves: dropped, no backend hears of it
  *
- * A worker's queue is first come, first served, and belongs to its thread. A place that becomes
- * free goes to the own queue first, else some other worker that has somebody waiting is woken. The
- * limit on waiting ones (max_pending) is over all workers.
+ * Each worker has a queue of its own, which belongs to its thread. Who enters one draws a ticket; a
+ * place that becomes free is offered to the queue whose first ticket is the oldest. The limit on
+ * waiting ones (max_pending) is over all workers.
  *
- * No wake is lost: who enters counts itself first and tries once more then; who frees a place
- * lowers `active` first and looks at the count then (both sequentially consistent). So one of the
- * two sees the other.
+ * No wake is lost: who enters shows its ticket first and tries once more then; who frees a place
+ * lowers `active` first and looks at the tickets then (both sequentially consistent). So one of the
+ * two sees the other. A queue that is woken and leaves the place to others (those who waited have
+ * left, or had that endpoint already) wakes the one with the next ticket: each later than the last,
+ * so that this comes to an end.
  */
 #include "base/check.h"
 #include "proxy/exchange_internal.h"
@@ -27,6 +29,16 @@ static struct pool_queue *queue_of(const struct exchange *x)
 bool exchange_queue_is_busy(const struct exchange *x)
 {
     return !list_empty(&queue_of(x)->waiting);
+}
+
+/* The first of `waiting` is another one. */
+static void show_ticket(struct pool_queue *queue)
+{
+    uint64_t ticket = 0;
+
+    if (!list_empty(&queue->waiting))
+        ticket = container_of(queue->waiting.next, struct exchange, queue_node)->queue_ticket;
+    atomic_store(&queue->first_ticket, ticket);
 }
 
 static void tell_overload(struct exchange *x, int code)
@@ -59,8 +71,9 @@ void exchange_queue_enter(struct exchange *x)
         return;
     }
     x->waiting = EXCHANGE_WAITS_IN_QUEUE;
-    atomic_fetch_add(&queue->count, 1);
+    x->queue_ticket = atomic_fetch_add(&runtime->tickets, 1) + 1;
     list_push_back(&queue->waiting, &x->queue_node);
+    show_ticket(queue);
     loop_timer_set(&x->worker->loop, &x->wait_timer, x->pool_config->pending_timeout_ms);
     loop_soon(&x->worker->loop, &queue->dispatch);
 }
@@ -70,7 +83,7 @@ void exchange_queue_leave(struct exchange *x)
     struct pool_queue *queue = queue_of(x);
 
     list_remove(&x->queue_node);
-    atomic_fetch_sub(&queue->count, 1);
+    show_ticket(queue);
     atomic_fetch_sub(&x->runtime->pending, 1);
     x->waiting = EXCHANGE_WAITS_FOR_NOTHING;
     loop_timer_cancel(&x->wait_timer);
@@ -83,23 +96,21 @@ void exchange_queue_timed_out(struct exchange *x)
     refuse(x, EG_E_PENDING_TIMEOUT);
 }
 
-void exchange_queue_on_dispatch(struct loop_task *task)
+/* Whose first ticket is the oldest of those after `ticket`; NULL: nobody's. */
+static struct pool_queue *queue_after(struct pool_runtime *runtime, uint64_t ticket)
 {
-    struct pool_queue *queue = container_of(task, struct pool_queue, dispatch);
+    struct pool_queue *next = NULL;
+    uint64_t oldest = UINT64_MAX;
 
-    while (!list_empty(&queue->waiting)) {
-        struct exchange *x = container_of(queue->waiting.next, struct exchange, queue_node);
-        int error = EG_E_NO_ENDPOINT;
-        struct endpoint *endpoint = exchange_pick(x, &error);
+    for (unsigned i = 0; i < runtime->worker_count; i++) {
+        uint64_t first = atomic_load(&runtime->queues[i].first_ticket);
 
-        if (endpoint == NULL && error == EG_E_OVERLOAD)
-            return;
-        exchange_queue_leave(x);
-        if (endpoint != NULL)
-            exchange_attempt_start(x, endpoint, false);
-        else
-            exchange_fail(x, error);
+        if (first > ticket && first < oldest) {
+            oldest = first;
+            next = &runtime->queues[i];
+        }
     }
+    return next;
 }
 
 static void on_wake(void *arg)
@@ -110,27 +121,48 @@ static void on_wake(void *arg)
     exchange_queue_on_dispatch(&queue->dispatch);
 }
 
-/* From the next worker on, so that none is always the last. */
-static void wake_another(struct pool_runtime *runtime, unsigned own)
+/* Offers a place that may be free, from `worker`'s thread. */
+static void wake(struct pool_queue *queue, struct worker *worker)
 {
-    for (unsigned i = 1; i < runtime->worker_count; i++) {
-        struct pool_queue *queue = &runtime->queues[(own + i) % runtime->worker_count];
-
-        if (atomic_load(&queue->count) == 0 || atomic_exchange(&queue->woken, true))
-            continue;
-        loop_post(&queue->worker->loop, on_wake, queue);
+    if (queue == NULL)
         return;
+    if (queue->worker == worker)
+        loop_soon(&worker->loop, &queue->dispatch);
+    else if (!atomic_exchange(&queue->woken, true))
+        loop_post(&queue->worker->loop, on_wake, queue);
+}
+
+/* False: there is no room, for whoever comes behind it neither. (Who has had endpoints already may
+ * find room only at those, which others can use.) */
+static bool serve(struct exchange *x)
+{
+    int error = EG_E_NO_ENDPOINT;
+    struct endpoint *endpoint = exchange_pick(x, &error);
+
+    if (endpoint == NULL && error == EG_E_OVERLOAD)
+        return x->tried.count > 0;
+    exchange_queue_leave(x);
+    if (endpoint != NULL)
+        exchange_attempt_start(x, endpoint, false);
+    else
+        exchange_fail(x, error);
+    return true;
+}
+
+void exchange_queue_on_dispatch(struct loop_task *task)
+{
+    struct pool_queue *queue = container_of(task, struct pool_queue, dispatch);
+
+    list_for_each_safe(node, next, &queue->waiting)
+    {
+        if (!serve(container_of(node, struct exchange, queue_node)))
+            return;
     }
+    wake(queue_after(queue->runtime, atomic_load(&queue->first_ticket)), queue->worker);
 }
 
 void exchange_queue_kick(struct pool_runtime *runtime, struct worker *worker)
 {
-    struct pool_queue *own = &runtime->queues[worker->index];
-
-    if (atomic_load(&runtime->pending) == 0)
-        return;
-    if (!list_empty(&own->waiting))
-        loop_soon(&worker->loop, &own->dispatch);
-    else
-        wake_another(runtime, worker->index);
+    if (atomic_load(&runtime->pending) > 0)
+        wake(queue_after(runtime, 0), worker);
 }

@@ -33,8 +33,8 @@ struct pool_queue {
     struct loop_task dispatch; /* likewise */
     unsigned undeposited;      /* requests that the budget was not told of yet; likewise */
     uint64_t deposited_us;     /* when it was told last; likewise */
-    _Alignas(64) _Atomic unsigned count; /* of `waiting`; read by other workers */
-    _Atomic bool woken;                  /* a wake is on its way to this worker */
+    _Alignas(64) _Atomic uint64_t first_ticket; /* of the first in `waiting`; 0: nobody waits */
+    _Atomic bool woken;                         /* a wake is on its way to this worker */
 };
 
 struct pool_runtime {
@@ -48,6 +48,7 @@ struct pool_runtime {
     struct pool_queue *queues;  /* per worker */
     unsigned worker_count;
     _Alignas(64) _Atomic unsigned pending; /* over all queues */
+    _Atomic uint64_t tickets;              /* that were drawn for them */
     _Atomic uint64_t fallback_us;          /* when it last answered from its fallback; 0: not now */
     _Atomic uint64_t overload_us;          /* when it last refused for its limits; 0: not now */
 };

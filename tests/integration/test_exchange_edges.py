@@ -104,3 +104,43 @@ def test_the_log_names_no_endpoint_of_another_pool(stage):
     assert stage.get(proxy).status == 503
     line, = proxy.wait_access_lines(1)
     assert (line["pool"], line.get("endpoint") or "") == ("spare", "")
+
+
+# ---- Between attempts ----
+
+def test_what_nobody_else_could_answer_costs_no_budget(stage):
+    """A stalled endpoint that is the only one: its requests are looked at again and again."""
+    a = stage.failing("a")
+    proxy, admin = start(stage, a, **{**STALL, "retry": retry(budget_percent=0, budget_min=1)})
+    serve(stage, proxy, 20)
+    a.mood = "hold"
+    crowd = Crowd(proxy, 4)
+    admin.wait_for_event(type="stall", endpoint="a")
+    time.sleep(0.5)
+    a.release()
+    assert crowd.statuses() == {200: 4}
+    assert admin.metric("evergate_retries_denied_total") == 0
+
+
+def test_a_retry_that_waits_for_another_endpoint_keeps_nobody_from_a_free_one(stage):
+    a, b = stage.failing("a"), stage.failing("b")
+    proxy, admin = start(stage, group(a, max_connections=1), group(b, max_connections=1),
+                         breaker=NO_BREAKER, outlier=NO_OUTLIER, retry=retry(attempts=2),
+                         timeouts={"response": LONG}, pending_timeout=LONG, top={"workers": 1})
+
+    def serve_or_close(request):
+        return answer(b"a") if request.target == "/second" else None
+    b.mood = "hold"
+    a.mood = "hold"
+    busy = [ask(stage, proxy, "/busy") for _ in range(2)]
+    a.wait_held(1)
+    b.wait_held(1)
+    a.release(1)
+    wait_until(lambda: a.held == 0, "a is free")
+    a.mood = serve_or_close
+    first = ask(stage, proxy, "/first")
+    wait_until(lambda: admin.metric("evergate_pending") == 1, "it waits for b")
+    assert stage.get(proxy, "/second").text == "a"
+    b.release()
+    assert first.read_response().text == "b"
+    assert {c.read_response().status for c in busy} == {200}
