@@ -13,6 +13,8 @@
 
 #include "proxy/exchange_internal.h"
 
+enum { PIECE_BYTES = 1024 };
+
 static bool body_may_be_needed(const struct exchange *x)
 {
     const struct config_retry *policy = &x->pool_config->retry;
@@ -22,23 +24,47 @@ static bool body_may_be_needed(const struct exchange *x)
     return policy->non_idempotent || x->idempotent || x->leader->upstream.connected_us == 0;
 }
 
-static void body_keep(struct exchange *x, struct slice data)
+/* Small pieces share one: a body that comes byte by byte must not cost many times its size. */
+static struct exchange_piece *body_add_piece(struct exchange *x, size_t wanted)
 {
-    struct exchange_piece *piece;
+    struct exchange_piece *piece = arena_alloc(&x->arena, sizeof(*piece));
+    size_t room = wanted < PIECE_BYTES ? PIECE_BYTES : wanted;
 
-    if (!body_may_be_needed(x) ||
-        x->body.kept_bytes + data.n > x->pool_config->retry.body_buffer_bytes) {
-        x->body.lost = true;
-        return;
-    }
-    piece = arena_alloc(&x->arena, sizeof(*piece));
-    *piece = (struct exchange_piece){.data = arena_dup(&x->arena, data)};
-    x->body.kept_bytes += data.n;
+    if (x->head.framing == HTTP_FRAMING_LENGTH && room > x->head.content_length)
+        room = x->head.content_length;
+    *piece = (struct exchange_piece){
+        .data = slice_from(arena_alloc(&x->arena, room), 0),
+        .room = room,
+    };
     if (x->body.last != NULL)
         x->body.last->next = piece;
     else
         x->body.first = piece;
     x->body.last = piece;
+    return piece;
+}
+
+static void body_keep(struct exchange *x, struct slice data)
+{
+    if (!body_may_be_needed(x) ||
+        x->body.kept_bytes + data.n > x->pool_config->retry.body_buffer_bytes) {
+        x->body.lost = true;
+        return;
+    }
+    x->body.kept_bytes += data.n;
+    while (data.n > 0) {
+        struct exchange_piece *piece = x->body.last;
+        size_t n;
+
+        if (piece == NULL || piece->room == 0)
+            piece = body_add_piece(x, data.n);
+        n = data.n < piece->room ? data.n : piece->room;
+        /* Behind what was sent by reference: that does not change. */
+        memcpy((char *)piece->data.p + piece->data.n, data.p, n);
+        piece->data.n += n;
+        piece->room -= n;
+        data = slice_from(data.p + n, data.n - n);
+    }
 }
 
 bool exchange_wants_body(struct exchange *x)

@@ -31,6 +31,7 @@
 struct exchange_piece {
     struct exchange_piece *next;
     struct slice data;
+    size_t room; /* behind the data */
 };
 
 /* One request to one endpoint. Lives in the exchange; used again when it is not active. */
