@@ -14,8 +14,9 @@
 #include "proxy/own_answer.h"
 
 enum {
-    FALLBACK_SUPPRESS_US = 1000000,   /* so long a failing backend is left alone */
-    FALLBACK_EVENT_US = 10 * 1000000, /* as long as it goes on, it is one event */
+    FALLBACK_SUPPRESS_US = 1000000, /* so long a failing backend is left alone */
+    FALLBACK_OVER_US = 5 * 1000000, /* without any: what backends and fallback answer by turns is
+                                       one event, not one per turn */
 };
 
 static struct cache_key cache_key_of(const struct exchange *x)
@@ -42,12 +43,24 @@ static void tell_fallback(struct exchange *x, const char *to, const char *why, c
 {
     struct pool_runtime *runtime = x->runtime;
     uint64_t now_us = x->worker->loop.now_us;
-    uint64_t last_us = atomic_exchange(&runtime->fallback_us, now_us);
 
     stat_add(&x->worker->stats.fallbacks, 1);
-    if (last_us != 0 && now_us - last_us < FALLBACK_EVENT_US)
+    if (atomic_exchange(&runtime->fallback_us, now_us) != 0)
         return;
     health_tell(runtime->health, NULL, EVENT_FALLBACK, EVENT_WARN, "backends", to, why, next);
+}
+
+/* A backend has answered: is that the end of it? */
+static void tell_fallback_over(struct exchange *x)
+{
+    struct pool_runtime *runtime = x->runtime;
+    uint64_t last_us = atomic_load_explicit(&runtime->fallback_us, memory_order_relaxed);
+
+    if (last_us == 0 || x->worker->loop.now_us < last_us + FALLBACK_OVER_US)
+        return;
+    if (atomic_compare_exchange_strong(&runtime->fallback_us, &last_us, 0))
+        health_tell(runtime->health, NULL, EVENT_FALLBACK, EVENT_INFO, "fallback", "backends",
+                    "a backend answered, and nothing needed the fallback for a while", "");
 }
 
 /* ---- A stored answer ---- */
@@ -103,11 +116,8 @@ void exchange_record_head(struct exchange *x, const struct http_response_head *h
 {
     struct cache_key key;
 
-    if (atomic_load_explicit(&x->runtime->fallback_us, memory_order_relaxed) != 0 &&
-        head->status < 500 && !x->fallback_pool &&
-        atomic_exchange(&x->runtime->fallback_us, 0) != 0)
-        health_tell(x->runtime->health, NULL, EVENT_FALLBACK, EVENT_INFO, "fallback", "backends",
-                    "a backend answered", "");
+    if (head->status < 500 && !x->fallback_pool)
+        tell_fallback_over(x);
     if (x->runtime->cache == NULL)
         return;
     key = cache_key_of(x);

@@ -144,3 +144,18 @@ def test_a_retry_that_waits_for_another_endpoint_keeps_nobody_from_a_free_one(st
     b.release()
     assert first.read_response().text == "b"
     assert {c.read_response().status for c in busy} == {200}
+
+
+# ---- Events ----
+
+def test_a_fallback_that_is_needed_now_and_then_is_one_event(stage):
+    a = stage.failing("a")
+    proxy, admin = start(stage, a, breaker=NO_BREAKER, outlier=NO_OUTLIER, retry=NO_RETRY,
+                         fallback={"stale": LONG})
+    learned = answer(b"a", headers=[("Cache-Control", "max-age=0")])
+    a.mood = lambda request: learned
+    assert stage.get(proxy, "/flaky").status == 200
+    a.mood = lambda request: learned if request.target == "/well" else None
+    for _ in range(10):
+        assert stage.get(proxy, "/flaky").text == stage.get(proxy, "/well").text == "a"
+    assert len(admin.events(type="fallback")) == 1
