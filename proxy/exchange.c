@@ -233,6 +233,28 @@ void exchange_cancel(struct exchange *x, int code)
     exchange_finish(x);
 }
 
+/* Whose time was it? The endpoint's that had the whole request for at least half of it; else the
+ * client's, or that of the attempts before. */
+static enum health_result result_of_timeout(const struct exchange_attempt *a)
+{
+    const struct exchange *x = a->x;
+    uint64_t asked_us = a->upstream.asked_us;
+
+    if (asked_us == 0 || (x->worker->loop.now_us - asked_us) * 2 < x->route->timeout_ms * 1000)
+        return HEALTH_CANCELLED;
+    return HEALTH_FAILURE;
+}
+
+static void release_timed_out(struct exchange *x)
+{
+    for (unsigned i = 0; i < EXCHANGE_ATTEMPTS; i++) {
+        struct exchange_attempt *a = x->attempt[i];
+
+        if (a != NULL && a->active)
+            exchange_attempt_release(a, result_of_timeout(a), EG_E_ROUTE_TIMEOUT);
+    }
+}
+
 static void exchange_on_timer(struct loop_timer *timer)
 {
     struct exchange *x = container_of(timer, struct exchange, timer);
@@ -243,8 +265,7 @@ static void exchange_on_timer(struct loop_timer *timer)
     }
     if (x->head_sent)
         return;
-    /* While the client still sends, the time is its own and not the endpoint's. */
     exchange_stop_waiting(x);
-    exchange_release_all(x, x->body_done ? HEALTH_FAILURE : HEALTH_CANCELLED, EG_E_ROUTE_TIMEOUT);
+    release_timed_out(x);
     exchange_fail(x, EG_E_ROUTE_TIMEOUT);
 }

@@ -106,6 +106,26 @@ def test_the_log_names_no_endpoint_of_another_pool(stage):
     assert (line["pool"], line.get("endpoint") or "") == ("spare", "")
 
 
+
+def test_a_route_s_time_that_its_client_used_up_is_nobody_else_s_failure(stage):
+    """The upload ends just before the limit; the endpoint had no time of its own."""
+    a = stage.failing("a")
+    a.mood = "hold"
+    proxy, admin = start(stage, a, breaker=breaker(failure_threshold=1, recovery_timeout=LONG,
+                                                   max_recovery_timeout=LONG),
+                         outlier=NO_OUTLIER, retry=NO_RETRY,
+                         top={"routes": [{"pool": "app", "timeout": "2s"}]})
+    client = stage.client(proxy)
+    client.send(head("POST", headers=[("Content-Length", "15")]))
+    for _ in range(15):
+        client.send(b"b")
+        time.sleep(0.1)
+    assert client.read_response("POST").status == 504
+    assert admin.breaker("a") == "closed"
+    assert stage.get(proxy).status == 504
+    wait_until(lambda: admin.breaker("a") == "open", "that time was its own")
+
+
 # ---- Between attempts ----
 
 def test_what_nobody_else_could_answer_costs_no_budget(stage):
