@@ -1,5 +1,6 @@
 /* The retry budget: its bound, from both sides, against lists of all that happened. */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "balancer/algorithm.h"
 #include "balancer/retry_budget.h"
@@ -166,10 +167,12 @@ static void model_step(struct model *m, unsigned step)
 Test(retry_budget, its_bound_holds_from_both_sides_whatever_comes)
 {
     static const unsigned settings[][2] = {{20, 3}, {100, 0}, {1, 10}, {0, 5}};
-    static struct model m; /* several megabytes */
+    static struct model m; /* several megabytes: a literal of it would not fit on the stack */
 
     for (unsigned s = 0; s < 4; s++) {
-        m = (struct model){.now_us = 12345678, .random = s};
+        memset(&m, 0, sizeof(m));
+        m.now_us = 12345678;
+        m.random = s;
         m.percent = settings[s][0];
         m.min = settings[s][1];
         retry_budget_init(&m.budget, m.percent, m.min);
