@@ -29,8 +29,10 @@ static void keep_record_locked(struct health_pool *pool, struct record *r, uint6
 {
     enum stall_state from = r->stall.state;
     uint64_t since_us = r->stall.since_us;
+    /* Where there is no place nobody can have taken it: the breaker is open. */
+    bool place_left = r->places == 0 || record_place_left(r);
 
-    if (stall_keep(&r->stall, record_place_left(r), now_us, health_random_locked(pool)))
+    if (stall_keep(&r->stall, place_left, now_us, health_random_locked(pool)))
         change_stall_locked(pool, r, from, since_us, why_stall_time(r).text, now_us);
     keep_breaker_locked(pool, r, now_us);
     since_us = r->outlier.since_us;

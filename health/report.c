@@ -25,8 +25,9 @@ static void record_learn(struct record *r, uint64_t picked_us, uint64_t latency_
 {
     uint64_t usual = atomic_load_explicit(&r->usual, memory_order_relaxed), next;
 
-    if (picked_us < atomic_load_explicit(&r->stall_over_us, memory_order_relaxed) ||
-        atomic_load_explicit(&r->endpoint->stall, memory_order_relaxed) != STALL_CLEAR) {
+    /* The state first: who finds it clear again finds out that a stall has just ended, too. */
+    if (atomic_load_explicit(&r->endpoint->stall, memory_order_acquire) != STALL_CLEAR ||
+        picked_us < atomic_load_explicit(&r->stall_over_us, memory_order_relaxed)) {
         uint64_t limit_us = atomic_load_explicit(&r->stall_limit_us, memory_order_relaxed);
 
         latency_us = latency_us < limit_us ? latency_us : limit_us;

@@ -33,6 +33,12 @@ static bool stall_wait(struct stall *stall, uint64_t backoff_us, uint64_t now_us
     return stall_set(stall, STALL_STALLED, now_us);
 }
 
+/* Can a request of that time be the one that finds out? */
+static bool is_of_probe(const struct stall *stall, uint64_t at_us)
+{
+    return stall->state == STALL_PROBING && at_us + STALL_CLOCKS_APART_US >= stall->since_us;
+}
+
 bool stall_silent(struct stall *stall, uint64_t waiting_since_us, uint64_t now_us, uint64_t random)
 {
     switch (stall->state) {
@@ -42,7 +48,7 @@ bool stall_silent(struct stall *stall, uint64_t waiting_since_us, uint64_t now_u
         return stall_wait(stall, STALL_BACKOFF_US, now_us, random);
     case STALL_PROBING:
         /* Old requests are silent all the time: only the probe's silence says something new. */
-        if (waiting_since_us < stall->since_us)
+        if (!is_of_probe(stall, waiting_since_us))
             return false;
         return stall_wait(stall, stall->backoff_us * 2, now_us, random);
     case STALL_STALLED:
@@ -58,18 +64,18 @@ bool stall_answer(struct stall *stall, uint64_t now_us)
 
 bool stall_failure(struct stall *stall, uint64_t picked_us, uint64_t now_us, uint64_t random)
 {
-    if (stall->state != STALL_PROBING || picked_us < stall->since_us)
+    if (!is_of_probe(stall, picked_us))
         return false;
     return stall_wait(stall, stall->backoff_us * 2, now_us, random);
 }
 
 bool stall_cancelled(const struct stall *stall, uint64_t picked_us)
 {
-    return stall->state == STALL_PROBING && picked_us >= stall->since_us;
+    return is_of_probe(stall, picked_us);
 }
 
-/* A probe whose outcome looks older than `probing` (a worker's clock may be a turn behind) would
- * leave the state without a way out: so it is given up after a while that no answer takes. */
+/* A probe whose outcome looks older than `probing` (after an uncommonly long turn) would leave the
+ * state without a way out: so it is given up after a while that no answer takes. */
 bool stall_keep(struct stall *stall, bool place_left, uint64_t now_us, uint64_t random)
 {
     if (stall->state == STALL_CLEAR || now_us < stall->probe_us)

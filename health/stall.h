@@ -33,7 +33,12 @@
 #include "balancer/balancer.h"
 #include "config/config.h"
 
-enum { STALL_SAMPLES_NEEDED = 5 };
+enum {
+    STALL_SAMPLES_NEEDED = 5,
+    /* A worker's clock is that of the beginning of its turn: a probe may look so much older than
+     * the state in which it was let through. */
+    STALL_CLOCKS_APART_US = 10000,
+};
 
 struct stall {
     enum stall_state state;

@@ -143,6 +143,40 @@ Test(health_stall, one_request_at_a_time_finds_out_and_the_next_one_later)
     fixture_fini(&f);
 }
 
+Test(health_stall, nobody_waits_for_a_probe_while_the_breaker_lets_none_through)
+{
+    struct fixture f;
+
+    start(&f);
+    stall(&f);
+    health_trip(f.pool, fixture_endpoint(&f, 0), "deploy", f.now_us);
+    fixture_pass(&f, 1200 * MS);
+    cr_assert_eq(state(&f), STALL_PROBING);
+    for (unsigned i = 0; i < 4; i++) {
+        fixture_pass(&f, 31 * S);
+        cr_assert_eq(state(&f), STALL_PROBING, "there was no probe to be given up");
+    }
+    health_reset(f.pool, fixture_endpoint(&f, 0), "deployed", f.now_us);
+    cr_assert_eq(state(&f), STALL_CLEAR);
+    fixture_fini(&f);
+}
+
+Test(health_stall, a_probe_of_a_worker_whose_clock_is_behind_is_one)
+{
+    struct fixture f;
+    struct endpoint *e = start(&f);
+
+    stall(&f);
+    while (state(&f) != STALL_PROBING)
+        fixture_pass(&f, 1 * MS);
+    fail(&f, f.now_us - 30 * MS);
+    cr_assert_eq(state(&f), STALL_PROBING, "an old one is none");
+    atomic_fetch_sub(&e->probes, 1); /* as a pick does, in a turn that began before */
+    fail(&f, f.now_us - 3 * MS);
+    cr_assert_eq(state(&f), STALL_STALLED);
+    fixture_fini(&f);
+}
+
 Test(health_stall, a_probe_that_was_given_up_leaves_its_place)
 {
     struct fixture f;

@@ -69,7 +69,8 @@ Test(stall, it_is_probed_after_a_second_and_later_each_time)
         now_us = stall_due_us(&s);
         cr_assert(stall_keep(&s, true, now_us, 0));
         cr_assert_eq(s.state, STALL_PROBING);
-        cr_assert_not(stall_silent(&s, now_us - 1, now_us, 0), "an old request says nothing new");
+        cr_assert_not(stall_silent(&s, now_us - STALL_CLOCKS_APART_US - 1, now_us, 0),
+                      "an old request says nothing new");
         cr_assert(i % 2 ? stall_silent(&s, now_us, now_us, 0)
                         : stall_failure(&s, now_us, now_us, 0));
     }
@@ -142,7 +143,7 @@ static bool model_silent(struct model *m, bool *ret_wanted)
     if (!m->ref.stalled) {
         m->ref.vain = 0;
         reference_wait(m, random);
-    } else if (m->ref.probing && waiting_us >= m->ref.since_us) {
+    } else if (m->ref.probing && waiting_us >= m->ref.since_us - STALL_CLOCKS_APART_US) {
         reference_vain(m, random);
     } else {
         *ret_wanted = false;
@@ -174,7 +175,7 @@ static bool model_time(struct model *m, bool *ret_wanted)
 static bool model_outcome(struct model *m, bool *ret_wanted)
 {
     uint64_t random = fixture_random(&m->random), picked_us = m->now_us - draw(m, 3000000);
-    bool of_probe = m->ref.probing && picked_us >= m->ref.since_us;
+    bool of_probe = m->ref.probing && picked_us >= m->ref.since_us - STALL_CLOCKS_APART_US;
 
     switch (draw(m, 8)) {
     case 0:
