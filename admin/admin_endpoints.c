@@ -90,7 +90,7 @@ static json_t *breaker(const struct health_view *view, struct admin_now now)
     admin_json_set_text(object, "why", view->breaker_why);
     admin_json_set_bool(object, "by_hand", view->tripped);
     set_seconds_or_null(object, "retry_in_seconds", open ? view->retry_in_us : 0);
-    admin_json_set_number(object, "openings", view->openings);
+    admin_json_set_number(object, "openings", view->breaker_entered[BREAKER_OPEN]);
     admin_json_set(object, "last_failures", outcomes(view, now));
     return object;
 }
@@ -101,6 +101,7 @@ static json_t *outlier(const struct health_view *view)
     bool waits = view->ejected && view->breaker == BREAKER_CLOSED;
 
     admin_json_set_bool(object, "ejected", view->ejected);
+    admin_json_set_text(object, "why", view->ejected ? view->ejected_why : NULL);
     set_seconds_or_null(object, "returns_in_seconds", waits ? view->retry_in_us : 0);
     admin_json_set_number(object, "ejections", view->ejections);
     return object;
@@ -121,6 +122,7 @@ static json_t *check(const struct admin_target *target, const struct health_view
                      struct admin_now now)
 {
     const char *address = target->backend->check_address;
+    bool failed = view->check_failed_ago_us > 0;
     json_t *object;
 
     if (!target->config->health)
@@ -129,6 +131,8 @@ static json_t *check(const struct admin_target *target, const struct health_view
     admin_json_set_text(object, "address", address ? address : target->endpoint->address);
     set_time_ago(object, "last", now, view->checked_ago_us, view->checks > 0);
     set_seconds_or_null(object, "latency_seconds", view->check_latency_us);
+    set_time_ago(object, "last_failure", now, view->check_failed_ago_us, failed);
+    admin_json_set_text(object, "last_failure_why", failed ? view->check_why : NULL);
     admin_json_set_number(object, "checks", view->checks);
     admin_json_set_number(object, "failed", view->failed_checks);
     return object;

@@ -17,7 +17,8 @@ struct sample {
     bool checked; /* its pool has checks */
     enum endpoint_status status;
     enum breaker_state breaker;
-    uint64_t ejected, ejections, stalled, stalls, openings;
+    uint64_t ejected, ejections, stalled, stalls;
+    uint64_t breaker_entered[HEALTH_BREAKER_STATES];
     uint64_t active, requests, successes, failures;
     uint64_t checks, failed_checks, check_latency_us;
     uint64_t p50_us, p90_us, p99_us;
@@ -28,16 +29,16 @@ static struct sample sample_of(const struct admin_target *pool, const struct end
 {
     int active = atomic_load(&endpoint->active);
     struct health_view view;
+    struct sample sample;
 
     health_view(pool->health, endpoint, now_us, &view);
-    return (struct sample){
+    sample = (struct sample){
         .labels = metrics_labels(pool->config->name, endpoint->id),
         .checked = pool->config->health != NULL,
         .status = view.status,
         .breaker = view.breaker,
         .ejected = view.ejected,
         .stalled = view.stall != STALL_CLEAR,
-        .openings = view.openings,
         .ejections = view.ejections,
         .stalls = view.stalls,
         .active = active > 0 ? (uint64_t)active : 0,
@@ -51,6 +52,9 @@ static struct sample sample_of(const struct admin_target *pool, const struct end
         .p90_us = view.p90_us,
         .p99_us = view.p99_us,
     };
+    for (unsigned i = 0; i < HEALTH_BREAKER_STATES; i++)
+        sample.breaker_entered[i] = view.breaker_entered[i];
+    return sample;
 }
 
 static void put_status(struct evbuffer *out, const char *name, const struct sample *s)
@@ -75,7 +79,14 @@ static void put_breaker(struct evbuffer *out, const char *name, const struct sam
 
 static void put_transitions(struct evbuffer *out, const char *name, const struct sample *s)
 {
-    metrics_line(out, name, s->labels, "to=\"open\"", s->openings);
+    static const char *const labels[HEALTH_BREAKER_STATES] = {
+        [BREAKER_CLOSED] = "to=\"closed\"",
+        [BREAKER_OPEN] = "to=\"open\"",
+        [BREAKER_HALF_OPEN] = "to=\"half_open\"",
+    };
+
+    for (unsigned i = 0; i < HEALTH_BREAKER_STATES; i++)
+        metrics_line(out, name, s->labels, labels[i], s->breaker_entered[i]);
 }
 
 static void put_results(struct evbuffer *out, const char *name, const struct sample *s)
@@ -117,7 +128,7 @@ static const struct {
 #define NUMBER(member) .offset = offsetof(struct sample, member)
     {"evergate_endpoint_status", "gauge", "1 for the endpoint's status.", .put = put_status},
     {"evergate_breaker_state", "gauge", "1 for the state of its breaker.", .put = put_breaker},
-    {"evergate_breaker_transitions_total", "counter", "Times its breaker opened.",
+    {"evergate_breaker_transitions_total", "counter", "Times its breaker came to a state.",
      .put = put_transitions},
     {"evergate_endpoint_ejected", "gauge", "1 while outlier detection keeps it out.",
      NUMBER(ejected)},

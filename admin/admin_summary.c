@@ -30,20 +30,35 @@ static char *draining(const struct admin_facts *facts)
                   facts->active, facts->active == 1 ? "is" : "are"));
 }
 
+/* What the last bad check found, where that is not what made the endpoint unhealthy: it may have
+ * come as far as starting up. Heap. */
+static char *newer_evidence(const struct health_view *view)
+{
+    char told[HEALTH_VERDICT_BYTES + 1];
+
+    snprintf(told, sizeof(told), "%.*s", HEALTH_VERDICT_BYTES, view->check_why);
+    if (told[0] == '\0' || strstr(view->why, told))
+        return xstrdup("");
+    return xasprintf("The last bad check: %s. ", view->check_why);
+}
+
 static char *unhealthy(const struct admin_facts *facts)
 {
     const struct health_view *view = facts->view;
     const struct config_health *health = facts->config->health;
     const struct config_recovery *recovery = facts->config->recovery;
+    char *newer, *next;
 
     if (!health)
         return sentence(facts, "Unhealthy", view->status_for_us, view->why,
                         xstrdup("It gets no requests"));
-    return sentence(facts, "Unhealthy", view->status_for_us, view->why,
-                    xasprintf("It gets no requests and is checked every %s: %u good checks in a "
-                              "row bring it back%s",
-                              duration_text(health->fast_interval_ms * 1000).text, health->rise,
-                              recovery ? ", and its recovery action is tried" : ""));
+    newer = newer_evidence(view);
+    next = xasprintf("%sIt gets no requests and is checked every %s: %u good checks in a row bring "
+                     "it back%s",
+                     newer, duration_text(health->fast_interval_ms * 1000).text, health->rise,
+                     recovery ? ", and its recovery action is tried" : "");
+    free(newer);
+    return sentence(facts, "Unhealthy", view->status_for_us, view->why, next);
 }
 
 static char *breaker_open(const struct admin_facts *facts)
@@ -74,11 +89,11 @@ static char *breaker_half_open(const struct admin_facts *facts)
 
 static char *ejected(const struct admin_facts *facts)
 {
+    const struct health_view *view = facts->view;
 
-    return xasprintf("Ejected for failed requests (%u in a row; ejection number %u). It gets no "
-                     "requests and returns in %s.",
-                     facts->view->consecutive_failures, facts->view->ejections,
-                     duration_text(facts->view->retry_in_us).text);
+    return sentence(facts, "Ejected", view->ejected_for_us, view->ejected_why,
+                    xasprintf("It gets no requests and returns in %s (ejection number %u)",
+                              duration_text(view->retry_in_us).text, view->ejections));
 }
 
 static char *stalled(const struct admin_facts *facts)

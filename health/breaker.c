@@ -14,6 +14,7 @@ static enum breaker_effect breaker_set(struct breaker *breaker, enum breaker_sta
                                        enum breaker_cause cause, uint64_t now_us)
 {
     breaker->state = state;
+    breaker->entered[state]++;
     breaker->cause = cause;
     breaker->since_us = now_us;
     breaker->heard_us = now_us;
@@ -47,8 +48,9 @@ static uint64_t breaker_recovery_us(const struct breaker *breaker, uint64_t rand
 static enum breaker_effect breaker_open(struct breaker *breaker, enum breaker_cause cause,
                                         uint64_t now_us, uint64_t random)
 {
-    bool in_row = breaker->openings > 0 && (breaker->state == BREAKER_HALF_OPEN ||
-                                            now_us - breaker->since_us < breaker_max_us(breaker));
+    bool in_row = breaker->entered[BREAKER_OPEN] > 0 &&
+                  (breaker->state == BREAKER_HALF_OPEN ||
+                   now_us - breaker->since_us < breaker_max_us(breaker));
 
     breaker->evidence = window_sum(&breaker->window, now_us);
     breaker->evidence_row = breaker->row;
@@ -56,7 +58,6 @@ static enum breaker_effect breaker_open(struct breaker *breaker, enum breaker_ca
         breaker->growth = 0;
     else if (breaker->growth < BREAKER_MAX_DOUBLINGS)
         breaker->growth++;
-    breaker->openings++;
     breaker->opened_us = now_us;
     breaker->half_open_us = now_us + breaker_recovery_us(breaker, random);
     return breaker_set(breaker, BREAKER_OPEN, cause, now_us);

@@ -35,6 +35,7 @@
 
 #include "balancer/balancer.h"
 #include "config/config.h"
+#include "health/health.h"
 #include "health/window.h"
 
 enum { BREAKER_FAILURES_KEPT = 8 };
@@ -65,14 +66,14 @@ struct breaker {
     const struct config_breaker *config;
     enum breaker_state state;
     enum breaker_cause cause;
-    uint64_t since_us;     /* in this state */
-    uint64_t opened_us;    /* the latest opening */
-    uint64_t half_open_us; /* open: when it goes half open */
-    uint64_t heard_us;     /* half_open: of its probes, or its beginning */
-    unsigned growth;       /* openings in a row before the latest */
-    unsigned openings;     /* ever */
-    unsigned row;          /* failures since the last success, while closed */
-    unsigned probed;       /* successes while half_open */
+    uint64_t since_us;                       /* in this state */
+    uint64_t opened_us;                      /* the latest opening */
+    uint64_t half_open_us;                   /* open: when it goes half open */
+    uint64_t heard_us;                       /* half_open: of its probes, or its beginning */
+    unsigned growth;                         /* openings in a row before the latest */
+    unsigned entered[HEALTH_BREAKER_STATES]; /* how often each state was, ever */
+    unsigned row;                            /* failures since the last success, while closed */
+    unsigned probed;                         /* successes while half_open */
     struct window window;
     struct window_totals evidence; /* the window's when it opened */
     unsigned evidence_row;

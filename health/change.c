@@ -117,6 +117,7 @@ void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t 
     struct health_event event;
 
     atomic_store(&r->endpoint->ejected, ejected);
+    snprintf(r->ejected_why, sizeof(r->ejected_why), "%s", ejected ? why : "");
     if (ejected)
         pool->ejected++;
     else

@@ -152,7 +152,12 @@ void health_changed(struct health_pool *pool);
 
 /* ---- To be shown (any thread) ---- */
 
-enum { HEALTH_OUTCOMES = 8, HEALTH_WHY_BYTES = 160 };
+enum {
+    HEALTH_OUTCOMES = 8,
+    HEALTH_WHY_BYTES = 160,
+    HEALTH_VERDICT_BYTES = 90, /* of a check's evidence, in the `why` of a status */
+    HEALTH_BREAKER_STATES = BREAKER_HALF_OPEN + 1,
+};
 
 struct health_outcome { /* one of the last failures that opened the breaker */
     uint64_t ago_us;
@@ -167,12 +172,17 @@ struct health_view {
     uint64_t status_for_us;     /* how long already */
     char breaker_why[HEALTH_WHY_BYTES];
     uint64_t breaker_for_us;
+    char ejected_why[HEALTH_WHY_BYTES]; /* "": it is not */
+    uint64_t ejected_for_us;
     uint64_t retry_in_us; /* when an open breaker goes half open or an ejection ends; 0: neither */
-    unsigned openings, ejections, stalls; /* since the start */
+    unsigned breaker_entered[HEALTH_BREAKER_STATES]; /* how often each of its states was, */
+    unsigned ejections, stalls;                      /* since the start */
     unsigned consecutive_failures;
     uint64_t successes, failures, checks, failed_checks;
     uint64_t check_latency_us;                       /* of the last check */
     uint64_t checked_ago_us;                         /* 0: never */
+    char check_why[HEALTH_WHY_BYTES];                /* of the last check that did not pass */
+    uint64_t check_failed_ago_us;                    /* ... and when; 0: never */
     struct health_outcome outcomes[HEALTH_OUTCOMES]; /* newest first */
     unsigned outcome_count;
     bool tripped;                    /* the breaker was opened by hand */

@@ -69,7 +69,9 @@ struct record {
     uint64_t fed; /* of `successes`: what the windows have had */
     uint64_t failures;
     uint64_t status_since_us, checked_us, check_latency_us;
+    uint64_t check_failed_us; /* the last check that did not pass */
     char why[HEALTH_WHY_BYTES], breaker_why[HEALTH_WHY_BYTES];
+    char ejected_why[HEALTH_WHY_BYTES], check_why[HEALTH_WHY_BYTES];
     unsigned places;    /* of half_open and probing together: how many may be out at once */
     unsigned overdrawn; /* taken before `places` became fewer */
     bool draining;

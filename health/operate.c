@@ -1,6 +1,18 @@
 /* What checks find, what operators want, what the resolver knows. */
+#include <stdio.h>
+
 #include "health/health.h"
 #include "health/health_internal.h"
+
+static void note_check_locked(struct record *r, const struct check_result *result, uint64_t now_us)
+{
+    r->checked_us = now_us;
+    r->check_latency_us = result->latency_us;
+    if (result->verdict == CHECK_PASS)
+        return;
+    r->check_failed_us = now_us;
+    snprintf(r->check_why, sizeof(r->check_why), "%s", result->why != NULL ? result->why : "");
+}
 
 void health_check_result(struct health_pool *pool, struct endpoint *endpoint,
                          const struct check_result *result, uint64_t now_us)
@@ -12,8 +24,7 @@ void health_check_result(struct health_pool *pool, struct endpoint *endpoint,
         return;
     now_us = health_lock(pool, now_us);
     before = r->check.status;
-    r->checked_us = now_us;
-    r->check_latency_us = result->latency_us;
+    note_check_locked(r, result, now_us);
     if (check_count_add(&r->check, pool->config->health, result->verdict)) {
         enum breaker_state from = r->breaker.state;
         uint64_t since_us = r->breaker.since_us;

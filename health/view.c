@@ -47,10 +47,10 @@ void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint
         .breaker = r->breaker.state,
         .stall = r->stall.state,
         .ejected = r->outlier.ejected,
+        .ejected_for_us = r->outlier.ejected ? now_us - r->outlier.since_us : 0,
         .status_for_us = now_us - r->status_since_us,
         .breaker_for_us = now_us - r->breaker.since_us,
         .retry_in_us = until_us(record_retry_us(r), now_us),
-        .openings = r->breaker.openings,
         .ejections = r->outlier.ejections,
         .stalls = r->stall.stalls,
         .consecutive_failures = r->breaker.row,
@@ -60,6 +60,7 @@ void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint
         .failed_checks = r->check.verdicts_fail,
         .check_latency_us = r->check_latency_us,
         .checked_ago_us = r->checked_us == 0 ? 0 : now_us - r->checked_us + 1,
+        .check_failed_ago_us = r->check_failed_us == 0 ? 0 : now_us - r->check_failed_us + 1,
         .p50_us = atomic_load(&r->percentiles_us[LATENCY_P50]),
         .p90_us = atomic_load(&r->percentiles_us[LATENCY_P90]),
         .p99_us = atomic_load(&r->percentiles_us[LATENCY_P99]),
@@ -68,6 +69,9 @@ void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint
     };
     memcpy(ret_view->why, r->why, sizeof(r->why));
     memcpy(ret_view->breaker_why, r->breaker_why, sizeof(r->breaker_why));
+    memcpy(ret_view->breaker_entered, r->breaker.entered, sizeof(r->breaker.entered));
+    memcpy(ret_view->ejected_why, r->ejected_why, sizeof(r->ejected_why));
+    memcpy(ret_view->check_why, r->check_why, sizeof(r->check_why));
     view_outcomes(r, now_us, ret_view);
     health_unlock(pool);
 }

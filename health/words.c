@@ -143,7 +143,7 @@ struct why why_check(const struct record *r, enum endpoint_status from, const ch
         row = row_text(check->alive, "did not fail");
     if (!detail)
         return row;
-    return why_text("%.60s, the last: %.90s", row.text, verdict);
+    return why_text("%.60s, the last: %.*s", row.text, HEALTH_VERDICT_BYTES, verdict);
 }
 
 /* ---- What comes next ---- */

@@ -378,7 +378,7 @@ static void run_check(struct run *run)
         CHECK(atomic_load(&e->breaker) == BREAKER_CLOSED && atomic_load(&e->probes) == 0);
         CHECK(atomic_load(&e->stall) == STALL_CLEAR && !atomic_load(&e->ejected));
         CHECK(atomic_load(&e->active) == 0);
-        openings += view.openings;
+        openings += view.breaker_entered[BREAKER_OPEN];
     }
     health_keep(run->health, clock_monotonic_us());
     for (unsigned i = 0; i < SIZE; i++) {

@@ -79,6 +79,25 @@ Test(admin_summary, an_unhealthy_one_with_what_failed_since_when_and_what_brings
          "recovery action is tried.");
 }
 
+Test(admin_summary, an_unhealthy_one_with_what_was_found_since_then)
+{
+    BEGIN;
+
+    view.status = ENDPOINT_UNHEALTHY;
+    view.status_for_us = 5 * 1000000;
+    set_why(view.why, "3 checks in a row failed, the last: connection refused");
+    set_why(view.check_why, "connection refused");
+    says(&facts,
+         "Unhealthy since 10:25:55 UTC (5 s): 3 checks in a row failed, the last: connection "
+         "refused. It gets no requests and is checked every 1 s: 2 good checks in a row bring it "
+         "back.");
+    set_why(view.check_why, "FATAL: the database system is starting up");
+    says(&facts,
+         "Unhealthy since 10:25:55 UTC (5 s): 3 checks in a row failed, the last: connection "
+         "refused. The last bad check: FATAL: the database system is starting up. It gets no "
+         "requests and is checked every 1 s: 2 good checks in a row bring it back.");
+}
+
 Test(admin_summary, an_open_breaker_with_why_and_when_it_is_tried_again)
 {
     BEGIN;
@@ -164,10 +183,11 @@ Test(admin_summary, an_ejected_one_returns)
 
     view.ejected = true;
     view.ejections = 2;
-    view.consecutive_failures = 5;
+    view.ejected_for_us = 12000000;
+    set_why(view.ejected_why, "5 failures in a row, the last: status 503");
     view.retry_in_us = 18000000;
-    says(&facts, "Ejected for failed requests (5 in a row; ejection number 2). It gets no requests "
-                 "and returns in 18 s.");
+    says(&facts, "Ejected since 10:25:48 UTC (12 s): 5 failures in a row, the last: status 503. It "
+                 "gets no requests and returns in 18 s (ejection number 2).");
 }
 
 Test(admin_summary, a_stalled_one_is_measured_by_what_is_usual_for_it)

@@ -92,6 +92,27 @@ Test(health, with_checks_it_is_unknown_until_the_first_verdict)
     fixture_fini(&f);
 }
 
+Test(health, what_the_last_bad_check_found_is_kept_beside_why_the_status_changed)
+{
+    struct fixture f;
+    struct health_view view;
+
+    fixture_init(&f, 1);
+    f.config.health = &f.checks;
+    fixture_start(&f);
+    cr_assert_eq(fixture_view(&f, 0).check_failed_ago_us, 0);
+    for (unsigned i = 0; i < 3; i++)
+        fixture_check(&f, 0, CHECK_FAIL, "connection refused");
+    fixture_check(&f, 0, CHECK_FAIL, "FATAL: the database system is starting up");
+    view = fixture_view(&f, 0);
+    cr_assert_str_eq(view.why, "3 checks in a row failed, the last: connection refused");
+    cr_assert_str_eq(view.check_why, "FATAL: the database system is starting up");
+    cr_assert_gt(view.check_failed_ago_us, 0);
+    fixture_check(&f, 0, CHECK_PASS, "");
+    cr_assert_str_eq(fixture_view(&f, 0).check_why, view.check_why, "until another one");
+    fixture_fini(&f);
+}
+
 Test(health, the_health_thread_is_woken_once_until_it_comes)
 {
     struct fixture f;
@@ -168,6 +189,8 @@ Test(health, the_breaker_goes_half_open_by_time_and_lets_only_so_many_through)
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_CLOSED);
     for (unsigned i = 0; i < 10; i++)
         cr_assert_not_null(pick(&f));
+    for (unsigned i = 0; i < HEALTH_BREAKER_STATES; i++)
+        cr_assert_eq(fixture_view(&f, 0).breaker_entered[i], 1, "its beginning does not count");
     fixture_fini(&f);
 }
 
@@ -270,7 +293,7 @@ Test(health, a_probe_whose_answer_is_cut_short_reopens_the_breaker)
     report(&f, 0, HEALTH_SUCCESS, picked_us);
     report(&f, 0, HEALTH_FAILURE, picked_us);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
-    cr_assert_eq(fixture_view(&f, 0).openings, 2);
+    cr_assert_eq(fixture_view(&f, 0).breaker_entered[BREAKER_OPEN], 2);
     fixture_fini(&f);
 }
 
@@ -356,8 +379,11 @@ Test(health, an_outlier_is_ejected_and_returns)
     cr_assert_eq(fixture_view(&f, 1).retry_in_us, 30 * S);
     fixture_pass(&f, 29 * S);
     cr_assert_not(usable(&f, 1));
+    cr_assert_eq(fixture_view(&f, 1).ejected_for_us, 29 * S);
+    cr_assert_str_eq(fixture_view(&f, 1).ejected_why, "5 failures in a row, the last: status 500");
     fixture_pass(&f, 1 * S);
     cr_assert(usable(&f, 1));
+    cr_assert_str_eq(fixture_view(&f, 1).ejected_why, "");
     fixture_fini(&f);
 }
 
