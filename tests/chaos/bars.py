@@ -21,6 +21,8 @@ from scenarios import COMMON, Kill, Stop
 REQUEST_LUA = ROOT / "tests" / "bench" / "request.lua"
 STORM_S = 10
 P99_LIMIT_MS = 100
+#: Of a second's requests, so many may be slow for the machine's own reasons.
+NOISE = 0.005
 
 
 def pool_only(settings=None):
@@ -54,7 +56,8 @@ def bar_stop(arguments, report, directory, workers):
                    "at most what was sent there slow",
                    f"{result['failed']} of {result['requests']} failed, {result['slow']} slow, "
                    f"{result['sent_to_broken']:.0f} sent there, worst {result['worst_ms']:.0f} ms",
-                   result["failed"] == 0 and result["slow"] <= result["sent_to_broken"])
+                   result["failed"] == 0
+                   and result["slow"] <= result["sent_to_broken"] + NOISE * arguments.rate)
 
 
 def bar_storm(arguments, report, directory, workers, breaker):
@@ -126,8 +129,9 @@ def compare(arguments, report, directory, workers):
     for name, found in results.items():
         report.add_comparison((
             name, str(workers), str(sum(r["errors"] for r in found)),
-            f"{median(found, 'p99_us') / 1000:.1f} ms", found[-1]["worst"],
-            f"{median(found, 'requests'):.0f}"))
+            f"{median(found, 'p99_us') / 1000:.1f} ms ({each(found, 'p99_us', 1000)})",
+            found[-1]["worst"],
+            f"{median(found, 'requests'):.0f} ({each(found, 'requests', 1)})"))
     ours, nginx = results["evergate"], results["nginx"]
     report.add_bar(f"comparison, {workers} workers: none failed",
                    f"{sum(r['errors'] for r in ours)} failed",
@@ -144,6 +148,14 @@ def median(results, key):
     return statistics.median(result[key] for result in results)
 
 
+def each(results, key, unit):
+    """Every round's, so that a busy machine shows."""
+    return ", ".join(f"{result[key] / unit:.0f}" for result in results)
+
+
+BARS = ("kill", "stop", "storm", "storm-hard", "compare")
+
+
 def run_bars(arguments, report, directory):
     for workers in arguments.workers:
         parts = [
@@ -154,6 +166,8 @@ def run_bars(arguments, report, directory):
             ("compare", lambda room, w=workers: compare(arguments, report, room, w)),
         ]
         for name, part in parts:
+            if name not in arguments.bars:
+                continue
             room = directory / f"bar-{name}-{workers}"
             room.mkdir()
             part(room)

@@ -18,7 +18,7 @@ import tempfile
 from places import EVERGATE, LOAD  # first: it sets where lib is found
 
 from backends import Skipped
-from bars import run_bars
+from bars import BARS, run_bars
 from measure import Run
 from report import Report
 from scenarios import COMMON, SCENARIOS
@@ -36,6 +36,7 @@ def parse_arguments():
     parser.add_argument("--workers", default="1,4", help="numbers of workers (default 1,4)")
     parser.add_argument("--rate", type=int, default=2000, help="requests per second")
     parser.add_argument("--only", choices=["scenarios", "bars"])
+    parser.add_argument("--bars", default=",".join(BARS))
     parser.add_argument("--rounds", type=int, default=3, help="of the comparison (default 3)")
     parser.add_argument("--plain", action="store_true",
                         help="nginx and HAProxy add X-Forwarded-For only; otherwise all three add "
@@ -47,6 +48,10 @@ def parse_arguments():
     for name in arguments.scenarios.split(","):
         if name not in SCENARIOS:
             parser.error(f"unknown scenario {name}; known: {' '.join(SCENARIOS)}")
+    arguments.bars = arguments.bars.split(",")
+    for name in arguments.bars:
+        if name not in BARS:
+            parser.error(f"unknown bar {name}; known: {' '.join(BARS)}")
     arguments.workers = [int(number) for number in arguments.workers.split(",")]
     return arguments
 
