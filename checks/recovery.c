@@ -86,10 +86,10 @@ static void start_command(struct recovery *r, const struct facts *facts)
     struct variables variables;
 
     variables_set_endpoint(&variables, e->pool->shared.config, e->backend, e->backend->address);
-    variables_add(&variables, "EG_ATTEMPT", facts->attempt);
-    variables_add(&variables, "EG_STATUS", endpoint_status_name(facts->view.status));
-    variables_add(&variables, "EG_REASON", facts->view.why);
-    variables_add(&variables, "EG_SINCE", facts->since);
+    variables_add(&variables, CONFIG_VARIABLE_ATTEMPT, facts->attempt);
+    variables_add(&variables, CONFIG_VARIABLE_STATUS, endpoint_status_name(facts->view.status));
+    variables_add(&variables, CONFIG_VARIABLE_REASON, facts->view.why);
+    variables_add(&variables, CONFIG_VARIABLE_SINCE, facts->since);
     const struct process_command command = {
         .argv = recovery_config(r)->command.argv,
         .variables = variables.v,

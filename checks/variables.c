@@ -7,10 +7,11 @@
 #include "base/check.h"
 #include "base/slice.h"
 
-void variables_add(struct variables *variables, const char *name, const char *value)
+void variables_add(struct variables *variables, enum config_variable name, const char *value)
 {
     CHECK(variables->count < PROCESS_VARIABLES_MAX);
-    variables->v[variables->count++] = (struct process_variable){name, value};
+    variables->v[variables->count++] =
+        (struct process_variable){config_variable_names[name], value};
 }
 
 /* "10.0.0.1:80", "[::1]:80", "name:80"; a Unix socket has neither host nor port. */
@@ -33,9 +34,9 @@ void variables_set_endpoint(struct variables *variables, const struct config_poo
 {
     variables->count = 0;
     split_address(variables, address);
-    variables_add(variables, "EG_POOL", pool->name);
-    variables_add(variables, "EG_ENDPOINT_ID", backend->id);
-    variables_add(variables, "EG_ADDRESS", address);
-    variables_add(variables, "EG_HOST", variables->host);
-    variables_add(variables, "EG_PORT", variables->port);
+    variables_add(variables, CONFIG_VARIABLE_POOL, pool->name);
+    variables_add(variables, CONFIG_VARIABLE_ENDPOINT_ID, backend->id);
+    variables_add(variables, CONFIG_VARIABLE_ADDRESS, address);
+    variables_add(variables, CONFIG_VARIABLE_HOST, variables->host);
+    variables_add(variables, CONFIG_VARIABLE_PORT, variables->port);
 }

@@ -168,27 +168,29 @@ const char **config_command_split(const char *text, struct arena *arena, char **
 
 /* ---- what is filled in ---- */
 
-#define ENDPOINT_VARIABLES "EG_POOL", "EG_ENDPOINT_ID", "EG_ADDRESS", "EG_HOST", "EG_PORT"
+const char *const config_variable_names[CONFIG_VARIABLE_COUNT] = {
+    [CONFIG_VARIABLE_POOL] = "EG_POOL",       [CONFIG_VARIABLE_ENDPOINT_ID] = "EG_ENDPOINT_ID",
+    [CONFIG_VARIABLE_ADDRESS] = "EG_ADDRESS", [CONFIG_VARIABLE_HOST] = "EG_HOST",
+    [CONFIG_VARIABLE_PORT] = "EG_PORT",       [CONFIG_VARIABLE_ATTEMPT] = "EG_ATTEMPT",
+    [CONFIG_VARIABLE_STATUS] = "EG_STATUS",   [CONFIG_VARIABLE_REASON] = "EG_REASON",
+    [CONFIG_VARIABLE_SINCE] = "EG_SINCE",
+};
 
-const char *const config_check_variables[] = {ENDPOINT_VARIABLES, NULL};
-const char *const config_recovery_variables[] = {ENDPOINT_VARIABLES, "EG_ATTEMPT", "EG_STATUS",
-                                                 "EG_REASON",        "EG_SINCE",   NULL};
-
-static bool command_has_variable(const char *const *variables, struct slice name)
+static bool command_has_variable(unsigned variables, struct slice name)
 {
-    for (; *variables != NULL; variables++) {
-        if (slice_eq(slice_str(*variables), name))
+    for (unsigned i = 0; i < variables; i++) {
+        if (slice_eq(slice_str(config_variable_names[i]), name))
             return true;
     }
     return false;
 }
 
-static char *command_list(const char *const *variables)
+static char *command_list(unsigned variables)
 {
-    char *list = xstrdup(*variables);
+    char *list = xstrdup(config_variable_names[0]);
 
-    while (*++variables != NULL) {
-        char *longer = xasprintf("%s, %s", list, *variables);
+    for (unsigned i = 1; i < variables; i++) {
+        char *longer = xasprintf("%s, %s", list, config_variable_names[i]);
 
         free(list);
         list = longer;
@@ -197,7 +199,7 @@ static char *command_list(const char *const *variables)
 }
 
 static void command_check_variables(struct schema_walk *walk, const struct config_node *node,
-                                    const char *const *variables)
+                                    unsigned variables)
 {
     for (const char *p = strstr(node->string, "${EG_"); p != NULL; p = strstr(p + 1, "${EG_")) {
         struct slice name = slice_from(p + 2, strcspn(p + 2, "}"));
@@ -260,7 +262,7 @@ static void command_check_script(struct schema_walk *walk, const struct config_n
 }
 
 void config_command_read(struct schema_walk *walk, const struct config_node *node,
-                         const char *const *variables, struct config_command *out)
+                         unsigned variables, struct config_command *out)
 {
     const char *text = config_schema_string(walk, node, "a string", "\"PROGRAM ARGUMENT ...\"");
     char *why;

@@ -18,8 +18,8 @@
  */
 const char **config_command_split(const char *text, struct arena *arena, char **ret_why);
 
-/* For a `command` key. `variables` are the names that "${EG_...}" may have. */
+/* For a `command` key; "${EG_...}" may be the first `variables` of enum config_variable. */
 void config_command_read(struct schema_walk *walk, const struct config_node *node,
-                         const char *const *variables, struct config_command *out);
+                         unsigned variables, struct config_command *out);
 
 #endif

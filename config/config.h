@@ -161,8 +161,22 @@ struct config_command {
     const char **argv; /* NULL-terminated; NULL: none */
 };
 
-/* The names that a check's and a recovery's command may use; NULL-terminated. */
-extern const char *const config_check_variables[], *const config_recovery_variables[];
+/* What a command is told of the endpoint that it runs for, in its environment and for "${NAME}": a
+ * check's command the first of them, a recovery's all. */
+enum config_variable {
+    CONFIG_VARIABLE_POOL,
+    CONFIG_VARIABLE_ENDPOINT_ID,
+    CONFIG_VARIABLE_ADDRESS,
+    CONFIG_VARIABLE_HOST,
+    CONFIG_VARIABLE_PORT,
+    CONFIG_VARIABLES_OF_CHECKS, /* so many */
+    CONFIG_VARIABLE_ATTEMPT = CONFIG_VARIABLES_OF_CHECKS,
+    CONFIG_VARIABLE_STATUS,
+    CONFIG_VARIABLE_REASON,
+    CONFIG_VARIABLE_SINCE,
+    CONFIG_VARIABLE_COUNT,
+};
+extern const char *const config_variable_names[CONFIG_VARIABLE_COUNT]; /* "EG_POOL", ... */
 
 /* Active checks of a pool's endpoints. */
 struct config_health {

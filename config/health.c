@@ -20,7 +20,7 @@ static void health_read_command(struct schema_walk *walk, const struct config_no
 {
     struct config_health *health = out;
 
-    config_command_read(walk, node, config_check_variables, &health->command);
+    config_command_read(walk, node, CONFIG_VARIABLES_OF_CHECKS, &health->command);
 }
 
 enum { HEALTH_INTERVAL_SHORTEST_MS = 10 };

@@ -10,7 +10,7 @@ static void recovery_read_command(struct schema_walk *walk, const struct config_
 {
     struct config_recovery *recovery = out;
 
-    config_command_read(walk, node, config_recovery_variables, &recovery->command);
+    config_command_read(walk, node, CONFIG_VARIABLE_COUNT, &recovery->command);
 }
 
 /* ---- webhook ---- */
