@@ -26,25 +26,17 @@ static bool connection_names(const struct http_fields *fields, struct slice name
 
 static bool is_kept(const struct http_fields *fields, const struct http_field *field)
 {
+    if (http_field_is_reserved(field->name) || connection_names(fields, field->name))
+        return false;
     switch (field->id) {
-    case HTTP_FIELD_CONNECTION:
-    case HTTP_FIELD_KEEP_ALIVE:
-    case HTTP_FIELD_PROXY_CONNECTION:
-    case HTTP_FIELD_TRANSFER_ENCODING:
-    case HTTP_FIELD_CONTENT_LENGTH:
-    case HTTP_FIELD_TE:
-    case HTTP_FIELD_TRAILER:
-    case HTTP_FIELD_UPGRADE:
     case HTTP_FIELD_PROXY_AUTHENTICATE:
     case HTTP_FIELD_PROXY_AUTHORIZATION:
-    case HTTP_FIELD_HTTP2_SETTINGS:
         return false;
     case HTTP_FIELD_OTHER:
         return !slice_ieq(field->name, SLICE_LIT("age")) &&
-               !slice_ieq(field->name, SLICE_LIT("proxy-authentication-info")) &&
-               !connection_names(fields, field->name);
+               !slice_ieq(field->name, SLICE_LIT("proxy-authentication-info"));
     default:
-        return !connection_names(fields, field->name);
+        return true;
     }
 }
 
