@@ -87,7 +87,7 @@ struct health_report {
     int status;          /* of the answer; 0: none */
     uint64_t picked_us;  /* when the balancer chose the endpoint: what was asked before a breaker
                             opened or a stall began says nothing about it */
-    uint64_t latency_us; /* from there to the answer's head; where there is one */
+    uint64_t latency_us; /* from the request's end to the answer's head; where there is one */
     bool told;           /* health_answered had that head already */
     bool late;           /* a failure after a report of success: an answer that ended early */
 };

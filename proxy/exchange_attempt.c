@@ -1,14 +1,12 @@
 /*
- * The backend's side of an exchange: one request to one endpoint, its answer relayed to the client,
- * and what health and the balancer are told of it.
+ * The backend's side of an exchange: one request to one endpoint, and its answer relayed to the
+ * client.
  *
  * Usually there is one attempt. When a second runs beside it (a hedge), their answers race: the
  * first head wins, and the other attempt is released.
  */
 #include "base/log.h"
 #include "proxy/exchange_internal.h"
-
-enum { EXCHANGE_GOOD_AFTER_US = 1000000 };
 
 static struct exchange_attempt *attempt_of(struct upstream_attempt *a)
 {
@@ -115,73 +113,6 @@ static bool exchange_opens_tunnel(const struct exchange *x, int status)
            (x->head.method_id == HTTP_METHOD_CONNECT && status >= 200 && status < 300);
 }
 
-/* From the request's end to the answer's head: before that, the time is the client's. Of an answer
- * that did not wait for the end, from the beginning; 0: there is none yet. */
-static uint64_t attempt_latency_us(const struct exchange_attempt *a)
-{
-    const struct upstream_attempt *u = &a->upstream;
-
-    if (a->head_us == 0)
-        return 0;
-    return a->head_us - (u->asked_us != 0 ? u->asked_us : u->start_us);
-}
-
-static void attempt_report(struct exchange_attempt *a, enum health_result result, int error,
-                           int status)
-{
-    uint64_t now_us = a->x->worker->loop.now_us;
-    const struct health_report report = {
-        .result = result,
-        .error = error,
-        .status = status,
-        .picked_us = a->picked_us,
-        .latency_us = attempt_latency_us(a),
-        .told = a->head_us != 0,
-        .late = a->reported,
-    };
-
-    a->reported = true;
-    a->failed = a->failed || result == HEALTH_FAILURE;
-    health_report(a->x->runtime->health, a->endpoint, &report, now_us);
-}
-
-/* A server error has been reported with its head. Of any other answer the end decides; but one that
- * goes on for a while is good enough, for a stream may never end. */
-static void attempt_has_head(struct exchange_attempt *a, int status)
-{
-    uint64_t now_us = a->x->worker->loop.now_us;
-
-    a->head_us = now_us;
-    health_answered(a->x->runtime->health, a->endpoint, a->picked_us, attempt_latency_us(a),
-                    now_us);
-    if (status >= 500)
-        attempt_report(a, HEALTH_FAILURE, EG_OK, status);
-    else if (exchange_opens_tunnel(a->x, status))
-        attempt_report(a, HEALTH_SUCCESS, EG_OK, status);
-}
-
-static void attempt_goes_on(struct exchange_attempt *a)
-{
-    if (!a->reported && a->x->worker->loop.now_us - a->head_us > EXCHANGE_GOOD_AFTER_US)
-        attempt_report(a, HEALTH_SUCCESS, EG_OK, a->x->status);
-}
-
-/* A server error is a failure here too: else who refuses fastest would look best. */
-static enum balancer_outcome outcome_of(const struct exchange_attempt *a, enum health_result result)
-{
-    if (a->failed)
-        return BALANCER_FAILURE;
-    switch (result) {
-    case HEALTH_SUCCESS:
-        return BALANCER_SUCCESS;
-    case HEALTH_FAILURE:
-        return BALANCER_FAILURE;
-    case HEALTH_CANCELLED:
-        break;
-    }
-    return BALANCER_CANCELLED;
-}
-
 /* For the log; those of the last attempt stay. */
 static void note_times(struct exchange *x, const struct upstream_attempt *a)
 {
@@ -219,18 +150,12 @@ void exchange_attempt_release(struct exchange_attempt *a, enum health_result res
     a->active = false;
     if (x->leader == a)
         note_times(x, u);
-    /* A client that leaves in the middle of an answer says nothing against who gave it. */
-    if (result == HEALTH_CANCELLED && a->head_us != 0)
-        result = HEALTH_SUCCESS;
-    if (!a->reported || (result == HEALTH_FAILURE && !a->failed))
-        attempt_report(a, result, error, a->head_us != 0 ? x->status : 0);
+    exchange_report_end(a, result, error);
     if (x->leader == a) {
         x->leader = other_attempt(x, a);
         if (x->leader != NULL)
             x->endpoint = x->leader->endpoint;
     }
-    balancer_done(x->runtime->balancer, a->endpoint, outcome_of(a, result), attempt_latency_us(a),
-                  x->worker->loop.now_us);
     upstream_attempt_release(u);
     exchange_queue_kick(x->runtime, x->worker);
 }
@@ -321,7 +246,7 @@ static void on_head(struct upstream_attempt *u, const struct http_response_head 
     struct exchange *x = a->x;
     bool server_error = head->status >= 500;
 
-    attempt_has_head(a, head->status);
+    exchange_report_head(a, head->status, exchange_opens_tunnel(x, head->status));
     if ((server_error || config_statuses_have(&x->pool_config->retry.on_status, head->status)) &&
         replace_server_error(a, head))
         return;
@@ -333,7 +258,7 @@ static void on_data(struct upstream_attempt *u, struct slice data)
     struct exchange_attempt *a = attempt_of(u);
     struct exchange *x = a->x;
 
-    attempt_goes_on(a);
+    exchange_report_going_on(a);
     if (x->tunnel)
         exchange_tunnel_touch(x);
     if (x->recording != NULL)

@@ -6,6 +6,7 @@
  *   exchange_pick.c      which endpoint: the hash key, the session, the pick
  *   exchange_queue.c     waiting for a connection when the pool is at its limit
  *   exchange_attempt.c   one request to one endpoint: start, relay the answer, end
+ *   exchange_report.c    what health and the balancer are told of it
  *   exchange_retry.c     another attempt after a failure, and beside a slow one
  *   exchange_fallback.c  what to answer when nothing can
  *   exchange_log.c       what the access log and the counters are told
@@ -169,6 +170,16 @@ void exchange_attempt_release(struct exchange_attempt *a, enum health_result res
 void exchange_release_all(struct exchange *x, enum health_result result, int error);
 bool exchange_is_attempting(const struct exchange *x);
 void exchange_tunnel_touch(struct exchange *x);
+
+/* exchange_report.c */
+/* The answer's head is there. A server error has been reported with it, and so has the beginning of
+ * a tunnel; of any other answer the end decides. */
+void exchange_report_head(struct exchange_attempt *a, int status, bool opens_tunnel);
+/* More of the answer came: if it lasts for a while it is good enough, for a stream may never end.
+ */
+void exchange_report_going_on(struct exchange_attempt *a);
+/* The one balancer_done, and health_report where there was none or it failed after all. */
+void exchange_report_end(struct exchange_attempt *a, enum health_result result, int error);
 
 /* exchange_retry.c */
 /* A request came to the pool: the budget for retries is a share of those. */
