@@ -233,9 +233,11 @@ uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endp
                                uint64_t now_us)
 {
     const struct config_outlier *config = &pool->config->outlier;
-    uint64_t usual =
-        atomic_load_explicit(&pool->records[endpoint->index].usual, memory_order_relaxed);
-    uint64_t limit_us = stall_limit_us(usual, config), min_us = config->stall_min_ms * 1000;
+    const struct record *r = &pool->records[endpoint->index];
+    uint64_t usual = atomic_load_explicit(&r->usual, memory_order_relaxed);
+    uint64_t p99_us = atomic_load_explicit(&r->percentiles_us[LATENCY_P99], memory_order_relaxed);
+    uint64_t limit_us = stall_limit_us(usual, p99_us, config);
+    uint64_t min_us = config->stall_min_ms * 1000;
 
     (void)now_us; /* the usual latency falls with answers, not with time: see stall.h */
     if (limit_us != 0 || config->stall_factor == 0)

@@ -171,13 +171,15 @@ bool stall_usual_known(uint64_t usual)
     return usual_samples(usual) >= STALL_SAMPLES_NEEDED;
 }
 
-uint64_t stall_limit_us(uint64_t usual, const struct config_outlier *config)
+uint64_t stall_limit_us(uint64_t usual, uint64_t p99_us, const struct config_outlier *config)
 {
-    uint64_t limit_us, min_us = config->stall_min_ms * 1000;
+    uint64_t limit_us, min_us = config->stall_min_ms * 1000, peak_us = usual_peak_us(usual);
 
     if (config->stall_factor == 0 || !stall_usual_known(usual))
         return 0;
-    limit_us = usual_peak_us(usual) * config->stall_factor;
+    limit_us = (p99_us > 0 ? p99_us : peak_us) * config->stall_factor;
+    if (limit_us < peak_us + peak_us / 4)
+        limit_us = peak_us + peak_us / 4;
     if (limit_us < min_us)
         limit_us = min_us;
     return limit_us > 0 ? limit_us : 1;
