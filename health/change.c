@@ -48,13 +48,15 @@ bool record_place_left(const struct record *r)
 
 /* ---- The machines ---- */
 
-/* One that stalls holds what it is given, so it does not count. */
+/* One that stalls holds what it is given, and one whose breaker is half open takes a few at a time:
+ * neither can stand in for another. */
 bool pool_has_usable(const struct health_pool *pool, const struct record *besides)
 {
     for (unsigned i = 0; i < pool->size; i++) {
         const struct record *r = &pool->records[i];
 
-        if (r != besides && r->stall.state == STALL_CLEAR && endpoint_usable(r->endpoint))
+        if (r != besides && r->stall.state == STALL_CLEAR && r->breaker.state == BREAKER_CLOSED &&
+            endpoint_usable(r->endpoint))
             return true;
     }
     return false;

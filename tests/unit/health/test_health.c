@@ -415,6 +415,24 @@ Test(health, ejections_leave_half_of_the_pool_and_the_last_usable_endpoint)
     fixture_fini(&f);
 }
 
+Test(health, who_lets_only_probes_through_does_not_stand_in_for_an_ejected_one)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    f.config.outlier.max_ejected_percent = 0;
+    fixture_start(&f);
+    fail_times(&f, 0, 5);
+    fixture_pass(&f, 12 * S);
+    cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
+    f.config.outlier.max_ejected_percent = 50;
+    f.config.outlier.consecutive_5xx = 3;
+    for (unsigned i = 0; i < 4; i++)
+        fixture_status(&f, 1, 500);
+    cr_assert_not(fixture_view(&f, 1).ejected, "three requests at once are not a pool");
+    fixture_fini(&f);
+}
+
 Test(health, an_error_rate_ejects_one_that_is_worse_than_the_rest)
 {
     struct fixture f;
