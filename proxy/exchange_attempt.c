@@ -63,6 +63,7 @@ static const struct upstream_attempt_ops exchange_attempt_ops;
 void exchange_attempt_start(struct exchange *x, struct endpoint *endpoint, bool hedge)
 {
     struct exchange_attempt *a = free_attempt(x);
+    struct upstream_request *request = &x->upstream_request;
 
     if (x->attempts++ == 0)
         exchange_describe_request(x);
@@ -79,9 +80,12 @@ void exchange_attempt_start(struct exchange *x, struct endpoint *endpoint, bool 
         .hedge = hedge,
     };
     x->leader = a;
-    x->upstream_request.forward.fallback_host = fallback_host(endpoint);
-    upstream_attempt_start(&a->upstream, x->cluster, endpoint, &x->upstream_request,
-                           &x->worker->loop);
+    if (hedge) { /* the one beside it may not have been written yet, and has a host of its own */
+        request = arena_alloc(&x->arena, sizeof(*request));
+        *request = x->upstream_request;
+    }
+    request->forward.fallback_host = fallback_host(endpoint);
+    upstream_attempt_start(&a->upstream, x->cluster, endpoint, request, &x->worker->loop);
     exchange_body_replay(a);
     if (!hedge && !x->finished)
         exchange_hedge_later(x);

@@ -1,6 +1,7 @@
 /* The exchange's rare orders of events, one turn at a time. */
 #include "tests/unit/proxy/exchange_scene.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NO_JUDGES                                                                                  \
@@ -116,6 +117,24 @@ Test(exchange, an_error_that_was_dropped_for_an_attempt_that_fails_is_one_answer
     cr_assert_eq(c.status, 502);
     cr_assert_eq(c.heads, 1u);
     cr_assert_eq(c.ends, 1u);
+    scene_fini(&s);
+}
+
+Test(exchange, two_attempts_without_a_host_name_each_their_own)
+{
+    struct scene s;
+    struct scene_client c;
+    char wanted[ADDRESS_TEXT_BYTES + 16];
+
+    scene_init(&s, NO_JUDGES RETRY_SOON);
+    client_start(&c, &s, 0, "GET /x HTTP/1.0\r\n\r\n");
+    IN_TURN(&c.worker->loop, exchange_on_stalled(c.x->leader)); /* before either is connected */
+    for (unsigned i = 0; i < SCENE_BACKENDS; i++) {
+        snprintf(wanted, sizeof(wanted), "Host: %s\r\n", s.backends[i].text);
+        cr_assert(strcasestr(scene_request(&s, i)->record, wanted), "%s",
+                  s.backends[i].connections[0]->record);
+    }
+    client_leave(&c);
     scene_fini(&s);
 }
 
