@@ -87,10 +87,11 @@ static void send_stale(struct exchange *x)
 
 bool exchange_serve_stale(struct exchange *x, const char *why)
 {
-    struct cache_key key = cache_key_of(x);
+    struct cache_key key;
 
     if (x->runtime->cache == NULL || !is_cached_method(x))
         return false;
+    key = cache_key_of(x);
     x->stale = cache_find_stale(x->runtime->cache, &key, &x->head, wall_s(), x->worker->loop.now_us,
                                 FALLBACK_SUPPRESS_US);
     if (x->stale == NULL)
@@ -103,10 +104,12 @@ bool exchange_serve_stale(struct exchange *x, const char *why)
 
 bool exchange_is_suppressed(struct exchange *x)
 {
-    struct cache_key key = cache_key_of(x);
+    struct cache_key key;
 
-    return x->runtime->cache != NULL && is_cached_method(x) &&
-           cache_suppressed(x->runtime->cache, &key, x->worker->loop.now_us) &&
+    if (x->runtime->cache == NULL || !is_cached_method(x))
+        return false;
+    key = cache_key_of(x);
+    return cache_suppressed(x->runtime->cache, &key, x->worker->loop.now_us) &&
            exchange_serve_stale(x, "the backends failed a moment ago");
 }
 
@@ -116,7 +119,7 @@ void exchange_record_head(struct exchange *x, const struct http_response_head *h
 {
     struct cache_key key;
 
-    if (head->status < 500 && !x->fallback_pool)
+    if (head->status < 500)
         tell_fallback_over(x);
     if (x->runtime->cache == NULL)
         return;
@@ -140,7 +143,9 @@ void exchange_record_end(struct exchange *x)
 /* Nobody can have seen it, or seeing it twice does no harm; and nothing of its body is gone. */
 static bool may_go_elsewhere(const struct exchange *x)
 {
-    return !x->body.lost && (x->attempts_sent == 0 || x->idempotent);
+    bool may_repeat = x->idempotent && !x->upstream_request.tunnel;
+
+    return !x->body.lost && (x->attempts_sent == 0 || may_repeat);
 }
 
 static bool try_fallback_pool(struct exchange *x, const char *why)
@@ -153,7 +158,6 @@ static bool try_fallback_pool(struct exchange *x, const char *why)
         x->fallback_file = &x->pool_config->fallback;
     tell_fallback(x, "pool", why, "requests go to the fallback pool");
     exchange_stop_waiting(x);
-    x->fallback_pool = true;
     x->endpoint = NULL;
     balancer_tried_fini(&x->tried);
     balancer_tried_init(&x->tried);

@@ -121,13 +121,12 @@ struct exchange {
     int64_t connect_us, first_byte_us; /* -1: did not happen */
     uint64_t bytes_in, bytes_out;
 
-    bool head_sent;     /* a final head went to the sink */
-    bool idempotent;    /* RFC 9110 section 9.2.2 */
-    bool body_done;     /* the whole request was given to us */
-    bool body_paused;   /* the frontend was told to wait: it is owed a body_wanted */
-    bool tunnel;        /* raw bytes both ways */
-    bool backend_done;  /* in a tunnel: the backend sent its FIN */
-    bool fallback_pool; /* it is in its pool's fallback pool */
+    bool head_sent;    /* a final head went to the sink */
+    bool idempotent;   /* RFC 9110 section 9.2.2 */
+    bool body_done;    /* the whole request was given to us */
+    bool body_paused;  /* the frontend was told to wait: it is owed a body_wanted */
+    bool tunnel;       /* raw bytes both ways */
+    bool backend_done; /* in a tunnel: the backend sent its FIN */
     bool finished;
 };
 

@@ -67,14 +67,15 @@ void exchange_session_begin(struct exchange *x)
 {
     const struct config_sticky *sticky = x->pool_config->sticky;
     struct slice pool = slice_str(x->pool_config->name), value;
-    uint64_t now_s = clock_wall_us() / 1000000;
     struct sticky_token token;
+    uint64_t now_s;
 
     x->session.number = 0;
     x->session.endpoint = NULL;
     x->session.renew = false;
     if (sticky == NULL)
         return;
+    now_s = clock_wall_us() / 1000000;
     value = cookie_value(&x->head.fields, slice_str(sticky->cookie));
     if (value.n > 0 && sticky_token_read(x->runtime->sticky_secret, pool, value, now_s, &token)) {
         x->session.number = token.session;
