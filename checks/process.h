@@ -12,7 +12,8 @@
  * blocked; no other descriptor of ours.
  *
  * What a command leaves behind in its group when it ends by itself lives on: a recovery action may
- * well start a server. Only what is killed is killed with everything it started.
+ * well start a server (with an output of its own: ours is closed then). Only what is killed is
+ * killed with everything it started.
  *
  * Nobody's SIGCHLD is touched: a pidfd becomes readable when its process ends, and waitpid asks for
  * that one process only.
