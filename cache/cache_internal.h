@@ -1,9 +1,10 @@
 /*
  * What the rooms of cache/ share. Insiders only.
  *
- *   cache_record ─► entry, recording ── cache_record_end ─► index (bucket, LRU) ── counted ─►
- * readers │                                      │                               │ └──────────────
- * cache_entry_unref: the last one frees ◄────────────────┘
+ *   cache_record ─► recording ── cache_record_end ─► index ── counted ─► readers
+ *                  (an entry)                       (bucket, LRU)         │
+ *                                                      └───── last one ◄──┘
+ *                                                          cache_entry_unref frees
  *
  * An entry is written by its recording alone, until cache_index_insert; from then on only what the
  * lock guards changes. The index holds one reference. References are added under the lock only, so

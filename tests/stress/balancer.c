@@ -7,9 +7,9 @@
  *                             them ejected, one that joins, one in slow start. After the first
  *                             nothing is in flight and every pick was counted; after the others,
  *                             what is in flight stands in proportion to the weights. Then the
- * limits of connections, which are never exceeded and leave no place unused. Last the retry budget,
- * of which not one too many is granted. stress_balancer --bench   nanoseconds per pick and done,
- * for docs/balancing.md
+ *                             limits of connections, which are never exceeded and leave no place
+ *                             unused. Last the retry budget, of which not one too many is granted.
+ *   stress_balancer --bench   nanoseconds per pick and done, for docs/balancing.md
  *
  * Shares are measured on held requests because algorithms that go by load promise shares of the
  * load: while a thread waits for a processor its requests stay in flight, and shares of the picks

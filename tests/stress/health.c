@@ -25,9 +25,8 @@
 #include "health/health.h"
 
 enum { WORKERS = 4, SIZE = 4, PLACES = 3, CANCELS = 5000, REPORTS = 40000, HELD = 8 };
-enum {
-    KEEPS = 1500
-}; /* so many turns of the health thread at least, however fast the workers are */
+/* So many turns of the health thread at least, however fast the workers are. */
+enum { KEEPS = 1500 };
 enum { BENCH_REPORTS = 20000000 };
 
 struct run {
