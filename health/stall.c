@@ -174,10 +174,12 @@ bool stall_usual_known(uint64_t usual)
 uint64_t stall_limit_us(uint64_t usual, uint64_t p99_us, const struct config_outlier *config)
 {
     uint64_t limit_us, min_us = config->stall_min_ms * 1000, peak_us = usual_peak_us(usual);
+    /* Answers that waited through a stall are in the percentile as well; the peak knows better. */
+    uint64_t usual_us = p99_us > 0 && p99_us < peak_us ? p99_us : peak_us;
 
     if (config->stall_factor == 0 || !stall_usual_known(usual))
         return 0;
-    limit_us = (p99_us > 0 ? p99_us : peak_us) * config->stall_factor;
+    limit_us = usual_us * config->stall_factor;
     if (limit_us < peak_us + peak_us / 4)
         limit_us = peak_us + peak_us / 4;
     if (limit_us < min_us)

@@ -13,12 +13,12 @@
  *                                                 └─────────┘
  *
  * The limit is a multiple of the *usual latency*, and at least stall_min: stall_limit_us. Usual is
- * what 99 of 100 answers stay under, where there are enough of them to say; and never is an
- * endpoint suspected for what it has just shown to take: the limit stays above the latest *peak*.
- * That rises with a slower answer at once and falls by half in 5 seconds of answers. (A multiple of
- * the peak alone would be too patient: one hiccup of the machine raises it for seconds.) Time
- * without answers lowers neither: an endpoint that was not asked for a minute must not be suspected
- * for taking as long as ever.
+ * what 99 of 100 answers stay under, where there are enough of them to say, or the latest *peak* if
+ * that is less. The peak rises with a slower answer at once and falls by half in 5 seconds of
+ * answers. (A multiple of the peak alone would be too patient: one hiccup of the machine raises it
+ * for seconds.) Never is an endpoint suspected for what it has just shown to take: the limit stays
+ * above the peak. Time without answers lowers neither: an endpoint that was not asked for a minute
+ * must not be suspected for taking as long as ever.
  *
  * A request that waited through a stall is learned as no more than the limit that was broken: an
  * endpoint that stood still for 10 s does not usually take 10 s. But one that really became slower
@@ -89,7 +89,7 @@ bool stall_usual_known(uint64_t usual); /* by STALL_SAMPLES_NEEDED answers */
 
 /* How long an endpoint may be silent; 0: not judged (switched off, or fewer than
  * STALL_SAMPLES_NEEDED answers so far). `p99_us`: what 99 of 100 answers stayed under lately; 0:
- * too few to say, then the peak stands in for it. */
+ * too few to say. */
 uint64_t stall_limit_us(uint64_t usual, uint64_t p99_us, const struct config_outlier *config);
 
 #endif

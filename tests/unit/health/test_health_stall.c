@@ -299,3 +299,18 @@ Test(health_stall, places_that_became_more_are_less_those_that_are_out)
     cr_assert_eq(atomic_load(&e->probes), 0, "all three are out");
     fixture_fini(&f);
 }
+
+Test(health_stall, those_who_waited_through_it_do_not_make_it_patient)
+{
+    struct fixture f;
+    struct endpoint *e = start(&f);
+    uint64_t picked_us = stall(&f);
+
+    f.now_us += 10 * S;
+    for (unsigned i = 0; i < 200; i++)
+        answer(&f, picked_us);
+    fixture_pass(&f, 2 * S);
+    cr_assert_gt(fixture_view(&f, 0).p99_us, 5 * S, "that is what they had");
+    cr_assert_leq(health_stall_limit_us(f.pool, e, f.now_us), 4 * 50 * MS);
+    fixture_fini(&f);
+}

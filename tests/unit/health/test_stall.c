@@ -43,6 +43,7 @@ Test(stall, one_hiccup_does_not_make_the_limit_patient_for_seconds)
     cr_assert_eq(stall_limit_us(usual, 0, &defaults), 360000, "nothing else is known");
     cr_assert_eq(stall_limit_us(usual, 6000, &defaults), 112500, "above the peak, not four of it");
     cr_assert_eq(stall_limit_us(usual, 60000, &defaults), 240000);
+    cr_assert_eq(stall_limit_us(usual, 10000000, &defaults), 360000, "who waited through a stall");
     usual = learn(usual, 40, 5000, &now_us, 1000000);
     cr_assert_eq(stall_limit_us(usual, 6000, &defaults), 50000);
 }
