@@ -103,7 +103,7 @@ class Mood(Scenario):
 
 
 class HalfDead(Mood):
-    title = "one in three answers is a 500 (defaults: a 500 is an answer)"
+    title = "one in three answers is a 500 (a 500 is an answer: not retried)"
     mood = "half"
 
 
