@@ -41,7 +41,7 @@ static int read_lag(struct slice text, struct pg_standing *ret)
     unsigned long long lag_ms = 0;
 
     ret->lag_known = text.p != NULL;
-    if (ret->lag_known && text.p[0] != '-' && !slice_to_u64(text, &lag_ms))
+    if (ret->lag_known && (text.n == 0 || text.p[0] != '-') && !slice_to_u64(text, &lag_ms))
         return EG_E_UPSTREAM_PROTOCOL;
     ret->lag_ms = lag_ms;
     return 0;

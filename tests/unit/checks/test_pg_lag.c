@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "checks/pg_lag.h"
 
@@ -86,4 +88,15 @@ Test(pg_lag, the_row_is_read)
     cr_expect_neq(pg_lag_read(&s, wrong, 4), 0);
     cr_expect_neq(pg_lag_read(&s, row, 0), 0);
     cr_expect_neq(pg_lag_read(&s, row, 2), 0);
+}
+
+Test(pg_lag, nothing_is_read_behind_an_empty_column)
+{
+    char *bytes = malloc(3); /* that end with the row, for AddressSanitizer to see */
+    struct pg_standing s;
+
+    memcpy(bytes, "ttf", 3);
+    const struct slice row[] = {{bytes, 1}, {bytes + 1, 1}, {bytes + 2, 1}, {bytes + 3, 0}};
+    cr_expect_neq(pg_lag_read(&s, row, 4), 0);
+    free(bytes);
 }
