@@ -85,7 +85,8 @@ def test_an_endpoint_is_told_as_configured_and_as_it_is(stage):
     assert (told["status"], told["usable"], told["resolved"]) == ("healthy", True, True)
     assert told["effective_weight"] == 3
     assert told["breaker"]["state"] == "closed" and told["breaker"]["last_failures"] == []
-    assert told["outlier"]["ejected"] is False and told["stall"]["state"] == "clear"
+    assert told["outlier"]["ejected"] is False and told["outlier"]["why"] is None
+    assert told["stall"]["state"] == "clear"
     assert told["check"] is None
     assert told["summary"].startswith("Healthy since ")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["status_since"])
@@ -213,7 +214,7 @@ def test_a_drained_endpoint_finishes_what_it_has_and_gets_no_more(stage):
     assert (event["endpoint"], event["address"], event["to"]) == ("a", a.address, "draining")
     assert "deploy" in event["why"]
     assert act(admin, "a", "undrain")["status"] == "healthy"
-    assert set(serve(stage, proxy, 6)) == {"a", "b"}
+    wait_until(lambda: set(serve(stage, proxy, 6)) == {"a", "b"}, "a has its share again")
 
 
 def test_doing_it_twice_is_harmless(stage):
@@ -255,6 +256,23 @@ def test_a_check_by_hand_does_not_wait_for_the_schedule(stage):
     a.health = 200
     act(admin, "a", "check")
     wait_until(lambda: admin.status("a") == "healthy", "a is back")
+
+
+def test_what_the_last_bad_check_found_may_be_newer_than_the_status(stage):
+    a, b, proxy, admin = pair(stage, health=checks(interval="1h", fast_interval="1h", fall=1))
+    a.health = 503
+    act(admin, "a", "check")
+    wait_until(lambda: admin.status("a") == "unhealthy", "a is found out")
+    a.health = 500
+    act(admin, "a", "check")
+
+    def newest():
+        return admin.json(f"{ENDPOINTS}/a")["check"]["last_failure_why"]
+    wait_until(lambda: "500" in newest(), "a is asked again")
+    told = admin.json(f"{ENDPOINTS}/a")
+    assert "503" in told["status_why"] and "500" not in told["status_why"]
+    assert "The last bad check: status 500" in told["summary"]
+    assert told["check"]["last_failure"] == told["check"]["last"]
 
 
 def test_a_pool_without_checks_cannot_be_checked(stage):
@@ -317,7 +335,8 @@ def test_the_metrics_show_what_the_api_shows(stage):
     wait_until(lambda: admin.status("a") == admin.status("b") == "healthy", "both are checked")
     a.mood = "503"
     wait_until(lambda: serve(stage, proxy, 2) and admin.breaker("a") == "open", "a's breaker opens")
-    assert admin.metric("evergate_breaker_transitions_total", endpoint="a", to="open") == 1
+    for state, times in [("open", 1), ("half_open", 0), ("closed", 0)]:
+        assert admin.metric("evergate_breaker_transitions_total", endpoint="a", to=state) == times
     assert admin.metric("evergate_health_checks_total", endpoint="a", result="passed") >= 1
     assert admin.metric("evergate_upstream_results_total", endpoint="a", result="failure") == 3
     assert admin.metric("evergate_upstream_requests_total", endpoint="a") == \
