@@ -11,10 +11,11 @@ enum { GOOD_AFTER_US = 1000000 };
 static uint64_t latency_us_of(const struct exchange_attempt *a)
 {
     const struct upstream_attempt *u = &a->upstream;
+    bool waited = u->asked_us != 0 && u->asked_us <= a->head_us;
 
     if (a->head_us == 0)
         return 0;
-    return a->head_us - (u->asked_us != 0 ? u->asked_us : u->start_us);
+    return a->head_us - (waited ? u->asked_us : u->start_us);
 }
 
 static void report(struct exchange_attempt *a, enum health_result result, int error, int status)

@@ -216,3 +216,25 @@ Test(exchange, who_came_first_is_served_first_whatever_the_worker)
     client_leave(&late);
     scene_fini(&s);
 }
+
+Test(exchange, an_answer_that_begins_before_the_upload_ends_took_no_age)
+{
+    struct scene s;
+    struct scene_client c;
+    struct fake_connection *one;
+    unsigned first;
+
+    scene_init(&s, NO_JUDGES "algorithm = \"least_latency\";");
+    client_start(&c, &s, 0, "POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\n");
+    first = asked(&s);
+    one = scene_request(&s, first);
+    fake_send(one, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
+    SCENE_UNTIL(&s, c.heads == 1);
+    client_body(&c, "body", 4);
+    IN_TURN(&c.worker->loop, exchange_body_end(c.x, NULL));
+    fake_send(one, "ok");
+    SCENE_UNTIL(&s, c.x == NULL);
+    cr_assert_lt(endpoint_latency_us(scene_endpoint(&s, first), clock_monotonic_us()),
+                 (uint64_t)RUN_UNTIL_LIMIT_US);
+    scene_fini(&s);
+}
