@@ -47,7 +47,8 @@ static void tell_overload(struct exchange *x, int code)
     uint64_t now_us = x->worker->loop.now_us;
     uint64_t last_us = atomic_exchange(&runtime->overload_us, now_us);
 
-    if (last_us != 0 && now_us - last_us < OVERLOAD_EVENT_US)
+    /* The last one's worker may be ahead of this one. */
+    if (last_us != 0 && now_us < last_us + OVERLOAD_EVENT_US)
         return;
     health_tell(runtime->health, NULL, EVENT_OVERLOAD, EVENT_WARN, "serving", "refusing",
                 error_text(code), "requests over the limits get 503 until connections are free");

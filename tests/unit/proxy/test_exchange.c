@@ -238,3 +238,22 @@ Test(exchange, an_answer_that_begins_before_the_upload_ends_took_no_age)
                  (uint64_t)RUN_UNTIL_LIMIT_US);
     scene_fini(&s);
 }
+
+Test(exchange, refusals_of_a_worker_whose_clock_is_behind_are_no_news)
+{
+    struct scene s;
+    struct scene_client one, two;
+    struct events *events;
+
+    scene_init(&s, NO_JUDGES "max_connections = 1; max_pending = 0;");
+    events = health_events(s.server->health);
+    client_start(&one, &s, 0, GET_TEXT);
+    asked(&s);
+    atomic_store(&s.runtime->overload_us, clock_monotonic_us() + 1000000);
+    client_start(&two, &s, 1, GET_TEXT);
+    SCENE_UNTIL(&s, two.x == NULL);
+    cr_assert_eq(two.status, 503);
+    cr_assert_eq(events_count(events, EVENT_OVERLOAD), 0u);
+    client_leave(&one);
+    scene_fini(&s);
+}
