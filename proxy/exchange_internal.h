@@ -158,8 +158,6 @@ bool exchange_queue_is_busy(const struct exchange *x);
 void exchange_queue_enter(struct exchange *x);
 void exchange_queue_leave(struct exchange *x);
 void exchange_queue_timed_out(struct exchange *x);
-/* A request of the pool is done: its place may be somebody's. */
-void exchange_queue_kick(struct pool_runtime *runtime, struct worker *worker);
 
 /* exchange_attempt.c */
 /* Chooses and starts; or waits, or fails. */

@@ -122,7 +122,7 @@ static void on_wake(void *arg)
     exchange_queue_on_dispatch(&queue->dispatch);
 }
 
-/* Offers a place that may be free, from `worker`'s thread. */
+/* Offers a place that may be free, from `worker`'s thread; NULL: from another one. */
 static void wake(struct pool_queue *queue, struct worker *worker)
 {
     if (queue == NULL)

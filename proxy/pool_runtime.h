@@ -65,6 +65,10 @@ void pool_runtime_free(struct pool_runtime *runtime);
 /* exchange_queue.c: gives places that are free to those who wait. */
 void exchange_queue_on_dispatch(struct loop_task *task);
 
+/* exchange_queue.c: a place may be free, on `worker`'s thread; NULL: any other thread, for places
+ * that come without a request ending (an endpoint returned, a limit was raised). */
+void exchange_queue_kick(struct pool_runtime *runtime, struct worker *worker);
+
 /* One endpoint by its tag in a sticky cookie; NULL: gone. */
 struct endpoint *pool_runtime_tagged(const struct pool_runtime *runtime, uint64_t tag);
 

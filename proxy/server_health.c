@@ -22,9 +22,12 @@ struct server_health {
 
 static void keep(struct server_health *keeper)
 {
+    struct server *server = keeper->server;
     uint64_t now_us = keeper->loop.now_us;
-    uint64_t next_us = health_keep(keeper->server->health, now_us);
+    uint64_t next_us = health_keep(server->health, now_us);
 
+    for (size_t i = 0; i < server->config->pool_count; i++)
+        exchange_queue_kick(server->runtimes[i], NULL);
     if (next_us == 0)
         loop_timer_cancel(&keeper->keep_timer);
     else

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from lib.failing_backend import TRUNCATED
-from lib.failover import (NO_BREAKER, NO_OUTLIER, NO_RETRY, Crowd, breaker, group, ms, retry, serve,
-                          spread, start)
+from lib.failover import (NO_BREAKER, NO_OUTLIER, NO_RETRY, Crowd, breaker, checks, group, ms, retry,
+                          serve, spread, start, wait_status)
 from lib.raw_client import head
 from lib.scripted_backend import answer
 from lib.waiting import wait_until
@@ -44,7 +44,7 @@ def test_an_upload_that_comes_slowly_is_no_stall_of_its_endpoint(stage):
 def test_an_error_that_is_cut_short_is_one_failure(stage):
     a = stage.failing("a")
     proxy, admin = start(stage, a, breaker=breaker(failure_threshold=2), outlier=NO_OUTLIER,
-                         retry=NO_RETRY)
+                         retry=NO_RETRY, timeouts={"idle": ms(200)})
     a.mood = lambda request: TRUNCATED.replace(b"200 OK", b"500 Sorry")
     client = ask(stage, proxy, "/cut")
     client.read_to_eof()
@@ -179,3 +179,22 @@ def test_a_fallback_that_is_needed_now_and_then_is_one_event(stage):
     for _ in range(10):
         assert stage.get(proxy, "/flaky").text == stage.get(proxy, "/well").text == "a"
     assert len(admin.events(type="fallback")) == 1
+
+
+def test_an_endpoint_that_returns_serves_those_who_wait(stage):
+    """No request ends meanwhile that could have freed a place."""
+    a, b = stage.failing("a"), stage.failing("b")
+    b.health = 500
+    proxy, admin = start(stage, group(a, max_connections=1), b, health=checks(), retry=retry(),
+                         outlier=NO_OUTLIER, pending_timeout=LONG, timeouts={"response": LONG})
+    wait_status(admin, "healthy", "a")
+    wait_status(admin, "unhealthy", "b")
+    a.mood = "hold"
+    first = ask(stage, proxy, "/first")
+    a.wait_held(1)
+    waiting = [ask(stage, proxy, f"/{number}") for number in range(3)]
+    wait_until(lambda: admin.metric("evergate_pending") == 3, "they wait")
+    b.health = 200
+    assert {client.read_response().text for client in waiting} == {"b"}
+    a.release()
+    assert first.read_response().status == 200
