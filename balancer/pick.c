@@ -281,18 +281,17 @@ static int pick_error(const struct balancer_pool *pool)
     for (unsigned i = 0; i < pool->size; i++) {
         const struct endpoint *e = pool->endpoints[i];
         enum endpoint_status status = atomic_load(&e->status);
+        bool by_itself = endpoint_usable(e) || status == ENDPOINT_UNHEALTHY;
 
         if (atomic_load(&e->weight) == 0 || atomic_load(&e->draining) ||
             status == ENDPOINT_DRAINING)
             continue;
-        if (endpoint_usable(e) || status == ENDPOINT_UNHEALTHY)
-            others++; /* usable and still not picked: it was tried */
-        else if (!atomic_load(&e->resolved))
+        if (!by_itself && !atomic_load(&e->resolved))
             unresolved++;
-        else if (atomic_load(&e->breaker) != BREAKER_CLOSED)
+        else if (!by_itself && atomic_load(&e->breaker) != BREAKER_CLOSED)
             open++;
         else
-            others++; /* ejected */
+            others++; /* tried already, unhealthy or ejected */
     }
     if (open > 0 && unresolved + others == 0)
         return EG_E_BREAKER_OPEN;

@@ -24,7 +24,7 @@ static bool accepted(struct slice value)
 
 Test(sticky_token, what_was_put_in_comes_out)
 {
-    static const struct sticky_token tokens[] = {
+    const struct sticky_token tokens[] = {
         {0, 0, 1}, {UINT64_MAX, UINT64_MAX, ((uint64_t)1 << 40) - 1}, sample};
 
     for (size_t i = 0; i < sizeof(tokens) / sizeof(*tokens); i++) {
