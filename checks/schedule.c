@@ -190,14 +190,17 @@ static void wake_in(struct schedule *schedule, uint64_t wait_us)
     CHECK(event_add(schedule->pace, &wait) == 0);
 }
 
-/* The queue whose turn it is, or the other one; NULL when both are empty. */
+/* The queue whose turn it is, or the other one; NULL when both are empty. Its turn is over when it
+ * was served, not when it was looked at: else a pace of one at a time could pass over the same
+ * queue again and again. */
 static struct list *next_queue(struct schedule *schedule)
 {
-    schedule->turn ^= 1;
-    if (list_empty(&schedule->ready[schedule->turn]))
-        schedule->turn ^= 1;
-    struct list *queue = &schedule->ready[schedule->turn];
-    return list_empty(queue) ? NULL : queue;
+    struct list *mine = &schedule->ready[schedule->turn];
+    struct list *other = &schedule->ready[schedule->turn ^ 1];
+
+    if (!list_empty(mine))
+        return mine;
+    return list_empty(other) ? NULL : other;
 }
 
 static void schedule_run(struct checks *checks)
@@ -206,8 +209,10 @@ static void schedule_run(struct checks *checks)
     uint64_t now_us = checks->loop->now_us;
     struct list *queue;
 
-    while ((queue = next_queue(schedule)) != NULL && pacer_take(&schedule->pacer, now_us))
+    while ((queue = next_queue(schedule)) != NULL && pacer_take(&schedule->pacer, now_us)) {
+        schedule->turn = queue == &schedule->ready[0]; /* the other one's */
         begin(container_of(queue->next, struct checks_endpoint, ready));
+    }
     if (queue)
         wake_in(schedule, pacer_wait_us(&schedule->pacer, now_us));
 }

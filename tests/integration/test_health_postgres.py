@@ -65,6 +65,7 @@ def test_an_old_primary_that_comes_back_as_a_standby_gets_no_writes(stage, pair)
     pair.rebuild(pair.primary, pair.standby)
     _, newcomer = ask(stage, pair, role="primary")
     wait_why(newcomer, "a", "unhealthy", "is a standby, expected the primary")
+    wait_status(admin, "unhealthy", "a")  # all of that may take less time than two checks
     assert set(serve(stage, proxy, 5)) == {"b"}
     assert len(admin.events(type="health", endpoint="a", to="healthy")) == 1, "not again"
 

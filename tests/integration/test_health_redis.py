@@ -63,7 +63,9 @@ def test_an_old_primary_that_comes_back_is_not_believed(stage, watched):
     watched.wait_promoted()
     serve_until(stage, proxy, "b", served=False)
     watched.primary.start()
-    wait_until(lambda: watched.primary.role()[0] == "slave", "the Sentinels corrected it")
+    # Sentinels look at such a server at intervals of their own, ten seconds and more.
+    wait_until(lambda: watched.primary.role()[0] == "slave", "the Sentinels corrected it",
+               deadline_s=150)
     assert len(admin.events(type="health", endpoint="a", to="healthy")) == 1, "not again"
     assert set(serve(stage, proxy, 5)) == {"b"}
 

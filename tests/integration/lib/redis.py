@@ -145,8 +145,12 @@ class RedisServer:
             return False
 
     def role(self):
-        """["master", ...] or ["slave", host, port, link, offset]."""
-        return self.command("ROLE")
+        """["master", ...] or ["slave", host, port, link, offset]; [None] when it cannot be asked:
+        a Sentinel that changes a server's role cuts its clients off."""
+        try:
+            return self.command("ROLE")
+        except OSError:
+            return [None]
 
     def kill(self):
         self.child.end(signal.SIGKILL)

@@ -293,3 +293,24 @@ Test(schedule, an_end_while_all_are_being_asked_stops_all)
     cr_expect_eq(running, 0);
     cr_expect_eq(stops, 50);
 }
+
+/* The pace allows one at a time: each look at the queues that may begin nothing changes nothing. */
+Test(schedule, a_look_that_may_begin_nothing_takes_nobodys_turn)
+{
+    enum { COUNT = 60, WELL = COUNT - 1 };
+
+    answer_at_once = true;
+    start("interval = \"2h\"; fast_interval = \"1h\"; timeout = \"1s\"; fall = 1;", COUNT,
+          "supervision = { checks_per_second = 20; };");
+    loop_timer_cancel(&endpoint(WELL)->due);
+    give_verdict(WELL, CHECK_PASS);
+    for (unsigned i = 0; i < WELL; i++) {
+        give_verdict(i, CHECK_FAIL);
+        come_due(i);
+    }
+    unsigned before = starts;
+    come_due(WELL);
+    STAGE_UNTIL(&s, endpoint(WELL)->began_us != 0);
+    cr_expect_leq(place_of_last_endpoint - before, 2);
+    stage_fini(&s);
+}
