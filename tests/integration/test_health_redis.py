@@ -107,7 +107,7 @@ def test_a_named_primary_that_does_not_answer_is_not_healthy(stage, watched):
     wait_status(admin, "healthy", "a")
     watched.primary.freeze()
     wait_why(admin, "a", "unhealthy", "no answer within")
-    assert watched.named_primary() == watched.primary.address
+    assert watched.named_primaries() == {watched.primary.address}
     watched.primary.thaw()
     wait_status(admin, "healthy", "a")
 

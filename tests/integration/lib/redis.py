@@ -218,10 +218,10 @@ class RedisSentinel:
                    len(s.command("SENTINEL", "replicas", MASTER_NAME)) == 1
                    for s in self.sentinels)
 
-    def named_primary(self):
-        """The address that the first Sentinel names."""
-        host, port = self.sentinels[0].command("SENTINEL", "get-master-addr-by-name", MASTER_NAME)
-        return f"{host}:{port}"
+    def named_primaries(self):
+        """The addresses that the Sentinels name; more than one while they do not agree."""
+        return {":".join(sentinel.command("SENTINEL", "get-master-addr-by-name", MASTER_NAME))
+                for sentinel in self.sentinels}
 
     def kill_primary(self):
         self.primary.kill()
@@ -233,7 +233,7 @@ class RedisSentinel:
     def wait_promoted(self):
         """Until every Sentinel names the replica, and it is the primary."""
         wait_until(lambda: self.replica.role()[0] == "master" and
-                   self.named_primary() == self.replica.address, "the replica is promoted")
+                   self.named_primaries() == {self.replica.address}, "the replica is promoted")
 
     def stop(self):
         for server in [*self.sentinels, self.replica, self.primary]:
