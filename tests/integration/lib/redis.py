@@ -218,10 +218,11 @@ class RedisSentinel:
                    len(s.command("SENTINEL", "replicas", MASTER_NAME)) == 1
                    for s in self.sentinels)
 
-    def named_primaries(self):
-        """The addresses that the Sentinels name; more than one while they do not agree."""
-        return {":".join(sentinel.command("SENTINEL", "get-master-addr-by-name", MASTER_NAME))
-                for sentinel in self.sentinels}
+    @staticmethod
+    def named_by(sentinel):
+        """The address of whom it names."""
+        host, port = sentinel.command("SENTINEL", "get-master-addr-by-name", MASTER_NAME)
+        return f"{host}:{port}"
 
     def kill_primary(self):
         self.primary.kill()
@@ -233,7 +234,8 @@ class RedisSentinel:
     def wait_promoted(self):
         """Until every Sentinel names the replica, and it is the primary."""
         wait_until(lambda: self.replica.role()[0] == "master" and
-                   self.named_primaries() == {self.replica.address}, "the replica is promoted")
+                   all(self.named_by(sentinel) == self.replica.address
+                       for sentinel in self.sentinels), "the replica is promoted")
 
     def stop(self):
         for server in [*self.sentinels, self.replica, self.primary]:
