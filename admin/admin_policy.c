@@ -3,13 +3,12 @@
 
 static json_t *health(const struct config_health *health)
 {
-    static const char *const types[] = {"http", "tcp", "exec", "postgres", "redis"};
     json_t *object;
 
     if (!health)
         return json_null();
     object = json_object();
-    admin_json_set_text(object, "type", types[health->type]);
+    admin_json_set_text(object, "type", config_health_type_name(health->type));
     admin_json_set_ms(object, "interval_seconds", health->interval_ms);
     admin_json_set_ms(object, "fast_interval_seconds", health->fast_interval_ms);
     admin_json_set_ms(object, "timeout_seconds", health->timeout_ms);
@@ -67,10 +66,9 @@ static json_t *failover(const struct config_pool *pool)
 
 static json_t *failback(const struct config_failback *failback)
 {
-    static const char *const modes[] = {"auto", "delayed", "gradual", "manual"};
     json_t *object = json_object();
 
-    admin_json_set_text(object, "mode", modes[failback->mode]);
+    admin_json_set_text(object, "mode", config_failback_mode_name(failback->mode));
     admin_json_set_ms(object, "after_seconds", failback->after_ms);
     admin_json_set_number(object, "step_percent", failback->step_percent);
     return object;

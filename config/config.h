@@ -154,6 +154,8 @@ enum config_health_type {
     CONFIG_HEALTH_REDIS,
 };
 
+const char *config_health_type_name(enum config_health_type type); /* as the file writes it */
+
 enum config_role { CONFIG_ROLE_ANY, CONFIG_ROLE_PRIMARY, CONFIG_ROLE_STANDBY };
 
 /* A command as words, never a shell's line: "${NAME}" in a word is left for whoever runs it. */
@@ -259,6 +261,8 @@ enum config_failback_mode {
     CONFIG_FAILBACK_GRADUAL, /* `step` more of the load every `after` */
     CONFIG_FAILBACK_MANUAL,  /* when an operator says so */
 };
+const char *config_failback_mode_name(enum config_failback_mode mode);
+
 struct config_failback {
     enum config_failback_mode mode;
     uint64_t after_ms;     /* 1 m */

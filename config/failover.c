@@ -20,6 +20,11 @@ static const char *const mode_words[] = {[CONFIG_FAILBACK_AUTO] = "auto",
                                          [CONFIG_FAILBACK_MANUAL] = "manual",
                                          NULL};
 
+const char *config_failback_mode_name(enum config_failback_mode mode)
+{
+    return mode_words[mode];
+}
+
 static const struct schema_key failback_keys[] = {
     {"mode", SCHEMA_CHOICE, "auto", SCHEMA_AT(struct config_failback, mode), .choices = mode_words},
     {"after", SCHEMA_DURATION, "1m", SCHEMA_AT(struct config_failback, after_ms),

@@ -5,9 +5,6 @@
 
 #include "config/sections_internal.h"
 
-/* As it is written in the file. */
-const char *config_health_type_name(enum config_health_type type);
-
 /* Fills in what depends on other keys; adds each mistake. */
 void config_health_check(struct schema_walk *walk, const struct config_node *group, void *out);
 

@@ -111,11 +111,6 @@ struct balancer_pool *health_pool_balancer(const struct health_pool *pool)
     return pool->balancer;
 }
 
-const struct config_pool *health_pool_config(const struct health_pool *pool)
-{
-    return pool->config;
-}
-
 struct record *health_record(struct health_pool *pool, const struct endpoint *endpoint)
 {
     CHECK(endpoint->index < pool->size && pool->records[endpoint->index].endpoint == endpoint);

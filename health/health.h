@@ -67,7 +67,6 @@ struct events *health_events(struct health *health);
 struct health_pool *health_pool_add(struct health *health, struct balancer_pool *pool,
                                     const struct config_pool *config, uint64_t now_us);
 struct balancer_pool *health_pool_balancer(const struct health_pool *pool);
-const struct config_pool *health_pool_config(const struct health_pool *pool);
 
 /* The health thread: what time and changes ask for. Returns when to be called again at the latest
  * (monotonic); 0: not before the next wake. */
