@@ -5,8 +5,6 @@
 #include "admin/admin_metrics_text.h"
 #include "base/alloc.h"
 
-enum { TIERS_MAX = 304 };
-
 #define POOL_FAMILY(name, type, help, member)                                                      \
     do {                                                                                           \
         metrics_family(out, name, type, help);                                                     \
@@ -97,14 +95,14 @@ static void put_tier(struct evbuffer *out, const char *labels, const struct bala
 
 static void put_tiers(struct evbuffer *out, const struct server *server, char *const *labels)
 {
-    struct balancer_tier tiers[TIERS_MAX];
+    struct balancer_tier tiers[BALANCER_TIERS_MAX];
 
     metrics_family(out, "evergate_tier_load_ratio", "gauge",
                    "The part of the pool's requests that a tier gets now, 0 to 1.");
     for (size_t i = 0; i < server->config->pool_count; i++) {
-        unsigned n = balancer_pool_tiers(server->pools[i], tiers, TIERS_MAX);
+        unsigned n = balancer_pool_tiers(server->pools[i], tiers, BALANCER_TIERS_MAX);
 
-        for (unsigned t = 0; t < n && t < TIERS_MAX; t++)
+        for (unsigned t = 0; t < n; t++)
             put_tier(out, labels[i], &tiers[t]);
     }
 }

@@ -7,9 +7,6 @@
 #include "admin/admin_objects.h"
 #include "admin/admin_summary.h"
 
-/* As many as there can be: a hundred priorities with three distances, and the backups. */
-enum { TIERS_MAX = 304 };
-
 static json_t *tier_object(const struct balancer_tier *tier)
 {
     json_t *object = json_object();
@@ -77,14 +74,12 @@ static json_t *latency(const struct health_pool *pool)
 static void set_tiers(json_t *object, const struct admin_target *pool,
                       const struct pool_counts *counts)
 {
-    struct balancer_tier tiers[TIERS_MAX];
-    unsigned n = balancer_pool_tiers(pool->balancer, tiers, TIERS_MAX);
+    struct balancer_tier tiers[BALANCER_TIERS_MAX];
+    unsigned n = balancer_pool_tiers(pool->balancer, tiers, BALANCER_TIERS_MAX);
     bool panicking = balancer_pool_panicking(pool->balancer);
     json_t *array = json_array();
     char *summary;
 
-    if (n > TIERS_MAX)
-        n = TIERS_MAX;
     summary = admin_pool_summary(tiers, n, counts->usable, counts->endpoints, panicking);
     for (unsigned i = 0; i < n; i++)
         json_array_append_new(array, tier_object(&tiers[i]));

@@ -197,7 +197,8 @@ struct balancer_tier {
     unsigned load_percent;     /* of the pool's requests that it gets now */
     bool held_back;            /* could take more, but the failback policy waits */
 };
-/* Fills at most `max`; returns how many there are. Any thread. */
+/* Fills at most `max`; returns how many it filled. Any thread. */
+enum { BALANCER_TIERS_MAX = 101 * 3 }; /* priorities and backups, at three distances each */
 unsigned balancer_pool_tiers(const struct balancer_pool *pool, struct balancer_tier *out,
                              unsigned max);
 bool balancer_pool_panicking(const struct balancer_pool *pool); /* any thread */

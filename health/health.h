@@ -106,8 +106,7 @@ void health_report(struct health_pool *pool, struct endpoint *endpoint,
 /* How long an endpoint that holds requests may be silent before it counts as stalled; 0: not
  * judged (switched off). While its usual latency is not known yet, a tenth of timeouts.response.
  * Lock-free. */
-uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint,
-                               uint64_t now_us);
+uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint);
 /* When it last answered anybody; 0: never. Lock-free, exact to a millisecond. */
 uint64_t health_answered_us(const struct health_pool *pool, const struct endpoint *endpoint);
 /* It was silent for longer than that, with a request waiting since `waiting_since_us`. Calling

@@ -10,9 +10,6 @@
 #include "health/health.h"
 #include "health/health_internal.h"
 
-/* Of timeouts.response: how long who has not answered often enough yet may be silent. */
-enum { STALL_UNKNOWN_SHARE = 10 };
-
 /* An answer is sooner or later than the limit, whatever its status. */
 static bool report_is_answer(const struct health_report *report)
 {
@@ -229,21 +226,14 @@ void health_report(struct health_pool *pool, struct endpoint *endpoint,
         record_judge(pool, r, report, now_us);
 }
 
-uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint,
-                               uint64_t now_us)
+uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint)
 {
-    const struct config_outlier *config = &pool->config->outlier;
     const struct record *r = &pool->records[endpoint->index];
     uint64_t usual = atomic_load_explicit(&r->usual, memory_order_relaxed);
     uint64_t p99_us = atomic_load_explicit(&r->percentiles_us[LATENCY_P99], memory_order_relaxed);
-    uint64_t limit_us = stall_limit_us(usual, p99_us, config);
-    uint64_t min_us = config->stall_min_ms * 1000;
 
-    (void)now_us; /* the usual latency falls with answers, not with time: see stall.h */
-    if (limit_us != 0 || config->stall_factor == 0)
-        return limit_us;
-    limit_us = pool->config->timeouts.response_ms * 1000 / STALL_UNKNOWN_SHARE;
-    return limit_us == 0 || limit_us > min_us ? limit_us : min_us;
+    return stall_limit_us(usual, p99_us, pool->config->timeouts.response_ms * 1000,
+                          &pool->config->outlier);
 }
 
 uint64_t health_answered_us(const struct health_pool *pool, const struct endpoint *endpoint)
@@ -255,7 +245,7 @@ void health_stalled(struct health_pool *pool, struct endpoint *endpoint, uint64_
                     uint64_t now_us)
 {
     struct record *r = health_record(pool, endpoint);
-    uint64_t limit_us = health_stall_limit_us(pool, endpoint, now_us), silent_us, since_us;
+    uint64_t limit_us = health_stall_limit_us(pool, endpoint), silent_us, since_us;
     enum stall_state from;
 
     now_us = health_lock(pool, now_us);

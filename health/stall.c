@@ -171,17 +171,26 @@ bool stall_usual_known(uint64_t usual)
     return usual_samples(usual) >= STALL_SAMPLES_NEEDED;
 }
 
-uint64_t stall_limit_us(uint64_t usual, uint64_t p99_us, const struct config_outlier *config)
+/* A multiple of what is usual, and above the peak. */
+static uint64_t known_limit_us(uint64_t usual, uint64_t p99_us, unsigned factor)
 {
-    uint64_t limit_us, min_us = config->stall_min_ms * 1000, peak_us = usual_peak_us(usual);
+    uint64_t peak_us = usual_peak_us(usual), above_peak_us = peak_us + peak_us / 4;
     /* Answers that waited through a stall are in the percentile as well; the peak knows better. */
-    uint64_t usual_us = p99_us > 0 && p99_us < peak_us ? p99_us : peak_us;
+    uint64_t limit_us = (p99_us > 0 && p99_us < peak_us ? p99_us : peak_us) * factor;
 
-    if (config->stall_factor == 0 || !stall_usual_known(usual))
+    return limit_us > above_peak_us ? limit_us : above_peak_us;
+}
+
+uint64_t stall_limit_us(uint64_t usual, uint64_t p99_us, uint64_t response_us,
+                        const struct config_outlier *config)
+{
+    bool known = stall_usual_known(usual);
+    uint64_t limit_us, min_us = config->stall_min_ms * 1000;
+
+    if (config->stall_factor == 0 || (!known && response_us < STALL_UNKNOWN_SHARE))
         return 0;
-    limit_us = usual_us * config->stall_factor;
-    if (limit_us < peak_us + peak_us / 4)
-        limit_us = peak_us + peak_us / 4;
+    limit_us = known ? known_limit_us(usual, p99_us, config->stall_factor)
+                     : response_us / STALL_UNKNOWN_SHARE;
     if (limit_us < min_us)
         limit_us = min_us;
     return limit_us > 0 ? limit_us : 1;

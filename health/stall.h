@@ -38,6 +38,7 @@
 
 enum {
     STALL_SAMPLES_NEEDED = 5,
+    STALL_UNKNOWN_SHARE = 10, /* a tenth */
     /* A worker's clock is that of the beginning of its turn: a probe may look so much older than
      * the state in which it was let through. */
     STALL_CLOCKS_APART_US = 10000,
@@ -87,9 +88,11 @@ uint64_t stall_usual_add(uint64_t usual, uint64_t latency_us, uint64_t now_us);
 uint64_t stall_usual_us(uint64_t usual);
 bool stall_usual_known(uint64_t usual); /* by STALL_SAMPLES_NEEDED answers */
 
-/* How long an endpoint may be silent; 0: not judged (switched off, or fewer than
- * STALL_SAMPLES_NEEDED answers so far). `p99_us`: what 99 of 100 answers stayed under lately; 0:
+/* How long an endpoint may be silent; 0: not judged (switched off). Before STALL_SAMPLES_NEEDED
+ * answers its latency is not known: then a part of the response timeout (STALL_UNKNOWN_SHARE), if
+ * there is one. `p99_us`: what 99 of 100 answers stayed under lately; 0:
  * too few to say. */
-uint64_t stall_limit_us(uint64_t usual, uint64_t p99_us, const struct config_outlier *config);
+uint64_t stall_limit_us(uint64_t usual, uint64_t p99_us, uint64_t response_us,
+                        const struct config_outlier *config);
 
 #endif

@@ -77,7 +77,7 @@ static void look_at(struct upstream_cluster *cluster, struct upstream_endpoint *
         container_of(endpoint->waiting.next, struct upstream_attempt, waiting_node);
     struct endpoint *shared = oldest->endpoint;
 
-    limit_us = health_stall_limit_us(cluster->health, shared, now_us);
+    limit_us = health_stall_limit_us(cluster->health, shared);
     if (limit_us == 0)
         return;
     /* Checks have found it dead meanwhile: what it still holds need not find out for itself. */

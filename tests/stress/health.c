@@ -250,7 +250,7 @@ static void request_end(struct run *run, struct request *request, uint64_t *rand
 {
     uint64_t now_us = clock_monotonic_us();
     struct endpoint *e = request->endpoint;
-    uint64_t limit_us = health_stall_limit_us(run->pool, e, now_us);
+    uint64_t limit_us = health_stall_limit_us(run->pool, e);
     struct health_report report = draw_outcome(run, request, random, now_us);
 
     if (limit_us != 0 && now_us - request->picked_us > limit_us)

@@ -37,7 +37,7 @@ static uint64_t stall(struct fixture *f)
 {
     uint64_t picked_us = f->now_us;
 
-    f->now_us += health_stall_limit_us(f->pool, fixture_endpoint(f, 0), f->now_us);
+    f->now_us += health_stall_limit_us(f->pool, fixture_endpoint(f, 0));
     health_stalled(f->pool, fixture_endpoint(f, 0), picked_us, f->now_us);
     return picked_us;
 }
@@ -54,8 +54,8 @@ Test(health_stall, silence_over_the_limit_stalls_and_any_answer_clears)
     struct endpoint *e = start(&f);
     uint64_t picked_us;
 
-    cr_assert_eq(health_stall_limit_us(f.pool, e, f.now_us), 50 * MS);
-    cr_assert_eq(health_stall_limit_us(f.pool, fixture_endpoint(&f, 1), f.now_us), 0);
+    cr_assert_eq(health_stall_limit_us(f.pool, e), 50 * MS);
+    cr_assert_eq(health_stall_limit_us(f.pool, fixture_endpoint(&f, 1)), 0);
     picked_us = stall(&f);
     cr_assert_eq(state(&f), STALL_STALLED);
     cr_assert(endpoint_usable(e), "when there is nothing better");
@@ -72,13 +72,13 @@ Test(health_stall, who_never_answered_has_a_tenth_of_the_response_timeout)
     struct endpoint *e = start(&f), *silent = fixture_endpoint(&f, 1);
 
     f.config.timeouts.response_ms = 30000;
-    cr_assert_eq(health_stall_limit_us(f.pool, silent, f.now_us), 3 * S);
-    cr_assert_eq(health_stall_limit_us(f.pool, e, f.now_us), 50 * MS, "its own is known");
+    cr_assert_eq(health_stall_limit_us(f.pool, silent), 3 * S);
+    cr_assert_eq(health_stall_limit_us(f.pool, e), 50 * MS, "its own is known");
     f.config.timeouts.response_ms = 100;
-    cr_assert_eq(health_stall_limit_us(f.pool, silent, f.now_us), 50 * MS, "at least stall_min");
+    cr_assert_eq(health_stall_limit_us(f.pool, silent), 50 * MS, "at least stall_min");
     f.config.timeouts.response_ms = 30000;
     f.config.outlier.stall_factor = 0;
-    cr_assert_eq(health_stall_limit_us(f.pool, silent, f.now_us), 0, "switched off");
+    cr_assert_eq(health_stall_limit_us(f.pool, silent), 0, "switched off");
     fixture_fini(&f);
 }
 
@@ -202,7 +202,7 @@ Test(health_stall, standing_still_for_ten_seconds_does_not_become_usual)
     f.now_us += 10 * S;
     for (unsigned i = 0; i < 8; i++)
         answer(&f, picked_us);
-    cr_assert_leq(health_stall_limit_us(f.pool, e, f.now_us), 4 * 50 * MS);
+    cr_assert_leq(health_stall_limit_us(f.pool, e), 4 * 50 * MS);
     fixture_fini(&f);
 }
 
@@ -214,7 +214,7 @@ Test(health_stall, one_that_became_slower_is_suspected_a_few_times_and_then_know
     start(&f);
     for (unsigned i = 0; i < 20; i++) {
         uint64_t picked_us = f.now_us;
-        uint64_t limit_us = health_stall_limit_us(f.pool, fixture_endpoint(&f, 0), f.now_us);
+        uint64_t limit_us = health_stall_limit_us(f.pool, fixture_endpoint(&f, 0));
 
         if (limit_us < 700 * MS) {
             stall(&f);
@@ -311,6 +311,6 @@ Test(health_stall, those_who_waited_through_it_do_not_make_it_patient)
         answer(&f, picked_us);
     fixture_pass(&f, 2 * S);
     cr_assert_gt(fixture_view(&f, 0).p99_us, 5 * S, "that is what they had");
-    cr_assert_leq(health_stall_limit_us(f.pool, e, f.now_us), 4 * 50 * MS);
+    cr_assert_leq(health_stall_limit_us(f.pool, e), 4 * 50 * MS);
     fixture_fini(&f);
 }

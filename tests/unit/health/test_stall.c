@@ -22,17 +22,18 @@ Test(stall, nobody_is_judged_before_five_answers)
 {
     uint64_t now_us = S, usual = learn(0, 4, 20000, &now_us, 1000);
 
-    cr_assert_eq(stall_limit_us(usual, 0, &defaults), 0);
+    cr_assert_eq(stall_limit_us(usual, 0, 0, &defaults), 0);
     usual = learn(usual, 1, 20000, &now_us, 1000);
-    cr_assert_eq(stall_limit_us(usual, 0, &defaults), 80000);
-    cr_assert_eq(stall_limit_us(usual, 0, &(struct config_outlier){.stall_min_ms = 50}), 0, "off");
+    cr_assert_eq(stall_limit_us(usual, 0, 0, &defaults), 80000);
+    cr_assert_eq(stall_limit_us(usual, 0, 0, &(struct config_outlier){.stall_min_ms = 50}), 0,
+                 "off");
 }
 
 Test(stall, the_limit_is_never_below_its_minimum)
 {
     uint64_t now_us = S, usual = learn(0, 5, 300, &now_us, 1000);
 
-    cr_assert_eq(stall_limit_us(usual, 0, &defaults), 50000);
+    cr_assert_eq(stall_limit_us(usual, 0, 0, &defaults), 50000);
 }
 
 Test(stall, one_hiccup_does_not_make_the_limit_patient_for_seconds)
@@ -40,12 +41,14 @@ Test(stall, one_hiccup_does_not_make_the_limit_patient_for_seconds)
     uint64_t now_us = 0, usual = learn(0, 100, 5000, &now_us, 1000);
 
     usual = stall_usual_add(usual, 90000, now_us);
-    cr_assert_eq(stall_limit_us(usual, 0, &defaults), 360000, "nothing else is known");
-    cr_assert_eq(stall_limit_us(usual, 6000, &defaults), 112500, "above the peak, not four of it");
-    cr_assert_eq(stall_limit_us(usual, 60000, &defaults), 240000);
-    cr_assert_eq(stall_limit_us(usual, 10000000, &defaults), 360000, "who waited through a stall");
+    cr_assert_eq(stall_limit_us(usual, 0, 0, &defaults), 360000, "nothing else is known");
+    cr_assert_eq(stall_limit_us(usual, 6000, 0, &defaults), 112500,
+                 "above the peak, not four of it");
+    cr_assert_eq(stall_limit_us(usual, 60000, 0, &defaults), 240000);
+    cr_assert_eq(stall_limit_us(usual, 10000000, 0, &defaults), 360000,
+                 "who waited through a stall");
     usual = learn(usual, 40, 5000, &now_us, 1000000);
-    cr_assert_eq(stall_limit_us(usual, 6000, &defaults), 50000);
+    cr_assert_eq(stall_limit_us(usual, 6000, 0, &defaults), 50000);
 }
 
 Test(stall, the_usual_latency_is_a_peak_that_halves_in_five_seconds_of_answers)
@@ -273,7 +276,7 @@ static void usual_run(unsigned seed)
          * may read two steps too high, and fall at half the speed where answers come in bursts. */
         cr_assert(got >= peak * 0.95 - 10 && got <= slow_peak * 1.35 + 10,
                   "seed %u step %u: %f, not %f to %f", seed, step, got, peak, slow_peak);
-        cr_assert_eq(stall_limit_us(usual, 0, &defaults) != 0, step >= 4);
+        cr_assert_eq(stall_limit_us(usual, 0, 0, &defaults) != 0, step >= 4);
     }
 }
 
