@@ -12,8 +12,8 @@ struct admin_target admin_target(const struct server *server, unsigned pool)
     return (struct admin_target){
         .pool = pool,
         .config = &server->config->pools[pool],
-        .balancer = server->pools[pool],
-        .health = server->health_pools[pool],
+        .balancer = server->runtimes[pool]->balancer,
+        .health = server->runtimes[pool]->health,
     };
 }
 

@@ -173,7 +173,7 @@ static struct sample *take_samples(const struct server *server, size_t *ret_coun
     struct sample *samples;
 
     for (size_t p = 0; p < server->config->pool_count; p++)
-        count += balancer_pool_size(server->pools[p]);
+        count += balancer_pool_size(server->runtimes[p]->balancer);
     samples = xcalloc(count + 1, sizeof(*samples));
     for (unsigned p = 0; p < server->config->pool_count; p++) {
         struct admin_target pool = admin_target(server, p);

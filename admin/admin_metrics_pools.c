@@ -77,7 +77,8 @@ static void put_panicking(struct evbuffer *out, const struct server *server, cha
 
     metrics_family(out, name, "gauge", "1 while the pool ignores health.");
     for (size_t i = 0; i < server->config->pool_count; i++)
-        metrics_line(out, name, labels[i], NULL, balancer_pool_panicking(server->pools[i]));
+        metrics_line(out, name, labels[i], NULL,
+                     balancer_pool_panicking(server->runtimes[i]->balancer));
 }
 
 /* Backups have priority "backup"; `where` is "" with locality off. */
@@ -100,7 +101,7 @@ static void put_tiers(struct evbuffer *out, const struct server *server, char *c
     metrics_family(out, "evergate_tier_load_ratio", "gauge",
                    "The part of the pool's requests that a tier gets now, 0 to 1.");
     for (size_t i = 0; i < server->config->pool_count; i++) {
-        unsigned n = balancer_pool_tiers(server->pools[i], tiers, BALANCER_TIERS_MAX);
+        unsigned n = balancer_pool_tiers(server->runtimes[i]->balancer, tiers, BALANCER_TIERS_MAX);
 
         for (unsigned t = 0; t < n; t++)
             put_tier(out, labels[i], &tiers[t]);
@@ -119,7 +120,7 @@ static void put_latency(struct evbuffer *out, const struct server *server, char 
                    "Time to an answer's head that so many of the latest answers stay under.");
     for (size_t i = 0; i < server->config->pool_count; i++) {
         for (size_t q = 0; q < sizeof(quantiles) / sizeof(quantiles[0]); q++) {
-            uint64_t us = health_pool_latency_us(server->health_pools[i], quantiles[q].percent);
+            uint64_t us = health_pool_latency_us(server->runtimes[i]->health, quantiles[q].percent);
 
             if (us > 0)
                 metrics_line_seconds(out, name, labels[i], quantiles[q].label, us);

@@ -130,8 +130,8 @@ bool server_ready(const struct server *server)
     if (server_phase(server) != SERVER_SERVING)
         return false;
     for (size_t p = 0; p < server->config->pool_count; p++)
-        for (unsigned e = 0; e < balancer_pool_size(server->pools[p]); e++)
-            if (endpoint_usable(balancer_pool_endpoint(server->pools[p], e)))
+        for (unsigned e = 0; e < balancer_pool_size(server->runtimes[p]->balancer); e++)
+            if (endpoint_usable(balancer_pool_endpoint(server->runtimes[p]->balancer, e)))
                 return true;
     return server->config->pool_count == 0;
 }

@@ -34,11 +34,9 @@ struct server {
     struct loop loop; /* the control thread's */
     struct worker *workers;
     unsigned worker_count;
-    struct pool_runtime **runtimes;    /* config->pool_count */
-    struct balancer_pool **pools;      /* of the runtimes, for those who only read */
-    struct health_pool **health_pools; /* likewise */
-    struct health *health;             /* the endpoints' condition, and the events */
-    struct server_health *keeper;      /* the health thread */
+    struct pool_runtime **runtimes; /* config->pool_count */
+    struct health *health;          /* the endpoints' condition, and the events */
+    struct server_health *keeper;   /* the health thread */
     unsigned char
         sticky_secret[SERVER_SECRET_BYTES]; /* of this process, for pools without a file */
     struct listen_set *listen; /* per listener: descriptors until workers have them, addresses */

@@ -68,15 +68,10 @@ static void make_pools(struct server *server)
     const struct config *config = server->config;
     struct slice secret = slice_from((const char *)server->sticky_secret, SERVER_SECRET_BYTES);
 
-    server->pools = xcalloc(config->pool_count, sizeof(struct balancer_pool *));
-    server->health_pools = xcalloc(config->pool_count, sizeof(struct health_pool *));
     server->runtimes = xcalloc(config->pool_count, sizeof(struct pool_runtime *));
-    for (size_t i = 0; i < config->pool_count; i++) {
+    for (size_t i = 0; i < config->pool_count; i++)
         server->runtimes[i] = pool_runtime_new(&config->pools[i], &config->place, server->health,
                                                secret, server->started_us);
-        server->pools[i] = server->runtimes[i]->balancer;
-        server->health_pools[i] = server->runtimes[i]->health;
-    }
 }
 
 int server_health_new(struct server *server, char **ret_why)
@@ -122,8 +117,6 @@ void server_health_free(struct server *server)
     for (size_t i = 0; i < server->config->pool_count; i++)
         pool_runtime_free(server->runtimes[i]);
     free(server->runtimes);
-    free(server->pools);
-    free(server->health_pools);
     free(keeper);
     server->keeper = NULL;
 }
@@ -131,11 +124,14 @@ void server_health_free(struct server *server)
 int server_health_open_checks(struct server *server, char **ret_why)
 {
     struct server_health *keeper = server->keeper;
+    size_t count = server->config->pool_count;
+    struct health_pool **pools = xcalloc(count, sizeof(struct health_pool *));
     int rc;
 
-    loop_enter(&keeper->loop);
-    rc = checks_new(&keeper->checks, &keeper->loop, server->config, server->health_pools, ret_why);
-    loop_leave(&keeper->loop);
+    for (size_t i = 0; i < count; i++)
+        pools[i] = server->runtimes[i]->health;
+    rc = checks_new(&keeper->checks, &keeper->loop, server->config, pools, ret_why);
+    free(pools);
     return rc;
 }
 
@@ -236,8 +232,8 @@ void server_check_now(struct server *server, unsigned pool, unsigned endpoint)
 
 void server_fail_back(struct server *server, unsigned pool)
 {
-    balancer_pool_fail_back(server->pools[pool]);
-    health_changed(server->health_pools[pool]);
+    balancer_pool_fail_back(server->runtimes[pool]->balancer);
+    health_changed(server->runtimes[pool]->health);
 }
 
 struct checks_stats server_checks_stats(const struct server *server)

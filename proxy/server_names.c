@@ -70,8 +70,10 @@ static void on_all_applied(void *arg)
     struct server_name *name = arg;
     struct server *server = name->names->server;
 
-    health_set_resolved(server->health_pools[name->pool],
-                        balancer_pool_endpoint(server->pools[name->pool], name->endpoint), true);
+    const struct pool_runtime *runtime = server->runtimes[name->pool];
+
+    health_set_resolved(runtime->health, balancer_pool_endpoint(runtime->balancer, name->endpoint),
+                        true);
 }
 
 /* A worker's thread, or ours while the workers do not run. The last worker that has the first
@@ -133,6 +135,7 @@ static unsigned count_names(const struct config *config)
 static void add_pool(struct server_names *names, unsigned pool)
 {
     const struct config_pool *config = &names->server->config->pools[pool];
+    const struct pool_runtime *runtime = names->server->runtimes[pool];
 
     for (unsigned b = 0; b < config->backend_count; b++) {
         struct server_name *name = &names->v[names->count];
@@ -143,8 +146,7 @@ static void add_pool(struct server_names *names, unsigned pool)
         name->pool = pool;
         name->endpoint = b;
         names->count++;
-        health_set_resolved(names->server->health_pools[pool],
-                            balancer_pool_endpoint(names->server->pools[pool], b), false);
+        health_set_resolved(runtime->health, balancer_pool_endpoint(runtime->balancer, b), false);
     }
 }
 
