@@ -9,6 +9,7 @@
 #include "checks/checks_internal.h"
 #include "checks/process.h"
 #include "net/tls.h"
+#include "upstream/backend.h"
 
 enum {
     CHECKS_CHILDREN_MAX = 32,
@@ -22,25 +23,6 @@ static const struct probe_type *const probe_types[] = {
 };
 
 /* ---- endpoints ---- */
-
-/* As for the traffic: the configured name, else the one it was found by, be that a name or a
- * numeric address; a Unix socket has none. */
-static char *server_name_of(const struct config_pool *config, const struct config_backend *backend)
-{
-    struct address numeric;
-    char text[ADDRESS_TEXT_BYTES];
-
-    if (!config->tls)
-        return NULL;
-    if (config->tls->sni)
-        return xstrdup(config->tls->sni);
-    if (backend->host)
-        return xstrdup(backend->host);
-    if (address_parse(&numeric, slice_str(backend->address)) != EG_OK ||
-        numeric.sa.sa_family == AF_UNIX)
-        return NULL;
-    return xstrdup(address_format_host(&numeric, text));
-}
 
 static void endpoint_set_addresses(struct checks_endpoint *e, const struct address *addresses,
                                    size_t count)
@@ -72,7 +54,7 @@ static int endpoint_init(struct checks_endpoint *e, struct checks_pool *pool, un
     e->pool = pool;
     e->backend = backend;
     e->endpoint = balancer_pool_endpoint(health_pool_balancer(pool->health), index);
-    e->server_name = server_name_of(pool->shared.config, backend);
+    e->server_name = upstream_backend_server_name(pool->shared.config, backend);
     schedule_endpoint_init(e);
     if (backend->host && !backend->check_address)
         return EG_OK;
@@ -96,21 +78,13 @@ static void endpoint_fini(struct checks_endpoint *e)
 
 /* ---- pools ---- */
 
+/* HTTP only: other protocols have names of their own, or none. */
 static int pool_init_tls(struct checks_pool *pool, char **ret_why)
 {
     static const char *const alpn[] = {"http/1.1", NULL};
-    const struct config_pool_tls *tls = pool->shared.config->tls;
 
-    if (!tls)
-        return EG_OK;
-    const struct tls_client_params params = {
-        .ca_path = tls->ca_path,
-        .verify = tls->verify,
-        .cert_path = tls->cert_path,
-        .key_path = tls->key_path,
-        .alpn = pool->type == &probe_http ? alpn : NULL,
-    };
-    return tls_context_new_client(&pool->shared.tls, &params, ret_why);
+    return upstream_backend_tls_new(&pool->shared.tls, pool->shared.config,
+                                    pool->type == &probe_http ? alpn : NULL, ret_why);
 }
 
 static int pool_open_type(struct checks_pool *pool, char **ret_why)

@@ -10,23 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "upstream/backend.h"
 #include "upstream/upstream_internal.h"
-
-/* Which name the backend must prove to be: the configured one, else the one it was found by, be
- * that a name or a numeric address; a Unix socket has none. */
-static char *server_name_of(const struct config_pool *config, const struct config_backend *backend,
-                            const struct address *numeric)
-{
-    char text[ADDRESS_TEXT_BYTES];
-
-    if (!config->tls)
-        return NULL;
-    if (config->tls->sni)
-        return xstrdup(config->tls->sni);
-    if (backend->host)
-        return xstrdup(backend->host);
-    return numeric->sa.sa_family == AF_UNIX ? NULL : xstrdup(address_format_host(numeric, text));
-}
 
 /* Numeric and Unix addresses are parsed once, here; names wait for the resolver. */
 static int endpoint_init(struct upstream_endpoint *endpoint, const struct config_pool *config,
@@ -48,31 +33,15 @@ static int endpoint_init(struct upstream_endpoint *endpoint, const struct config
         endpoint->addresses[0] = address;
         endpoint->address_count = 1;
     }
-    endpoint->server_name = server_name_of(config, backend, &address);
+    endpoint->server_name = upstream_backend_server_name(config, backend);
     return EG_OK;
-}
-
-static int cluster_init_tls(struct upstream_cluster *cluster, char **ret_why)
-{
-    static const char *const alpn[] = {"http/1.1", NULL};
-    const struct config_pool_tls *tls = cluster->config->tls;
-
-    if (!tls)
-        return EG_OK;
-    const struct tls_client_params params = {
-        .ca_path = tls->ca_path,
-        .verify = tls->verify,
-        .cert_path = tls->cert_path,
-        .key_path = tls->key_path,
-        .alpn = alpn,
-    };
-    return tls_context_new_client(&cluster->tls, &params, ret_why);
 }
 
 int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loop,
                          const struct config_pool *config, struct balancer_pool *pool,
                          struct health_pool *health, char **ret_why)
 {
+    static const char *const alpn[] = {"http/1.1", NULL};
     struct upstream_cluster *cluster = xcalloc(1, sizeof(*cluster));
 
     /* An endpoint's index names it in both. */
@@ -98,7 +67,7 @@ int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loo
         }
     }
     if (code == EG_OK)
-        code = cluster_init_tls(cluster, ret_why);
+        code = upstream_backend_tls_new(&cluster->tls, config, alpn, ret_why);
     if (code != EG_OK) {
         upstream_cluster_free(cluster);
         return code;

@@ -6,6 +6,7 @@
  *   deadline.c    response and idle timeouts
  *   idle.c        the idle lists
  *   stall.c       endpoints that hold requests and answer none
+ *   backend.c     who a backend must prove to be; for checks/ as well (backend.h)
  *   cluster.c     one worker's view of a pool: endpoints, addresses, TLS
  *   request.c     the request's bytes: head, chunk framing, what is held while connecting
  *   response.c    the answer's bytes: heads, body, tunnel, end of stream

@@ -18,8 +18,8 @@ ALLOWED = {
     "config": {"base", "net", "http", "config"},
     "balancer": {"base", "net", "http", "config", "balancer"},
     "health": {"base", "net", "http", "config", "balancer", "health"},
-    "checks": {"base", "net", "http", "config", "balancer", "health", "checks"},
     "upstream": {"base", "net", "http", "config", "balancer", "health", "upstream"},
+    "checks": {"base", "net", "http", "config", "balancer", "health", "upstream", "checks"},
     "proxy": {"base", "net", "http", "cache", "config", "balancer", "health", "checks", "upstream",
               "proxy"},
 }
