@@ -139,11 +139,6 @@ static struct exchange_attempt *other_attempt(const struct exchange *x,
     return NULL;
 }
 
-bool exchange_is_attempting(const struct exchange *x)
-{
-    return x->leader != NULL;
-}
-
 void exchange_attempt_release(struct exchange_attempt *a, enum health_result result, int error)
 {
     struct exchange *x = a->x;
@@ -306,7 +301,7 @@ static void on_failed(struct upstream_attempt *u, int code, const char *detail)
               error_text(code), detail != NULL ? detail : "");
     x->error = code;
     exchange_attempt_release(a, ours ? HEALTH_CANCELLED : HEALTH_FAILURE, code);
-    if (!x->head_sent && exchange_is_attempting(x))
+    if (!x->head_sent && x->leader != NULL)
         return; /* the one beside it goes on */
     if (x->head_sent || ours || !exchange_repeat(x, a, code, NULL))
         exchange_fail(x, code);

@@ -159,8 +159,7 @@ static bool try_fallback_pool(struct exchange *x, const char *why)
     tell_fallback(x, "pool", why, "requests go to the fallback pool");
     exchange_stop_waiting(x);
     x->endpoint = NULL;
-    balancer_tried_fini(&x->tried);
-    balancer_tried_init(&x->tried);
+    exchange_forget_tried(x);
     x->attempts_sent = x->attempts_unsent = 0;
     exchange_to_pool(x, (unsigned)pool);
     return true;

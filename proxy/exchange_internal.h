@@ -151,6 +151,8 @@ const struct http_header_edits *exchange_answer_edits(struct exchange *x,
 /* NULL and *ret_error as balancer_pick; else it must be given to exchange_attempt_start or back. */
 struct endpoint *exchange_pick(struct exchange *x, int *ret_error);
 void exchange_give_back(struct exchange *x, struct endpoint *endpoint);
+/* From now on every endpoint may be picked again. */
+void exchange_forget_tried(struct exchange *x);
 
 /* exchange_queue.c */
 /* Others wait already: stand in line behind them. */
@@ -165,7 +167,6 @@ void exchange_try(struct exchange *x);
 void exchange_attempt_start(struct exchange *x, struct endpoint *endpoint, bool hedge);
 void exchange_attempt_release(struct exchange_attempt *a, enum health_result result, int error);
 void exchange_release_all(struct exchange *x, enum health_result result, int error);
-bool exchange_is_attempting(const struct exchange *x);
 void exchange_tunnel_touch(struct exchange *x);
 
 /* exchange_report.c */

@@ -144,6 +144,12 @@ struct endpoint *exchange_pick(struct exchange *x, int *ret_error)
     return balancer_pick(x->runtime->balancer, &request, &x->tried, ret_error);
 }
 
+void exchange_forget_tried(struct exchange *x)
+{
+    balancer_tried_fini(&x->tried);
+    balancer_tried_init(&x->tried);
+}
+
 void exchange_give_back(struct exchange *x, struct endpoint *endpoint)
 {
     uint64_t now_us = x->worker->loop.now_us;

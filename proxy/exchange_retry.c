@@ -88,12 +88,6 @@ static struct retry_question question_of(struct exchange *x, const struct exchan
     };
 }
 
-static void forget_tried(struct exchange *x)
-{
-    balancer_tried_fini(&x->tried);
-    balancer_tried_init(&x->tried);
-}
-
 static void repeat_on(struct exchange *x, struct endpoint *endpoint, struct retry_answer verdict)
 {
     if (verdict.what == RETRY_NOW) {
@@ -126,7 +120,7 @@ static struct endpoint *pick_same(struct exchange *x, const struct retry_questio
     *verdict = retry_same_endpoint(question);
     if (verdict->what == RETRY_NO)
         return NULL;
-    forget_tried(x);
+    exchange_forget_tried(x);
     return pick_paid(x, verdict->costs_budget, &error);
 }
 
