@@ -20,6 +20,8 @@ from lib.wire import ConnectionEnded
 POST = head("POST", headers=[("Content-Length", "4")]) + b"body"
 LONG = "10m"  # longer than any test: what it belongs to must not be what ends the test
 
+STALLS_SOON = {**NO_OUTLIER, "stall_factor": 4, "stall_min": "50ms"}
+
 FAST = {"breaker": breaker(), "retry": retry(), "outlier": NO_OUTLIER,
         "timeouts": {"connect": ms(500), "response": ms(1500)}}
 
@@ -80,7 +82,7 @@ def test_a_killed_server_costs_no_request_and_serves_again_when_it_is_back(stage
 def test_a_stopped_server_costs_no_request_and_serves_again_when_it_goes_on(stage):
     """It accepts and never answers: without the stall detection each would wait for minutes."""
     servers, _, proxy, admin = real_pair(
-        stage, outlier={**NO_OUTLIER, "stall_factor": 4}, timeouts={"response": LONG})
+        stage, outlier=STALLS_SOON, timeouts={"response": LONG})
     serve(stage, proxy, 100)
     servers["a"].process.send_signal(signal.SIGSTOP)
     assert Crowd(proxy, 8).statuses() == {200: 8}
@@ -111,7 +113,7 @@ def test_a_half_dead_endpoint_is_ejected_for_its_error_rate(stage):
 
 def test_a_slow_endpoint_is_left_to_those_that_answer(stage):
     a, _, proxy, admin = failover_pair(
-        stage, outlier={**NO_OUTLIER, "stall_factor": 4}, timeouts={"response": LONG})
+        stage, outlier=STALLS_SOON, timeouts={"response": LONG})
     serve(stage, proxy, 100)
     a.mood = "hold"
     assert Crowd(proxy, 8).statuses() == {200: 8}
@@ -470,7 +472,7 @@ def test_no_more_than_max_ejected_percent_are_ejected(stage):
 
 # ---- Stall detection ----
 
-STALL = {"outlier": {**NO_OUTLIER, "stall_factor": 4, "stall_min": "50ms"},
+STALL = {"outlier": STALLS_SOON,
          "timeouts": {"response": LONG}, "breaker": NO_BREAKER, "retry": retry()}
 
 

@@ -47,8 +47,11 @@ def backend_list(backends):
     return groups
 
 
-def pool(name, backends, **settings):
-    return {"name": name, **settings, "backends": backend_list(backends)}
+def pool(name, backends, outlier=None, **settings):
+    """A machine that runs many tests at once halts a backend for a moment now and then. That is no
+    stall unless the test is about stalls."""
+    outlier = {"stall_min": "10s", **(outlier or {})}
+    return {"name": name, "outlier": outlier, **settings, "backends": backend_list(backends)}
 
 
 def simple(backends, listener=None, pool_settings=None, routes=None, **top):
