@@ -103,7 +103,7 @@ static void ring_uncount_retry(const struct ring *ring, uint64_t now_us)
 static bool ring_within(const struct ring *ring, const struct retry_budget *budget, uint64_t now_us)
 {
     uint32_t tick = ring_tick(ring, now_us);
-    uint64_t requests = 0, retries = 0, allowed;
+    uint64_t requests = 0, retries = 0, allowed, least;
 
     for (unsigned i = 0; i < ring->count; i++) {
         uint64_t slot = atomic_load(&ring->slots[i]);
@@ -115,20 +115,26 @@ static bool ring_within(const struct ring *ring, const struct retry_budget *budg
         requests += slot_requests(slot);
         retries += slot_retries(slot);
     }
-    allowed = requests * budget->percent / 100;
-    if (allowed < (uint64_t)budget->min_per_second * ring->seconds)
-        allowed = (uint64_t)budget->min_per_second * ring->seconds;
-    return retries <= allowed;
+    allowed = requests * atomic_load_explicit(&budget->percent, memory_order_relaxed) / 100;
+    least = (uint64_t)atomic_load_explicit(&budget->min_per_second, memory_order_relaxed) *
+            ring->seconds;
+    return retries <= (allowed > least ? allowed : least);
 }
 
 void retry_budget_init(struct retry_budget *budget, unsigned percent, unsigned min_per_second)
 {
-    budget->percent = percent;
-    budget->min_per_second = min_per_second;
+    atomic_init(&budget->percent, percent);
+    atomic_init(&budget->min_per_second, min_per_second);
     for (unsigned i = 0; i < RETRY_BUDGET_SHORT_SLOTS; i++)
         atomic_init(&budget->short_slots[i], 0);
     for (unsigned i = 0; i < RETRY_BUDGET_LONG_SLOTS; i++)
         atomic_init(&budget->long_slots[i], 0);
+}
+
+void retry_budget_change(struct retry_budget *budget, unsigned percent, unsigned min_per_second)
+{
+    atomic_store_explicit(&budget->percent, percent, memory_order_relaxed);
+    atomic_store_explicit(&budget->min_per_second, min_per_second, memory_order_relaxed);
 }
 
 void retry_budget_deposit(struct retry_budget *budget, unsigned n, uint64_t now_us)

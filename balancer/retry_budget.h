@@ -39,13 +39,15 @@ enum {
 };
 
 struct retry_budget {
-    unsigned percent;
-    unsigned min_per_second;
+    _Atomic unsigned percent, min_per_second;
     _Alignas(64) _Atomic uint64_t short_slots[RETRY_BUDGET_SHORT_SLOTS];
     _Atomic uint64_t long_slots[RETRY_BUDGET_LONG_SLOTS];
 };
 
 void retry_budget_init(struct retry_budget *budget, unsigned percent, unsigned min_per_second);
+
+/* Other limits from now on; what was counted stays. Any thread. */
+void retry_budget_change(struct retry_budget *budget, unsigned percent, unsigned min_per_second);
 
 /* `n` requests came. A worker may save them up, to 64 or for some milliseconds: what it has not
  * told yet does not count. Any thread. */

@@ -18,11 +18,19 @@ static size_t bucket_count_for(uint64_t limit_bytes)
     return count;
 }
 
+static void cache_set_params(struct cache *cache, const struct cache_params *params)
+{
+    atomic_store(&cache->limit_bytes, params->limit_bytes);
+    atomic_store(&cache->entry_bytes, params->entry_bytes);
+    atomic_store(&cache->stale_ms, params->stale_ms);
+    atomic_store(&cache->own_cookie, params->own_cookie);
+}
+
 struct cache *cache_new(const struct cache_params *params)
 {
     struct cache *cache = xcalloc(1, sizeof(*cache));
 
-    cache->params = *params;
+    cache_set_params(cache, params);
     CHECK(getentropy(cache->seed, sizeof(cache->seed)) == 0);
     CHECK(pthread_mutex_init(&cache->lock, NULL) == 0);
     cache->bucket_count = bucket_count_for(params->limit_bytes);
@@ -31,6 +39,12 @@ struct cache *cache_new(const struct cache_params *params)
         list_init(&cache->buckets[i]);
     list_init(&cache->lru);
     return cache;
+}
+
+void cache_change(struct cache *cache, const struct cache_params *params)
+{
+    cache_set_params(cache, params);
+    cache_make_room(cache);
 }
 
 void cache_free(struct cache *cache)
@@ -79,7 +93,7 @@ struct cache_entry *cache_find_stale(struct cache *cache, const struct cache_key
         return NULL;
     pthread_mutex_lock(&cache->lock);
     entry = cache_index_find_locked(cache, &normal, hash, &request->fields);
-    if (entry && !cache_may_serve(&entry->rule, &asked, wall_s, cache->params.stale_ms))
+    if (entry && !cache_may_serve(&entry->rule, &asked, wall_s, atomic_load(&cache->stale_ms)))
         entry = NULL;
     if (entry) {
         atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);

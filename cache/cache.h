@@ -35,9 +35,13 @@ struct cache_params {
     uint64_t stale_ms;      /* how long beyond its freshness an answer may be served, unless its own
                                stale-if-error says less or more */
     const char *own_cookie; /* a cookie of the proxy's own, which makes no answer a personal one;
-                               NULL: none; outlives the cache */
+                               NULL: none; outlives the cache or the next change */
 };
 struct cache *cache_new(const struct cache_params *params);
+/* Other limits from now on; what is over them goes as soon as nobody reads it. A limit of 0 keeps
+ * nothing. The old own_cookie may be looked at until every thread has left the functions here that
+ * it is in. Any thread. */
+void cache_change(struct cache *cache, const struct cache_params *params);
 void cache_free(struct cache *cache); /* every entry must have been released */
 
 /* What names an answer: RFC 9111 section 2. */

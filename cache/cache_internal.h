@@ -59,7 +59,8 @@ struct cache_entry {
 };
 
 struct cache {
-    struct cache_params params;
+    _Atomic uint64_t limit_bytes, entry_bytes, stale_ms; /* see cache_params */
+    const char *_Atomic own_cookie;
     uint64_t seed[2];
     _Atomic uint64_t bytes, recording_bytes; /* the latter: of entries not inserted yet */
     _Atomic uint64_t refused;
@@ -88,6 +89,8 @@ void cache_entry_unref(struct cache_entry *entry);
  * recently used. False, and nothing was thrown out, where recordings together would take more than
  * half of the cache; one alone may have all of it. */
 bool cache_reserve(struct cache *cache, size_t own_bytes, size_t size_bytes);
+/* The limit is another one. */
+void cache_make_room(struct cache *cache);
 void cache_unreserve(struct cache *cache, size_t size_bytes);
 
 /* Takes over the reference. Replaces the same variant, and every variant where this answer or that

@@ -50,7 +50,7 @@ static struct cache_entry *victim_locked(struct cache *cache)
 
 static bool make_room_locked(struct cache *cache, size_t size_bytes)
 {
-    while (atomic_load(&cache->bytes) + size_bytes > cache->params.limit_bytes) {
+    while (atomic_load(&cache->bytes) + size_bytes > atomic_load(&cache->limit_bytes)) {
         struct cache_entry *victim = victim_locked(cache);
 
         if (victim == NULL)
@@ -59,6 +59,13 @@ static bool make_room_locked(struct cache *cache, size_t size_bytes)
         cache->evicted++;
     }
     return true;
+}
+
+void cache_make_room(struct cache *cache)
+{
+    pthread_mutex_lock(&cache->lock);
+    make_room_locked(cache, 0);
+    pthread_mutex_unlock(&cache->lock);
 }
 
 bool cache_reserve(struct cache *cache, size_t own_bytes, size_t size_bytes)
@@ -70,7 +77,7 @@ bool cache_reserve(struct cache *cache, size_t own_bytes, size_t size_bytes)
     /* A burst of large answers on their way must not throw out everything that is complete. */
     recording_bytes = atomic_load(&cache->recording_bytes);
     fits = (recording_bytes == own_bytes ||
-            recording_bytes + size_bytes <= cache->params.limit_bytes / 2) &&
+            recording_bytes + size_bytes <= atomic_load(&cache->limit_bytes) / 2) &&
            make_room_locked(cache, size_bytes);
     if (fits) {
         atomic_fetch_add(&cache->bytes, size_bytes);

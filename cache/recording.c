@@ -41,11 +41,11 @@ static const char *objection(const struct cache *cache, const struct http_reques
         .asked = &asked,
         .control = control,
         .freshness = freshness,
-        .own_cookie = slice_str(cache->params.own_cookie),
+        .own_cookie = slice_str(atomic_load(&cache->own_cookie)),
     };
 
     if (response->framing == HTTP_FRAMING_LENGTH &&
-        response->content_length > cache->params.entry_bytes)
+        response->content_length > atomic_load(&cache->entry_bytes))
         return "too large";
     return cache_storable_objection(&question);
 }
@@ -92,7 +92,7 @@ static bool take_room(struct cache_entry *entry, size_t capacity)
 static bool grow(struct cache_entry *entry, size_t needed)
 {
     const struct cache_recording *recording = &entry->recording;
-    size_t limit = entry->cache->params.entry_bytes, capacity = recording->capacity;
+    size_t limit = atomic_load(&entry->cache->entry_bytes), capacity = recording->capacity;
 
     if (needed > limit)
         return false;

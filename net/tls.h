@@ -50,7 +50,8 @@ int tls_context_new_server(struct tls_context **ret_context, const struct tls_se
                            char **ret_why) WARN_UNUSED;
 int tls_context_new_client(struct tls_context **ret_context, const struct tls_client_params *params,
                            char **ret_why) WARN_UNUSED;
-/* The context must outlive its sessions. NULL is fine. */
+/* Its sessions go on with it: a context can be replaced by another while they last. NULL is fine.
+ * Context and sessions belong to one thread (who made the context may be another one, before). */
 void tls_context_free(struct tls_context *context);
 
 /* A server-side session for one accepted connection; given to transport_init_accepted. */

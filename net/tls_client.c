@@ -43,7 +43,7 @@ static int set_verification(SSL_CTX *ctx, const struct tls_client_params *params
 int tls_context_new_client(struct tls_context **ret_context, const struct tls_client_params *params,
                            char **ret_why)
 {
-    struct tls_context *context = xcalloc(1, sizeof(*context));
+    struct tls_context *context = tls_context_alloc();
     int err;
 
     ERR_clear_error();

@@ -86,9 +86,17 @@ unsigned char *tls_alpn_wire(const char *const *names, unsigned *ret_size)
     return wire;
 }
 
+struct tls_context *tls_context_alloc(void)
+{
+    struct tls_context *context = xcalloc(1, sizeof(*context));
+
+    context->refs = 1;
+    return context;
+}
+
 void tls_context_free(struct tls_context *context)
 {
-    if (!context)
+    if (!context || --context->refs > 0)
         return;
     tls_sni_free(context->sni);
     SSL_CTX_free(context->ctx);

@@ -12,6 +12,7 @@ struct transport;
 struct tls_sni;
 
 struct tls_context {
+    unsigned refs;       /* the owner's, and one per session: its callbacks may look at us */
     SSL_CTX *ctx;        /* new sessions start here; a server's default certificate */
     struct tls_sni *sni; /* server only */
     unsigned char *alpn; /* wire format: length-prefixed names */
@@ -21,6 +22,7 @@ struct tls_context {
 
 struct tls_session {
     SSL *ssl;
+    struct tls_context *context; /* a reference */
     struct transport *t; /* set by tls_session_attach */
     bool client;
     bool established;
@@ -42,6 +44,8 @@ struct tls_session {
 
 /* "PATH: WHAT: OpenSSL's reason"; EG_E_INTERNAL. Empties OpenSSL's error queue. */
 int tls_explain(char **ret_why, const char *path, const char *what);
+
+struct tls_context *tls_context_alloc(void); /* zeroed, with one reference */
 
 /* What servers and clients have in common. NULL only when OpenSSL cannot make a context. */
 SSL_CTX *tls_ctx_new(bool client, enum tls_version min_version);

@@ -129,7 +129,7 @@ static SSL_CTX *server_ctx_new(struct tls_context *context, const struct tls_ser
 int tls_context_new_server(struct tls_context **ret_context, const struct tls_server_params *params,
                            char **ret_why)
 {
-    struct tls_context *context = xcalloc(1, sizeof(*context));
+    struct tls_context *context = tls_context_alloc();
     unsigned char sid[32];
     int err = 0;
 

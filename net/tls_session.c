@@ -84,6 +84,8 @@ static struct tls_session *session_new(struct tls_context *context)
     BIO *bio;
 
     pthread_once(&bio_once, make_bio_method);
+    context->refs++;
+    s->context = context;
     s->client = context->client;
     s->ssl = SSL_new(context->ctx);
     bio = BIO_new(bio_method);
@@ -161,6 +163,7 @@ void tls_session_free(struct tls_session *session)
     if (!session->failed)
         SSL_set_shutdown(session->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(session->ssl);
+    tls_context_free(session->context);
     bytes_fini(&session->pending);
     free(session->server_name);
     free(session);

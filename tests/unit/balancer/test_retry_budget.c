@@ -36,6 +36,16 @@ Test(retry_budget, a_share_of_the_last_second_is_granted)
     cr_expect_eq(withdraw_all(&budget, 21000000), 0);
 }
 
+Test(retry_budget, another_limit_counts_at_once_and_what_was_granted_stays_counted)
+{
+    struct retry_budget budget;
+
+    retry_budget_init(&budget, 20, 3);
+    cr_expect_eq(withdraw_all(&budget, 5000000), 3);
+    retry_budget_change(&budget, 20, 5);
+    cr_expect_eq(withdraw_all(&budget, 5000000), 2);
+}
+
 Test(retry_budget, traffic_of_a_minute_ago_is_no_credit)
 {
     struct retry_budget budget;

@@ -360,3 +360,20 @@ Test(cache, an_entry_outlives_its_place_in_the_index)
     cr_expect_eq(cache_stats(cache).entries, 1);
     cache_release(&served.entry);
 }
+
+Test(cache, a_smaller_limit_throws_out_at_once_what_nobody_reads)
+{
+    static const char fresh[] =
+        "Date: Sun, 06 Nov 1994 08:49:27 GMT\r\nCache-Control: max-age=60\r\n";
+    const struct cache_params nothing = {.stale_ms = 1000};
+    struct served served;
+
+    cr_assert(fixture_store(cache, "", fresh, "hello"));
+    cr_assert(serve(&served, "GET", "", 20));
+    cache_change(cache, &nothing);
+    cr_expect_slice(cache_entry_body(served.entry), "hello", "a reader keeps what it has");
+    cache_release(&served.entry);
+    cache_change(cache, &nothing);
+    cr_expect_eq(cache_stats(cache).bytes, 0);
+    cr_expect_not(fixture_store(cache, "", fresh, "hello"));
+}
