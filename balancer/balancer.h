@@ -55,6 +55,7 @@ struct endpoint {
     uint64_t hash;       /* of the id: stable across restarts, for the hashing algorithms */
     unsigned index;      /* position in its pool: names it in tried sets and per-worker arrays */
     unsigned level;      /* of its pool's tiers, by priority and distance: see tiers.h */
+    void *health;        /* health's knowledge of it; the balancer never looks */
 
     /* Inputs to pick, written by health/ and management. */
     _Atomic unsigned weight;          /* as configured, or changed by an operator */
@@ -71,6 +72,7 @@ struct endpoint {
 
     _Atomic bool ejected; /* by outlier detection */
     _Atomic bool draining;
+    _Atomic bool tripped;   /* its breaker was opened by hand: not even panic overrides that */
     _Atomic bool resolved;  /* false: no address is known for its name yet */
     _Atomic bool panicking; /* its pool ignores health: see config_failover.panic_percent */
 

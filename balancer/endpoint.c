@@ -105,6 +105,7 @@ static enum balancer_preference judge(const struct endpoint *e, bool has_probes)
 static bool is_trusted(const struct endpoint *e)
 {
     return atomic_load_explicit(&e->panicking, memory_order_relaxed) &&
+           !atomic_load_explicit(&e->tripped, memory_order_relaxed) &&
            atomic_load_explicit(&e->status, memory_order_relaxed) != ENDPOINT_DRAINING;
 }
 
