@@ -9,6 +9,12 @@ void breaker_init(struct breaker *breaker, const struct config_breaker *config, 
     window_init(&breaker->window, config->window_ms);
 }
 
+void breaker_change(struct breaker *breaker, const struct config_breaker *config)
+{
+    breaker->config = config;
+    window_change(&breaker->window, config->window_ms);
+}
+
 /* The one place where the state changes. */
 static enum breaker_effect breaker_set(struct breaker *breaker, enum breaker_state state,
                                        enum breaker_cause cause, uint64_t now_us)

@@ -63,7 +63,7 @@ struct breaker_failure {
 };
 
 struct breaker {
-    const struct config_breaker *config;
+    const struct config_breaker *config; /* referenced, until breaker_change */
     enum breaker_state state;
     enum breaker_cause cause;
     uint64_t since_us;                       /* in this state */
@@ -82,6 +82,9 @@ struct breaker {
 };
 
 void breaker_init(struct breaker *breaker, const struct config_breaker *config, uint64_t now_us);
+
+/* Other settings from now on; state and timers stay, a window of another length starts anew. */
+void breaker_change(struct breaker *breaker, const struct config_breaker *config);
 
 /* `count` requests succeeded lately. Only the volume of the window: breaker_success says what one
  * of them means. Successes need to be shown one by one only while `row` is not 0 or the breaker not

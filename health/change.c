@@ -33,6 +33,12 @@ static void change_places_locked(struct record *r)
     atomic_store(&r->endpoint->probes, out < wanted ? wanted - out : 0);
 }
 
+void change_settings_locked(struct record *r)
+{
+    if (places_wanted(r) != r->places)
+        change_places_locked(r);
+}
+
 void change_place_back_locked(struct record *r)
 {
     if (r->overdrawn > 0)
@@ -52,8 +58,8 @@ bool record_place_left(const struct record *r)
  * neither can stand in for another. */
 bool pool_has_usable(const struct health_pool *pool, const struct record *besides)
 {
-    for (unsigned i = 0; i < pool->size; i++) {
-        const struct record *r = &pool->records[i];
+    for (unsigned i = 0; i < pool->count; i++) {
+        const struct record *r = pool->records[i];
 
         if (r != besides && r->stall.state == STALL_CLEAR && r->breaker.state == BREAKER_CLOSED &&
             endpoint_usable(r->endpoint))
@@ -91,6 +97,7 @@ void change_breaker_locked(struct health_pool *pool, struct record *r, enum brea
     enum breaker_state to = r->breaker.state;
     struct health_event event;
 
+    atomic_store(&r->endpoint->tripped, breaker_is_tripped(&r->breaker));
     /* Places before the state that gives them out, and the state before they are taken away. */
     if (to == BREAKER_HALF_OPEN) {
         change_places_locked(r);
@@ -120,9 +127,9 @@ void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t 
 
     atomic_store(&r->endpoint->ejected, ejected);
     snprintf(r->ejected_why, sizeof(r->ejected_why), "%s", ejected ? why : "");
-    if (ejected)
+    if (ejected && !r->leaving)
         pool->ejected++;
-    else
+    else if (!r->leaving)
         pool->ejected--;
     event_init(&event, EVENT_OUTLIER, ejected ? "serving" : "ejected",
                ejected ? "ejected" : "returned", why, now_us - since_us);
@@ -156,9 +163,18 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
 
 static enum endpoint_status record_status(const struct health_pool *pool, const struct record *r)
 {
-    if (r->draining)
+    if (r->draining || r->leaving)
         return ENDPOINT_DRAINING;
-    return pool->config->health != NULL ? r->check.status : ENDPOINT_HEALTHY;
+    return pool_config(pool)->health != NULL ? r->check.status : ENDPOINT_HEALTHY;
+}
+
+static void status_store(struct record *r, enum endpoint_status to, const char *why,
+                         uint64_t now_us)
+{
+    atomic_store(&r->endpoint->draining, to == ENDPOINT_DRAINING);
+    atomic_store(&r->endpoint->status, to);
+    snprintf(r->why, sizeof(r->why), "%s", why);
+    r->status_since_us = now_us;
 }
 
 void change_status_locked(struct health_pool *pool, struct record *r, const char *why,
@@ -170,18 +186,48 @@ void change_status_locked(struct health_pool *pool, struct record *r, const char
 
     if (from == to)
         return;
-    atomic_store(&r->endpoint->draining, to == ENDPOINT_DRAINING);
-    atomic_store(&r->endpoint->status, to);
-    snprintf(r->why, sizeof(r->why), "%s", why);
     event_init(&event, drain ? EVENT_DRAIN : EVENT_HEALTH, endpoint_status_name(from),
                endpoint_status_name(to), why, now_us - r->status_since_us);
     event.severity = to == ENDPOINT_UNHEALTHY  ? loss_severity(pool)
                      : to == ENDPOINT_DEGRADED ? EVENT_WARN
                                                : EVENT_INFO;
-    r->status_since_us = now_us;
+    status_store(r, to, why, now_us);
     next_status(pool, r, to, now_us, &event);
     tell_locked(pool, r, &event);
     pool->status_changed = true;
+    health_wake_changed(pool);
+}
+
+/* ---- Coming and going ---- */
+
+void change_join_locked(struct health_pool *pool, struct record *r, const char *why, bool starting,
+                        uint64_t now_us)
+{
+    enum endpoint_status status = record_status(pool, r);
+    struct health_event event;
+
+    status_store(r, status, r->draining ? "drained by the configuration" : "", now_us);
+    r->heard_of = status;
+    if (!starting) {
+        r->away = true; /* it has never served: so it starts slowly */
+        event_init(&event, EVENT_ENDPOINT, "", "registered", why, 0);
+        next_status(pool, r, status, now_us, &event);
+        tell_locked(pool, r, &event);
+    }
+    health_wake_changed(pool);
+}
+
+void change_leave_locked(struct health_pool *pool, struct record *r, const char *why,
+                         uint64_t now_us)
+{
+    struct health_event event;
+
+    event_init(&event, EVENT_ENDPOINT, "", "deregistered", why, 0);
+    next_status(pool, r, ENDPOINT_DRAINING, now_us, &event);
+    tell_locked(pool, r, &event);
+    r->leaving = true;
+    r->left_busy = atomic_load(&r->endpoint->active) > 0;
+    status_store(r, ENDPOINT_DRAINING, why, now_us);
     health_wake_changed(pool);
 }
 
@@ -209,10 +255,12 @@ static void settle_return_locked(struct health_pool *pool, struct record *r)
     if (status == ENDPOINT_UNHEALTHY || status == ENDPOINT_DRAINING || r->outlier.ejected ||
         r->breaker.state != BREAKER_CLOSED) {
         r->away = true;
+        r->returning = false;
     } else if (r->away && serves) {
         r->away = false;
         r->returning = true;
-        pool->someone_returns = true;
+        atomic_store(&pool->someone_returns, true);
+        health_wake_changed(pool);
     }
 }
 

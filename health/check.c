@@ -15,6 +15,12 @@ void check_count_forget(struct check_count *count)
     };
 }
 
+void check_count_trust(struct check_count *count)
+{
+    check_count_forget(count);
+    count->status = ENDPOINT_HEALTHY;
+}
+
 static void check_count_rows(struct check_count *count, enum check_verdict verdict)
 {
     count->passed = verdict == CHECK_PASS ? count->passed + 1 : 0;
@@ -65,7 +71,7 @@ bool check_count_hurries(const struct check_count *count)
 {
     switch (count->status) {
     case ENDPOINT_HEALTHY:
-        return count->last != CHECK_PASS;
+        return count->passed == 0; /* trusted without a verdict, too */
     case ENDPOINT_DEGRADED:
         return count->last != CHECK_DEGRADED;
     case ENDPOINT_UNKNOWN:

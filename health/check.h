@@ -34,6 +34,9 @@ void check_count_init(struct check_count *count);
 /* Nothing is known any more (a drain ended); the totals stay. */
 void check_count_forget(struct check_count *count);
 
+/* Checks begin for an endpoint that serves already: healthy until they say otherwise. */
+void check_count_trust(struct check_count *count);
+
 /* True when the status changed. */
 bool check_count_add(struct check_count *count, const struct config_health *config,
                      enum check_verdict verdict);

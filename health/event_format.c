@@ -12,7 +12,8 @@ const char *event_type_name(enum event_type type)
         [EVENT_HEALTH] = "health",     [EVENT_BREAKER] = "breaker",   [EVENT_OUTLIER] = "outlier",
         [EVENT_STALL] = "stall",       [EVENT_DRAIN] = "drain",       [EVENT_FAILOVER] = "failover",
         [EVENT_FAILBACK] = "failback", [EVENT_PANIC] = "panic",       [EVENT_RECOVERY] = "recovery",
-        [EVENT_FALLBACK] = "fallback", [EVENT_OVERLOAD] = "overload",
+        [EVENT_FALLBACK] = "fallback", [EVENT_OVERLOAD] = "overload", [EVENT_ENDPOINT] = "endpoint",
+        [EVENT_CONFIG] = "config",     [EVENT_UPGRADE] = "upgrade",
     };
 
     return (unsigned)type < EVENT_TYPE_COUNT ? names[type] : "unknown";
@@ -65,6 +66,37 @@ static void line_add_since(struct line *line, const struct health_event *event)
         line_add(line, "; was %s for %s", event->from, was.text);
 }
 
+/* Whom it is about. An endpoint without an id of its own has its address for it. */
+static void line_add_who(struct line *line, const struct health_event *event)
+{
+    if (event->pool[0] != '\0')
+        line_add(line, "pool \"%s\": ", event->pool);
+    if (event->endpoint[0] == '\0')
+        return;
+    line_add(line, "endpoint \"%s\"", event->endpoint);
+    if (event->address[0] != '\0' && strcmp(event->endpoint, event->address) != 0)
+        line_add(line, " (%s)", event->address);
+    line_add(line, ": ");
+}
+
+/* What became what: "breaker closed -> open", "registered", "config: 3 -> 4". */
+static void line_add_what(struct line *line, const struct health_event *event)
+{
+    bool of_process = event->pool[0] == '\0', of_itself;
+    bool both = event->from[0] != '\0' && event->to[0] != '\0';
+
+    of_itself = event->type == EVENT_ENDPOINT && event->to[0] != '\0';
+    if (!of_itself)
+        line_add(line, "%s", event_type_name(event->type));
+    if (event->from[0] == '\0' && event->to[0] == '\0')
+        return;
+    line_add(line, "%s%s%s%s",
+             of_itself    ? ""
+             : of_process ? ": "
+                          : " ",
+             event->from, both ? " -> " : "", event->to);
+}
+
 size_t event_format(const struct health_event *event, char *out, size_t capacity)
 {
     struct line line = {.out = out, .capacity = capacity};
@@ -72,20 +104,8 @@ size_t event_format(const struct health_event *event, char *out, size_t capacity
     if (capacity == 0)
         return 0;
     out[0] = '\0';
-    line_add(&line, "pool \"%s\": ", event->pool);
-    if (event->endpoint[0] != '\0')
-        line_add(&line, "endpoint \"%s\"", event->endpoint);
-    /* An endpoint without an id of its own has its address for it. */
-    if (event->endpoint[0] != '\0' && event->address[0] != '\0' &&
-        strcmp(event->endpoint, event->address) != 0)
-        line_add(&line, " (%s)", event->address);
-    if (event->endpoint[0] != '\0')
-        line_add(&line, ": ");
-    line_add(&line, "%s", event_type_name(event->type));
-    if (event->from[0] != '\0' && event->to[0] != '\0')
-        line_add(&line, " %s -> %s", event->from, event->to);
-    else
-        line_add(&line, " %s%s", event->from, event->to);
+    line_add_who(&line, event);
+    line_add_what(&line, event);
     if (event->why[0] != '\0')
         line_add(&line, ": %s", event->why);
     line_add_since(&line, event);

@@ -21,9 +21,10 @@
 
 enum { QUIET_PLACES = 4096, QUIET_TRIES = 8, QUIET_US = 1000000 };
 
-/* An endpoint (or a pool as a whole) that was logged less than a second ago. */
+/* An endpoint (or a pool as a whole, or the process in one matter) that was logged less than a
+ * second ago. */
 struct quiet {
-    uint64_t key;     /* of pool and endpoint; 0: free */
+    uint64_t key;     /* of pool and endpoint, or of the type; 0: free */
     uint64_t next_us; /* from when on it may be logged again */
     uint64_t last_id; /* the latest event that was held back */
     unsigned held;    /* how many were */
@@ -91,6 +92,9 @@ static uint64_t quiet_key(const struct health_event *event)
     uint64_t key =
         balancer_hash(slice_str(event->pool)) * 31 + balancer_hash(slice_str(event->endpoint));
 
+    /* A refused reload must not be held back by an upgrade that began. */
+    if (event->pool[0] == '\0')
+        key += event->type;
     return key != 0 ? key : 1;
 }
 

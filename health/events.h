@@ -3,9 +3,9 @@
  * night: who, from what to what, why with the last evidence, since when, and what comes next.
  *
  * They are kept in a ring of a fixed number and written to the operator's log, there at most one
- * line per second and endpoint; the next line says how many were held back. The ring forgets none
- * of the last N whatever the log did. It belongs to the process, not to a configuration: it lives
- * across reloads.
+ * line per second and endpoint (or pool, or type of the process's own); the next line says how many
+ * were held back. The ring forgets none of the last N whatever the log did. It belongs to the
+ * process, not to a configuration: it lives across reloads.
  *
  * Threads: every function may be called from any thread; a mutex guards the ring, held for a copy.
  */
@@ -28,6 +28,9 @@ enum event_type {
     EVENT_RECOVERY, /* a recovery action was started, ended, given up, held back */
     EVENT_FALLBACK, /* a pool began or ceased to answer from its fallback */
     EVENT_OVERLOAD, /* a pool began or ceased to refuse requests for its limits */
+    EVENT_ENDPOINT, /* registered, changed, deregistered; gone: its last request has ended */
+    EVENT_CONFIG,   /* of the process: a change of the configuration was done or refused */
+    EVENT_UPGRADE,  /* of the process: another binary takes over */
     EVENT_TYPE_COUNT,
 };
 const char *event_type_name(enum event_type type); /* "health", "breaker", ... */
@@ -40,7 +43,7 @@ struct health_event {
     uint64_t wall_us; /* set by events_add */
     enum event_type type;
     enum event_severity severity;
-    char pool[64], endpoint[64]; /* endpoint "": the pool as a whole */
+    char pool[64], endpoint[64]; /* endpoint "": the pool as a whole; both "": the process */
     char address[64];            /* of the endpoint */
     char from[24], to[24];
     char why[192];   /* "5 failures in a row, the last: backend refused the connection" */
@@ -66,8 +69,8 @@ uint64_t events_last_id(struct events *events);
 uint64_t events_count(struct events *events, enum event_type type); /* since the start */
 
 /* The log's line without time and level: pool "api": endpoint "a" (127.0.0.1:8081): breaker closed
- * -> open: WHY; was closed for 3 h 12 m; NEXT. Returns its size, cut to fit. Control characters
- * are replaced. Pure. */
+ * -> open: WHY; was closed for 3 h 12 m; NEXT. Of the process: config: 3 -> 4: WHY; NEXT. Returns
+ * its size, cut to fit. Control characters are replaced. Pure. */
 enum { EVENT_LINE_BYTES = 768 }; /* enough for any */
 size_t event_format(const struct health_event *event, char *out, size_t capacity);
 

@@ -21,8 +21,11 @@ static void health_pool_free(struct health_pool *pool)
 {
     pthread_mutex_destroy(&pool->mutex);
     pthread_mutex_destroy(&pool->telling);
-    free(pool->pending);
+    for (unsigned i = 0; i < pool->count; i++)
+        free(pool->records[i]);
     free(pool->records);
+    free(pool->pending);
+    free(pool->name);
     free(pool);
 }
 
@@ -42,27 +45,8 @@ struct events *health_events(struct health *health)
     return health->events;
 }
 
-static void record_init(struct health_pool *pool, unsigned index, uint64_t now_us)
-{
-    struct record *r = &pool->records[index];
-
-    r->endpoint = balancer_pool_endpoint(pool->balancer, index);
-    check_count_init(&r->check);
-    breaker_init(&r->breaker, &pool->config->breaker, now_us);
-    outlier_init(&r->outlier, &pool->config->outlier, now_us);
-    stall_init(&r->stall, now_us);
-    r->status_since_us = now_us;
-    r->draining = atomic_load(&r->endpoint->draining);
-    r->heard_of = pool->config->health != NULL ? ENDPOINT_UNKNOWN : ENDPOINT_HEALTHY;
-    if (r->draining) {
-        r->heard_of = ENDPOINT_DRAINING;
-        strncpy(r->why, "drained by the configuration", sizeof(r->why) - 1);
-    }
-    atomic_store(&r->endpoint->status, r->heard_of);
-}
-
 /* A count that comes late stands in the wrong bucket: so at least once for each. */
-static uint64_t feed_every_us(const struct config_pool *config)
+uint64_t health_feed_every_us(const struct config_pool *config)
 {
     uint64_t every_us = HEALTH_LATENCY_US;
 
@@ -81,29 +65,36 @@ struct health_pool *health_pool_add(struct health *health, struct balancer_pool 
     *hp = (struct health_pool){
         .health = health,
         .balancer = pool,
+        .name = xstrdup(config->name),
         .config = config,
-        .size = balancer_pool_size(pool),
         .random = balancer_hash(slice_str(config->name)) ^ now_us,
         .now_us = now_us,
         .tiers_since_us = now_us,
         .panic_since_us = now_us,
-        .feed_every_us = feed_every_us(config),
+        .feed_every_us = health_feed_every_us(config),
+        .changed = true,
     };
-    /* At least one, because aligned_alloc of nothing may be NULL. */
-    hp->records = aligned_alloc(_Alignof(struct record), (hp->size + 1) * sizeof(struct record));
-    CHECK(hp->records != NULL);
-    memset(hp->records, 0, (hp->size + 1) * sizeof(struct record));
-    pthread_mutex_init(&hp->mutex, NULL);
-    pthread_mutex_init(&hp->telling, NULL);
+    CHECK(pthread_mutex_init(&hp->mutex, NULL) == 0);
+    CHECK(pthread_mutex_init(&hp->telling, NULL) == 0);
     window_init(&hp->window, config->outlier.window_ms);
-    for (unsigned i = 0; i < hp->size; i++)
-        record_init(hp, i, now_us);
-    hp->refresh_us = balancer_pool_refresh(pool, now_us).next_us;
-    hp->tier_count = balancer_pool_tiers(pool, hp->tiers, HEALTH_TIERS);
-    hp->panicking = balancer_pool_panicking(pool);
     health->pools = xrealloc(health->pools, (health->count + 1) * sizeof(struct health_pool *));
     health->pools[health->count++] = hp;
+    health_wake(hp);
     return hp;
+}
+
+void health_pool_remove(struct health *health, struct health_pool *pool)
+{
+    size_t i = 0;
+
+    while (i < health->count && health->pools[i] != pool)
+        i++;
+    CHECK(i < health->count);
+    health->count--;
+    memmove(&health->pools[i], &health->pools[i + 1],
+            (health->count - i) * sizeof(struct health_pool *));
+    tell_pending(pool, pool->now_us);
+    health_pool_free(pool);
 }
 
 struct balancer_pool *health_pool_balancer(const struct health_pool *pool)
@@ -111,10 +102,12 @@ struct balancer_pool *health_pool_balancer(const struct health_pool *pool)
     return pool->balancer;
 }
 
-struct record *health_record(struct health_pool *pool, const struct endpoint *endpoint)
+struct record *health_record(const struct endpoint *endpoint)
 {
-    CHECK(endpoint->index < pool->size && pool->records[endpoint->index].endpoint == endpoint);
-    return &pool->records[endpoint->index];
+    struct record *r = endpoint->health;
+
+    CHECK(r != NULL && r->endpoint == endpoint);
+    return r;
 }
 
 /* Workers' clocks differ by a turn of their loops; the machines want one that does not go back. */

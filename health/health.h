@@ -26,6 +26,8 @@
  *     max_ejected_percent.
  *   - An endpoint that returns (unhealthy, ejected, breaker open before) starts slowly.
  *
+ *   - A breaker that was opened by hand keeps its endpoint out even of a pool that panics.
+ *
  * Without a configured check an endpoint is healthy from its start: a pool that is never asked must
  * not be doubted. With one it is unknown.
  *
@@ -60,12 +62,44 @@ struct health_params {
 };
 struct health *health_new(const struct health_params *params);
 void health_free(struct health *health); /* its pools too; no other thread may be in here */
-struct events *health_events(struct health *health);
+struct events *health_events(struct health *health); /* of the process: pools come and go */
 
-/* `config` and `pool` must outlive it. Gives every endpoint its first status. Before the threads
- * start. */
+/*
+ * Pools and endpoints come and go, and settings change, while workers report. All of these are the
+ * health thread's (or of whoever sets up before it starts); settings before the endpoints that join
+ * or leave with them.
+ */
+
+/* `pool` must outlive it, `config` lives until health_pool_change has named another and every
+ * worker has passed a turn since. It has no endpoints yet; its first refresh is health_keep's or
+ * health_pool_settle's. */
 struct health_pool *health_pool_add(struct health *health, struct balancer_pool *pool,
                                     const struct config_pool *config, uint64_t now_us);
+/* No worker can call with it any more. Frees it, and what is known of endpoints that are left. */
+void health_pool_remove(struct health *health, struct health_pool *pool);
+
+/* After balancer_pool_add: from now on its outcomes are taken. Gives it its first status. With
+ * `starting` it is one of the process's start: nothing is told. Else an event says so and `why`
+ * (copied), and its slow start begins when it can be used for the first time. */
+void health_pool_join(struct health_pool *pool, struct endpoint *endpoint, const char *why,
+                      bool starting, uint64_t now_us);
+/* It drains for good, and does not count among the pool's any more: an event says so. Late outcomes
+ * are still taken, but nothing more is told of it (on_status neither) than that it is gone, where
+ * it left with requests in flight. */
+void health_pool_leave(struct health_pool *pool, struct endpoint *endpoint, const char *why,
+                       uint64_t now_us);
+/* It has left, nothing is in flight and no worker can call with it. Before balancer_pool_forget. */
+void health_pool_forget(struct health_pool *pool, struct endpoint *endpoint);
+
+/* Other settings (maybe equal ones, elsewhere). The machines keep their states and timers; a window
+ * whose length is another starts anew. Where checks end, whoever was not healthy for them is;
+ * where they begin, those that serve stay healthy until checks say otherwise. */
+void health_pool_change(struct health_pool *pool, const struct config_pool *config,
+                        uint64_t now_us);
+
+/* Refreshes the balancer now, and tells what moved; health_keep does it when it is due. */
+void health_pool_settle(struct health_pool *pool, uint64_t now_us);
+
 struct balancer_pool *health_pool_balancer(const struct health_pool *pool);
 
 /* The health thread: what time and changes ask for. Returns when to be called again at the latest
@@ -202,5 +236,8 @@ uint64_t health_pool_latency_us(const struct health_pool *pool, unsigned percent
 void health_tell(struct health_pool *pool, const struct endpoint *endpoint, enum event_type type,
                  enum event_severity severity, const char *from, const char *to, const char *why,
                  const char *next);
+/* ... about the process: its configuration, an upgrade. */
+void health_tell_process(struct health *health, enum event_type type, enum event_severity severity,
+                         const char *from, const char *to, const char *why, const char *next);
 
 #endif

@@ -3,6 +3,7 @@
  *
  *   report.c    the traffic's outcomes: the lock-free path of success, and the careful one
  *   operate.c   checks, operators, the resolver
+ *   member.c    endpoints and settings that come and go
  *   change.c    what follows from a machine's change of state: atomics, the event, flags
  *   tell.c      events on their way out; words.c, tell_tiers.c: their texts
  *   keep.c      the health thread's turn: time, ticks, line-up, hooks
@@ -11,7 +12,14 @@
  *
  * Locks. A pool's mutex guards the machines of its records and the queue of events. It is held for
  * computing only: events are handed on, the line-up rebuilt and hooks called without it. `telling`
- * is taken before the mutex and keeps events of one pool in order while they are handed on.
+ * is taken before the mutex and keeps events of one pool in order while they are handed on. The
+ * array of records is changed by the health thread, under the mutex: so that thread reads it as it
+ * is, and all others under the mutex.
+ *
+ * What may go while others look. Workers reach a record through its endpoint, never through the
+ * array, and it is there until no worker can come with that endpoint (health_pool_forget). The
+ * settings are reached through an atomic pointer; whoever holds the mutex sees one of them for as
+ * long as it does.
  *
  * A record's atomics that are not under the mutex stand on their own and are written relaxed: each
  * is true by itself, and none of them promises anything about another.
@@ -44,10 +52,11 @@ enum {
 /* The percentiles of an endpoint that are kept to be shown. */
 enum { LATENCY_P50, LATENCY_P90, LATENCY_P99, LATENCY_COUNT };
 
-/* Health's own knowledge of an endpoint; the endpoint knows nothing of it. */
+/* Health's own knowledge of an endpoint: endpoint->health. */
 struct record {
     /* Every outcome of every worker comes by here. */
-    _Alignas(64) _Atomic uint64_t successes;
+    _Alignas(64) struct endpoint *endpoint; /* for good */
+    _Atomic uint64_t successes;
     _Atomic uint64_t answered_us; /* whole milliseconds */
     _Atomic uint64_t usual;       /* stall.h */
     /* A machine is not at rest: every outcome is to be shown to it, under the mutex. */
@@ -61,7 +70,6 @@ struct record {
     _Atomic uint32_t percentiles_us[LATENCY_COUNT];
 
     /* Under the mutex. */
-    struct endpoint *endpoint;
     struct check_count check;
     struct breaker breaker;
     struct outlier outlier;
@@ -75,18 +83,22 @@ struct record {
     unsigned places;    /* of half_open and probing together: how many may be out at once */
     unsigned overdrawn; /* taken before `places` became fewer */
     bool draining;
-    bool away;      /* unhealthy, drained, ejected or not closed since it last served */
-    bool returning; /* serves again: its slow start is to begin */
+    bool leaving;   /* no member any more: nothing is told of it, nothing compared with it */
+    bool left_busy; /* ... with requests in flight */
+    bool away;      /* unhealthy, drained, ejected or not closed since it last served; or new */
+    bool returning; /* serves again: its slow start is to begin when it can be reached */
 
+    unsigned position;             /* the health thread's: in the pool's array */
     enum endpoint_status heard_of; /* the health thread's: what on_status was last told */
 };
 
 struct health_pool {
     struct health *health;
     struct balancer_pool *balancer;
-    const struct config_pool *config;
-    struct record *records; /* by the endpoints' index */
-    unsigned size;
+    char *name;                                 /* for good */
+    _Atomic(const struct config_pool *) config; /* pool_config */
+    struct record **records;                    /* in no order; leaving ones too */
+    unsigned count, room;
 
     pthread_mutex_t telling, mutex;
     uint64_t now_us; /* under the mutex, time does not go backwards */
@@ -95,10 +107,10 @@ struct health_pool {
     struct window window; /* of all endpoints, for outliers to be compared with */
     struct health_event *pending;
     unsigned pending_count, pending_room, pending_lost;
-    unsigned ejected;    /* records */
-    bool status_changed; /* of some record, that on_status has not heard of */
-    bool someone_returns;
+    unsigned members, ejected; /* records that are not leaving; of them */
+    bool status_changed;       /* of some record, that on_status has not heard of */
 
+    _Atomic bool someone_returns;
     _Atomic bool changed;    /* inputs of the balancer */
     _Atomic uint64_t due_us; /* when a machine's time comes at the earliest; 0: never */
     _Atomic uint64_t retry;  /* what health_retry_after_s said last, with the time above it */
@@ -107,8 +119,9 @@ struct health_pool {
     /* The health thread's. */
     uint64_t refresh_us, feed_us, latency_us, rotate_us; /* when the next one is due */
     uint64_t lineup_us; /* not before: the line-up of a large pool is not made for each change */
-    struct balancer_tier tiers[HEALTH_TIERS];
+    struct balancer_tier tiers[HEALTH_TIERS]; /* as they were last told */
     unsigned tier_count;
+    bool tiers_differ; /* somebody came or left: the tiers may be others */
     uint64_t tiers_since_us, panic_since_us;
     bool panicking;
 };
@@ -123,7 +136,15 @@ struct health {
 
 /* ---- health.c ---- */
 
-struct record *health_record(struct health_pool *pool, const struct endpoint *endpoint);
+struct record *health_record(const struct endpoint *endpoint);
+/* The settings of the moment. Without the mutex they may be the previous ones, which live until
+ * every worker has passed a turn after the change. */
+static inline const struct config_pool *pool_config(const struct health_pool *pool)
+{
+    return atomic_load_explicit(&pool->config, memory_order_acquire);
+}
+/* For others to be compared with often enough: see keep.c. */
+uint64_t health_feed_every_us(const struct config_pool *config);
 /* Locks, and returns `now_us` or the latest time the pool has seen. */
 uint64_t health_lock(struct health_pool *pool, uint64_t now_us);
 void health_unlock(struct health_pool *pool);
@@ -150,6 +171,14 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
 /* The status as checks and drain say together; tells when it is another. */
 void change_status_locked(struct health_pool *pool, struct record *r, const char *why,
                           uint64_t now_us);
+/* The first status, and the event unless it was there from the process's start. */
+void change_join_locked(struct health_pool *pool, struct record *r, const char *why, bool starting,
+                        uint64_t now_us);
+/* Draining for good; the last event but that of its end. */
+void change_leave_locked(struct health_pool *pool, struct record *r, const char *why,
+                         uint64_t now_us);
+/* half_open may let others through at once than before. */
+void change_settings_locked(struct record *r);
 /* A place of a probe comes back. */
 void change_place_back_locked(struct record *r);
 bool record_place_left(const struct record *r);
@@ -160,8 +189,11 @@ bool pool_has_usable(const struct health_pool *pool, const struct record *beside
 
 /* ---- tell.c ---- */
 
-/* Queues an event; its pool, endpoint and address are filled here. */
+/* Queues an event; its pool, endpoint and address are filled here. Of an endpoint that is leaving,
+ * nothing is told. */
 void tell_locked(struct health_pool *pool, const struct record *r, struct health_event *event);
+/* ... but that it is gone. */
+void tell_gone_locked(struct health_pool *pool, const struct record *r);
 /* Hands the queue to the ring and the log. Without the mutex. */
 void tell_pending(struct health_pool *pool, uint64_t now_us);
 

@@ -48,11 +48,11 @@ static void keep_due_locked(struct health_pool *pool, uint64_t now_us)
 
     if (due_us == 0 || now_us < due_us)
         return;
-    for (unsigned i = 0; i < pool->size; i++) {
-        due_us = record_due_us(&pool->records[i]);
+    for (unsigned i = 0; i < pool->count; i++) {
+        due_us = record_due_us(pool->records[i]);
         if (due_us != 0 && due_us <= now_us)
-            keep_record_locked(pool, &pool->records[i], now_us);
-        first_us = earlier(first_us, record_due_us(&pool->records[i]));
+            keep_record_locked(pool, pool->records[i], now_us);
+        first_us = earlier(first_us, record_due_us(pool->records[i]));
     }
     atomic_store(&pool->due_us, first_us);
 }
@@ -62,21 +62,24 @@ static void keep_windows_locked(struct health_pool *pool, uint64_t now_us)
     if (now_us < pool->feed_us)
         return;
     pool->feed_us = now_us + pool->feed_every_us;
-    for (unsigned i = 0; i < pool->size; i++)
-        record_feed_locked(pool, &pool->records[i], now_us);
+    for (unsigned i = 0; i < pool->count; i++)
+        record_feed_locked(pool, pool->records[i], now_us);
 }
 
-/* Its slow start begins with the next refresh. */
+/* Its slow start begins with the next refresh; not while nobody can reach it, or it would be over
+ * before the first request comes. Then health_changed asks for another look. */
 static void keep_returns_locked(struct health_pool *pool, uint64_t now_us)
 {
-    if (!pool->someone_returns)
+    if (!atomic_exchange(&pool->someone_returns, false))
         return;
-    pool->someone_returns = false;
-    for (unsigned i = 0; i < pool->size; i++) {
-        if (!pool->records[i].returning)
+    for (unsigned i = 0; i < pool->count; i++) {
+        struct record *r = pool->records[i];
+
+        if (!r->returning || !atomic_load(&r->endpoint->resolved) ||
+            atomic_load(&r->endpoint->weight) == 0)
             continue;
-        pool->records[i].returning = false;
-        balancer_endpoint_returned(pool->balancer, pool->records[i].endpoint, now_us);
+        r->returning = false;
+        balancer_endpoint_returned(pool->balancer, r->endpoint, now_us);
     }
 }
 
@@ -85,43 +88,61 @@ static void keep_returns_locked(struct health_pool *pool, uint64_t now_us)
  * left out without it. */
 static uint64_t lineup_pause_us(const struct health_pool *pool)
 {
-    uint64_t pause_us = (uint64_t)pool->size * HEALTH_LINEUP_US;
+    uint64_t pause_us = (uint64_t)pool->count * HEALTH_LINEUP_US;
 
-    if (pool->size <= HEALTH_SMALL_POOL)
+    if (pool->count <= HEALTH_SMALL_POOL)
         return 0;
     return pause_us < HEALTH_LINEUP_MAX_US ? pause_us : HEALTH_LINEUP_MAX_US;
 }
 
-/* Returns when it is due again; 0: not before a change. */
-static uint64_t keep_lineup(struct health_pool *pool, uint64_t now_us)
+static void keep_refresh(struct health_pool *pool, uint64_t now_us)
 {
-    bool due = pool->refresh_us != 0 && now_us >= pool->refresh_us;
     struct balancer_refresh refresh;
 
-    if (!atomic_load(&pool->changed) && !due)
-        return pool->refresh_us;
-    if (now_us < pool->lineup_us)
-        return pool->lineup_us;
     atomic_store(&pool->changed, false);
     refresh = balancer_pool_refresh(pool->balancer, now_us);
     pool->refresh_us = refresh.next_us;
     pool->lineup_us = now_us + lineup_pause_us(pool);
     if (refresh.panic_changed)
         tell_panic(pool, now_us);
-    if (refresh.tiers_changed)
+    if (refresh.tiers_changed || pool->tiers_differ)
         tell_tiers(pool, now_us);
+}
+
+/* Returns when it is due again; 0: not before a change. */
+static uint64_t keep_lineup(struct health_pool *pool, uint64_t now_us)
+{
+    bool due = pool->refresh_us != 0 && now_us >= pool->refresh_us;
+
+    if (!atomic_load(&pool->changed) && !due)
+        return pool->refresh_us;
+    if (now_us < pool->lineup_us)
+        return pool->lineup_us;
+    keep_refresh(pool, now_us);
     return pool->refresh_us;
+}
+
+void health_pool_settle(struct health_pool *pool, uint64_t now_us)
+{
+    now_us = health_lock(pool, now_us);
+    atomic_store(&pool->someone_returns, true);
+    keep_returns_locked(pool, now_us);
+    health_unlock(pool);
+    keep_refresh(pool, now_us);
+    tell_pending(pool, now_us);
+    /* What time asks for next may have become another. */
+    health_wake(pool);
 }
 
 static void keep_hooks(struct health_pool *pool)
 {
     const struct health_params *params = &pool->health->params;
 
-    for (unsigned i = 0; i < pool->size; i++) {
-        struct record *r = &pool->records[i];
+    for (unsigned i = 0; i < pool->count; i++) {
+        struct record *r = pool->records[i];
         enum endpoint_status from = r->heard_of, to = atomic_load(&r->endpoint->status);
 
-        if (from == to)
+        if (from == to || r->leaving)
             continue;
         r->heard_of = to;
         if (params->on_status != NULL)

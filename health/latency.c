@@ -41,8 +41,8 @@ void latency_tick(struct health_pool *pool, uint64_t now_us)
     uint32_t sum[HISTOGRAM_BUCKETS] = {0}, now[HISTOGRAM_BUCKETS], lately[HISTOGRAM_BUCKETS];
     bool rotate = now_us >= pool->rotate_us;
 
-    for (unsigned i = 0; i < pool->size; i++) {
-        struct record *r = &pool->records[i];
+    for (unsigned i = 0; i < pool->count; i++) {
+        struct record *r = pool->records[i];
         bool any = record_answers(r, now, lately);
 
         if (any || atomic_load_explicit(&r->percentiles_us[LATENCY_P50], memory_order_relaxed) != 0)

@@ -17,15 +17,16 @@ static void note_check_locked(struct record *r, const struct check_result *resul
 void health_check_result(struct health_pool *pool, struct endpoint *endpoint,
                          const struct check_result *result, uint64_t now_us)
 {
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
+    const struct config_health *config = pool_config(pool)->health;
     enum endpoint_status before;
 
-    if (pool->config->health == NULL)
-        return;
+    if (config == NULL)
+        return; /* a late one: checks were switched off */
     now_us = health_lock(pool, now_us);
     before = r->check.status;
     note_check_locked(r, result, now_us);
-    if (check_count_add(&r->check, pool->config->health, result->verdict)) {
+    if (check_count_add(&r->check, config, result->verdict)) {
         enum breaker_state from = r->breaker.state;
         uint64_t since_us = r->breaker.since_us;
 
@@ -41,8 +42,8 @@ void health_check_result(struct health_pool *pool, struct endpoint *endpoint,
 
 uint64_t health_check_interval_ms(struct health_pool *pool, const struct endpoint *endpoint)
 {
-    const struct config_health *config = pool->config->health;
-    struct record *r = health_record(pool, endpoint);
+    const struct config_health *config = pool_config(pool)->health;
+    struct record *r = health_record(endpoint);
     bool hurries;
 
     if (config == NULL)
@@ -56,11 +57,11 @@ uint64_t health_check_interval_ms(struct health_pool *pool, const struct endpoin
 bool health_set_draining(struct health_pool *pool, struct endpoint *endpoint, bool draining,
                          const char *why, uint64_t now_us)
 {
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
     bool changes;
 
     now_us = health_lock(pool, now_us);
-    changes = r->draining != draining;
+    changes = r->draining != draining && !r->leaving;
     if (changes) {
         r->draining = draining;
         /* What checks found meanwhile was about an endpoint that somebody worked on. */
@@ -77,7 +78,7 @@ bool health_set_draining(struct health_pool *pool, struct endpoint *endpoint, bo
 void health_trip(struct health_pool *pool, struct endpoint *endpoint, const char *why,
                  uint64_t now_us)
 {
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
     enum breaker_state from;
     uint64_t since_us;
 
@@ -96,7 +97,7 @@ void health_trip(struct health_pool *pool, struct endpoint *endpoint, const char
 void health_reset(struct health_pool *pool, struct endpoint *endpoint, const char *why,
                   uint64_t now_us)
 {
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
     struct why by_hand = why_text("by hand: %s", why);
     enum breaker_state breaker;
     enum stall_state stall;
@@ -123,16 +124,18 @@ void health_reset(struct health_pool *pool, struct endpoint *endpoint, const cha
 void health_set_weight(struct health_pool *pool, struct endpoint *endpoint, unsigned weight)
 {
     if (atomic_exchange(&endpoint->weight, weight) != weight)
-        health_wake_changed(pool);
+        health_changed(pool);
 }
 
 void health_set_resolved(struct health_pool *pool, struct endpoint *endpoint, bool resolved)
 {
     if (atomic_exchange(&endpoint->resolved, resolved) != resolved)
-        health_wake_changed(pool);
+        health_changed(pool);
 }
 
 void health_changed(struct health_pool *pool)
 {
+    /* Whoever waits for its slow start may be reached now. */
+    atomic_store(&pool->someone_returns, true);
     health_wake_changed(pool);
 }

@@ -9,6 +9,12 @@ void outlier_init(struct outlier *outlier, const struct config_outlier *config, 
     window_init(&outlier->window, config->window_ms);
 }
 
+void outlier_change(struct outlier *outlier, const struct config_outlier *config)
+{
+    outlier->config = config;
+    window_change(&outlier->window, config->window_ms);
+}
+
 void outlier_count(struct outlier *outlier, uint64_t count, uint64_t now_us)
 {
     if (!outlier->ejected)

@@ -27,7 +27,7 @@
 enum outlier_cause { OUTLIER_CAUSE_NONE, OUTLIER_CAUSE_ROW, OUTLIER_CAUSE_RATE };
 
 struct outlier {
-    const struct config_outlier *config;
+    const struct config_outlier *config; /* referenced, until outlier_change */
     bool ejected;
     uint64_t since_us; /* ejected, or serving again */
     uint64_t until_us; /* while ejected */
@@ -38,6 +38,10 @@ struct outlier {
 };
 
 void outlier_init(struct outlier *outlier, const struct config_outlier *config, uint64_t now_us);
+
+/* Other settings from now on; an ejection lasts as it was said to, a window of another length
+ * starts anew. */
+void outlier_change(struct outlier *outlier, const struct config_outlier *config);
 
 /* `count` requests succeeded lately: the volume of the window; as breaker_count. */
 void outlier_count(struct outlier *outlier, uint64_t count, uint64_t now_us);
@@ -61,7 +65,7 @@ bool outlier_keep(struct outlier *outlier, uint64_t now_us);
 bool outlier_reset(struct outlier *outlier, uint64_t now_us);
 
 struct outlier_pool {
-    unsigned endpoints;     /* that are meant to serve: not draining, weight over 0 */
+    unsigned endpoints;     /* that are meant to serve: not draining or leaving, weight over 0 */
     unsigned ejected;       /* of them, now */
     unsigned others_usable; /* besides the one in question */
 };

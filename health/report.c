@@ -58,7 +58,8 @@ void record_feed_locked(struct health_pool *pool, struct record *r, uint64_t now
     r->fed = all;
     breaker_count(&r->breaker, lately, now_us);
     outlier_count(&r->outlier, lately, now_us);
-    window_add(&pool->window, now_us, lately, 0);
+    if (!r->leaving)
+        window_add(&pool->window, now_us, lately, 0);
 }
 
 /* ---- The careful path. The judges say whether a probe's place is free again. ---- */
@@ -117,17 +118,17 @@ static bool judge_stall_locked(struct health_pool *pool, struct record *r,
 /* Asked with each failure while the answer is no: so the first look is at what is counted. */
 static bool outlier_may_go_locked(const struct health_pool *pool, const struct record *r)
 {
-    unsigned max_percent = pool->config->outlier.max_ejected_percent;
+    unsigned max_percent = pool_config(pool)->outlier.max_ejected_percent;
     struct outlier_pool facts = {
-        .endpoints = pool->size, .ejected = pool->ejected, .others_usable = 1};
+        .endpoints = pool->members, .ejected = pool->ejected, .others_usable = 1};
 
     if (!outlier_pool_allows(&facts, max_percent))
         return false;
     facts = (struct outlier_pool){.others_usable = pool_has_usable(pool, r)};
-    for (unsigned i = 0; i < pool->size; i++) {
-        const struct record *other = &pool->records[i];
+    for (unsigned i = 0; i < pool->count; i++) {
+        const struct record *other = pool->records[i];
 
-        if (other->draining || atomic_load(&other->endpoint->weight) == 0)
+        if (other->draining || other->leaving || atomic_load(&other->endpoint->weight) == 0)
             continue;
         facts.endpoints++;
         facts.ejected += other->outlier.ejected;
@@ -159,7 +160,7 @@ static void judge_outlier_locked(struct health_pool *pool, struct record *r,
     enum outlier_cause cause;
     struct why why;
 
-    if (r->outlier.ejected)
+    if (r->outlier.ejected || r->leaving)
         return;
     if (outcome.late)
         window_turn_bad(&pool->window, now_us);
@@ -201,7 +202,7 @@ void health_answered(struct health_pool *pool, struct endpoint *endpoint, uint64
 {
     const struct health_report answer = {
         .result = HEALTH_SUCCESS, .picked_us = picked_us, .latency_us = latency_us};
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
 
     record_answer(r, picked_us, latency_us, now_us);
     if (atomic_load_explicit(&endpoint->stall, memory_order_relaxed) == STALL_CLEAR)
@@ -216,7 +217,7 @@ void health_answered(struct health_pool *pool, struct endpoint *endpoint, uint64
 void health_report(struct health_pool *pool, struct endpoint *endpoint,
                    const struct health_report *report, uint64_t now_us)
 {
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
 
     if (report_is_answer(report) && !report->told)
         record_answer(r, report->picked_us, report->latency_us, now_us);
@@ -228,23 +229,24 @@ void health_report(struct health_pool *pool, struct endpoint *endpoint,
 
 uint64_t health_stall_limit_us(const struct health_pool *pool, const struct endpoint *endpoint)
 {
-    const struct record *r = &pool->records[endpoint->index];
+    const struct config_pool *config = pool_config(pool);
+    const struct record *r = health_record(endpoint);
     uint64_t usual = atomic_load_explicit(&r->usual, memory_order_relaxed);
     uint64_t p99_us = atomic_load_explicit(&r->percentiles_us[LATENCY_P99], memory_order_relaxed);
 
-    return stall_limit_us(usual, p99_us, pool->config->timeouts.response_ms * 1000,
-                          &pool->config->outlier);
+    return stall_limit_us(usual, p99_us, config->timeouts.response_ms * 1000, &config->outlier);
 }
 
 uint64_t health_answered_us(const struct health_pool *pool, const struct endpoint *endpoint)
 {
-    return atomic_load_explicit(&pool->records[endpoint->index].answered_us, memory_order_relaxed);
+    (void)pool;
+    return atomic_load_explicit(&health_record(endpoint)->answered_us, memory_order_relaxed);
 }
 
 void health_stalled(struct health_pool *pool, struct endpoint *endpoint, uint64_t waiting_since_us,
                     uint64_t now_us)
 {
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
     uint64_t limit_us = health_stall_limit_us(pool, endpoint), silent_us, since_us;
     enum stall_state from;
 

@@ -10,9 +10,10 @@
 #include "health/events_internal.h"
 #include "health/health_internal.h"
 
-void tell_locked(struct health_pool *pool, const struct record *r, struct health_event *event)
+static void tell_queue_locked(struct health_pool *pool, const struct record *r,
+                              struct health_event *event)
 {
-    snprintf(event->pool, sizeof(event->pool), "%s", pool->config->name);
+    snprintf(event->pool, sizeof(event->pool), "%s", pool->name);
     if (r != NULL) {
         snprintf(event->endpoint, sizeof(event->endpoint), "%s", r->endpoint->id);
         snprintf(event->address, sizeof(event->address), "%s", r->endpoint->address);
@@ -28,11 +29,31 @@ void tell_locked(struct health_pool *pool, const struct record *r, struct health
     pool->pending[pool->pending_count++] = *event;
 }
 
+void tell_locked(struct health_pool *pool, const struct record *r, struct health_event *event)
+{
+    if (r == NULL || !r->leaving)
+        tell_queue_locked(pool, r, event);
+}
+
+void tell_gone_locked(struct health_pool *pool, const struct record *r)
+{
+    struct health_event event = {
+        .type = EVENT_ENDPOINT,
+        .severity = EVENT_INFO,
+        .from = "draining",
+        .to = "gone",
+        .why = "its last request has ended",
+        .was_us = pool->now_us - r->status_since_us,
+    };
+
+    tell_queue_locked(pool, r, &event);
+}
+
 static void tell_lost(struct health_pool *pool, unsigned lost, uint64_t now_us)
 {
     struct health_event event = {.type = EVENT_HEALTH, .severity = EVENT_WARN};
 
-    snprintf(event.pool, sizeof(event.pool), "%s", pool->config->name);
+    snprintf(event.pool, sizeof(event.pool), "%s", pool->name);
     snprintf(event.why, sizeof(event.why), "%u changes came too fast to be told", lost);
     events_add_at(pool->health->events, &event, clock_wall_us(), now_us);
 }
@@ -58,20 +79,35 @@ void tell_pending(struct health_pool *pool, uint64_t now_us)
     free(pending);
 }
 
+static void event_fill(struct health_event *event, const char *from, const char *to,
+                       const char *why, const char *next)
+{
+    snprintf(event->from, sizeof(event->from), "%s", from != NULL ? from : "");
+    snprintf(event->to, sizeof(event->to), "%s", to != NULL ? to : "");
+    snprintf(event->why, sizeof(event->why), "%s", why != NULL ? why : "");
+    snprintf(event->next, sizeof(event->next), "%s", next != NULL ? next : "");
+}
+
+void health_tell_process(struct health *health, enum event_type type, enum event_severity severity,
+                         const char *from, const char *to, const char *why, const char *next)
+{
+    struct health_event event = {.type = type, .severity = severity};
+
+    event_fill(&event, from, to, why, next);
+    events_add(health->events, &event);
+}
+
 void health_tell(struct health_pool *pool, const struct endpoint *endpoint, enum event_type type,
                  enum event_severity severity, const char *from, const char *to, const char *why,
                  const char *next)
 {
     struct health_event event = {.type = type, .severity = severity};
 
-    snprintf(event.pool, sizeof(event.pool), "%s", pool->config->name);
+    snprintf(event.pool, sizeof(event.pool), "%s", pool->name);
     if (endpoint != NULL) {
         snprintf(event.endpoint, sizeof(event.endpoint), "%s", endpoint->id);
         snprintf(event.address, sizeof(event.address), "%s", endpoint->address);
     }
-    snprintf(event.from, sizeof(event.from), "%s", from != NULL ? from : "");
-    snprintf(event.to, sizeof(event.to), "%s", to != NULL ? to : "");
-    snprintf(event.why, sizeof(event.why), "%s", why != NULL ? why : "");
-    snprintf(event.next, sizeof(event.next), "%s", next != NULL ? next : "");
+    event_fill(&event, from, to, why, next);
     events_add(pool->health->events, &event);
 }

@@ -80,7 +80,9 @@ static void tell_move(struct health_pool *pool, const struct tier_move *move, ui
 
     snprintf(event.from, sizeof(event.from), "%s", tier_name(move->from).text);
     snprintf(event.to, sizeof(event.to), "%s", tier_name(move->to).text);
-    if (cause != NULL)
+    if (cause != NULL && cause->endpoints == 0)
+        snprintf(event.why, sizeof(event.why), "%s has no endpoints", tier_name(cause).text);
+    else if (cause != NULL)
         snprintf(event.why, sizeof(event.why),
                  "%s has %u %% of its capacity%s (%u of %u endpoints healthy)",
                  tier_name(cause).text, cause->capacity_percent, over ? " left" : "",
@@ -96,17 +98,77 @@ static void tell_move(struct health_pool *pool, const struct tier_move *move, ui
     pthread_mutex_unlock(&pool->mutex);
 }
 
+/* ---- What it is compared with ---- */
+
+/* Tiers before and now, side by side: one that is in one list only has nobody in the other. */
+struct tier_lists {
+    struct balancer_tier before[2 * HEALTH_TIERS], now[2 * HEALTH_TIERS];
+    unsigned count;
+};
+
+/* Sorts as the balancer does: by priority, then distance, backups last. */
+static unsigned tier_key(const struct balancer_tier *tier)
+{
+    static const char *const wheres[] = {"", "zone", "region", "elsewhere"};
+    enum { WHERES = sizeof(wheres) / sizeof(wheres[0]) };
+    unsigned where = 0;
+
+    while (where + 1 < WHERES && strcmp(wheres[where], tier->where) != 0)
+        where++;
+    return (tier->priority > 0 ? tier->priority : UINT16_MAX) * WHERES + where;
+}
+
+static void lists_add(struct tier_lists *lists, const struct balancer_tier *before,
+                      const struct balancer_tier *now)
+{
+    const struct balancer_tier *either = now != NULL ? now : before;
+    const struct balancer_tier nobody = {.priority = either->priority, .where = either->where};
+
+    lists->before[lists->count] = before != NULL ? *before : nobody;
+    lists->now[lists->count++] = now != NULL ? *now : nobody;
+}
+
+static void lists_merge(struct tier_lists *lists, const struct health_pool *pool,
+                        const struct balancer_tier *now, unsigned count)
+{
+    const struct balancer_tier *before = pool->tiers;
+    unsigned b = 0, n = 0;
+
+    lists->count = 0;
+    while (b < pool->tier_count || n < count) {
+        unsigned before_key = b < pool->tier_count ? tier_key(&before[b]) : UINT32_MAX;
+        unsigned now_key = n < count ? tier_key(&now[n]) : UINT32_MAX;
+
+        lists_add(lists, before_key <= now_key ? &before[b] : NULL,
+                  now_key <= before_key ? &now[n] : NULL);
+        b += before_key <= now_key;
+        n += now_key <= before_key;
+    }
+}
+
+/* Load that came to a pool that had nobody has not moved, and tiers by distance cannot be compared
+ * with tiers without. */
+static bool tiers_comparable(const struct health_pool *pool, const struct balancer_tier *now,
+                             unsigned count)
+{
+    unsigned endpoints = 0;
+
+    for (unsigned i = 0; i < pool->tier_count; i++)
+        endpoints += pool->tiers[i].endpoints;
+    return endpoints > 0 &&
+           (count == 0 || (pool->tiers[0].where[0] == '\0') == (now[0].where[0] == '\0'));
+}
+
 void tell_tiers(struct health_pool *pool, uint64_t now_us)
 {
     struct balancer_tier now[HEALTH_TIERS];
     unsigned count = balancer_pool_tiers(pool->balancer, now, HEALTH_TIERS);
+    struct tier_lists lists;
     struct tier_move move;
 
-    if (count > HEALTH_TIERS)
-        count = HEALTH_TIERS;
-    /* Levels do not come or go while a pool lives; a list of another length has no past. */
-    if (count == pool->tier_count) {
-        move = tiers_compare(pool->tiers, now, count);
+    if (tiers_comparable(pool, now, count)) {
+        lists_merge(&lists, pool, now, count);
+        move = tiers_compare(lists.before, lists.now, lists.count);
         if (move.distance != 0) {
             tell_move(pool, &move, now_us);
             pool->tiers_since_us = now_us;
@@ -114,6 +176,7 @@ void tell_tiers(struct health_pool *pool, uint64_t now_us)
     }
     memcpy(pool->tiers, now, count * sizeof(now[0]));
     pool->tier_count = count;
+    pool->tiers_differ = false;
 }
 
 void tell_panic(struct health_pool *pool, uint64_t now_us)
@@ -132,7 +195,7 @@ void tell_panic(struct health_pool *pool, uint64_t now_us)
     snprintf(event.from, sizeof(event.from), "%s", panicking ? "off" : "on");
     snprintf(event.to, sizeof(event.to), "%s", panicking ? "on" : "off");
     snprintf(event.why, sizeof(event.why), "%s than %u %% of its endpoints can be used",
-             panicking ? "fewer" : "no fewer", pool->config->failover.panic_percent);
+             panicking ? "fewer" : "no fewer", pool_config(pool)->failover.panic_percent);
     snprintf(event.next, sizeof(event.next), "%s",
              panicking ? "requests go to every endpoint, well or not"
                        : "requests go to those that are well");

@@ -39,7 +39,7 @@ static void view_outcomes(const struct record *r, uint64_t now_us, struct health
 void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint64_t now_us,
                  struct health_view *ret_view)
 {
-    struct record *r = health_record(pool, endpoint);
+    struct record *r = health_record(endpoint);
 
     now_us = health_lock(pool, now_us);
     *ret_view = (struct health_view){
@@ -80,9 +80,11 @@ void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint
  * not known here, but what it aims at is. */
 static uint64_t record_better_us(const struct health_pool *pool, const struct record *r)
 {
-    const struct config_health *config = pool->config->health;
+    const struct config_health *config = pool_config(pool)->health;
     uint64_t at_us = record_retry_us(r);
 
+    if (r->leaving)
+        return 0;
     if (at_us != 0 || config == NULL || r->check.status != ENDPOINT_UNHEALTHY)
         return at_us;
     return r->checked_us +
@@ -93,8 +95,8 @@ static unsigned pool_retry_s_locked(const struct health_pool *pool, uint64_t now
 {
     uint64_t first_us = 0;
 
-    for (unsigned i = 0; i < pool->size; i++) {
-        uint64_t at_us = record_better_us(pool, &pool->records[i]);
+    for (unsigned i = 0; i < pool->count; i++) {
+        uint64_t at_us = record_better_us(pool, pool->records[i]);
 
         if (at_us != 0 && (first_us == 0 || at_us < first_us))
             first_us = at_us;

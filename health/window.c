@@ -3,11 +3,22 @@
 
 #include <string.h>
 
-void window_init(struct window *window, uint64_t length_ms)
+static uint64_t bucket_us_of(uint64_t length_ms)
 {
     uint64_t bucket_us = length_ms * 1000 / WINDOW_BUCKETS;
 
-    *window = (struct window){.bucket_us = bucket_us > 0 ? bucket_us : 1};
+    return bucket_us > 0 ? bucket_us : 1;
+}
+
+void window_init(struct window *window, uint64_t length_ms)
+{
+    *window = (struct window){.bucket_us = bucket_us_of(length_ms)};
+}
+
+void window_change(struct window *window, uint64_t length_ms)
+{
+    if (window->bucket_us != bucket_us_of(length_ms))
+        window_init(window, length_ms);
 }
 
 void window_clear(struct window *window)
@@ -68,6 +79,29 @@ struct window_totals window_sum(struct window *window, uint64_t now_us)
 {
     window_advance(window, now_us);
     return window->sum;
+}
+
+static void totals_subtract(struct window_totals *totals, uint64_t good, uint64_t bad)
+{
+    totals->good -= good;
+    totals->bad -= bad;
+}
+
+void window_subtract(struct window *window, struct window *part, uint64_t now_us)
+{
+    if (window->bucket_us != part->bucket_us)
+        return;
+    window_advance(window, now_us);
+    window_advance(part, now_us);
+    for (unsigned i = 0; i < WINDOW_BUCKETS; i++) {
+        struct window_totals *whole = &window->buckets[i];
+        /* An outcome of the part may have been counted elsewhere in the whole. */
+        uint64_t good = part->buckets[i].good < whole->good ? part->buckets[i].good : whole->good;
+        uint64_t bad = part->buckets[i].bad < whole->bad ? part->buckets[i].bad : whole->bad;
+
+        totals_subtract(whole, good, bad);
+        totals_subtract(&window->sum, good, bad);
+    }
 }
 
 bool window_is_bad(struct window_totals totals, unsigned percent, unsigned min_requests)

@@ -23,6 +23,10 @@ struct window {
 
 void window_init(struct window *window, uint64_t length_ms);
 void window_clear(struct window *window);
+/* The length is another from now on: then it starts anew, else nothing happens. */
+void window_change(struct window *window, uint64_t length_ms);
+/* Takes away what `part`, a window of the same length, had of it. */
+void window_subtract(struct window *window, struct window *part, uint64_t now_us);
 void window_add(struct window *window, uint64_t now_us, uint64_t good, uint64_t bad);
 /* One that was counted as good turned out to be bad after all. */
 void window_turn_bad(struct window *window, uint64_t now_us);

@@ -179,17 +179,17 @@ static struct why obstacle_text(const struct health_pool *pool, const struct rec
 static void next_serves(const struct health_pool *pool, const struct record *r, uint64_t now_us,
                         struct health_event *event)
 {
-    uint64_t slow_start_us = pool->config->slow_start_ms * 1000;
+    uint64_t slow_start_us = pool_config(pool)->slow_start_ms * 1000;
     struct why obstacle = obstacle_text(pool, r, now_us);
+    bool again = event->type != EVENT_ENDPOINT && (r->away || event->type == EVENT_STALL);
 
     if (obstacle.text[0] != '\0')
         snprintf(event->next, sizeof(event->next), "%.120s", obstacle.text);
     else if (r->away && slow_start_us > 0)
-        snprintf(event->next, sizeof(event->next), "it serves again, its share growing for %s",
-                 duration_text(slow_start_us).text);
+        snprintf(event->next, sizeof(event->next), "it serves%s, its share growing for %s",
+                 again ? " again" : "", duration_text(slow_start_us).text);
     else
-        snprintf(event->next, sizeof(event->next), "it serves%s",
-                 r->away || event->type == EVENT_STALL ? " again" : "");
+        snprintf(event->next, sizeof(event->next), "it serves%s", again ? " again" : "");
 }
 
 void next_breaker(const struct health_pool *pool, const struct record *r, uint64_t now_us,
@@ -222,7 +222,7 @@ void next_outlier(const struct health_pool *pool, const struct record *r, uint64
         return;
     }
     snprintf(event->next, sizeof(event->next), "no requests for %s; %u of %u endpoints ejected now",
-             duration_until(r->outlier.until_us, now_us).text, pool->ejected, pool->size);
+             duration_until(r->outlier.until_us, now_us).text, pool->ejected, pool->members);
 }
 
 void next_stall(const struct health_pool *pool, const struct record *r, uint64_t now_us,
@@ -243,7 +243,7 @@ void next_stall(const struct health_pool *pool, const struct record *r, uint64_t
 void next_status(const struct health_pool *pool, const struct record *r,
                  enum endpoint_status status, uint64_t now_us, struct health_event *event)
 {
-    const struct config_health *config = pool->config->health;
+    const struct config_health *config = pool_config(pool)->health;
     int active = atomic_load(&r->endpoint->active);
 
     switch (status) {

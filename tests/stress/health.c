@@ -130,6 +130,9 @@ static void run_start(struct run *run)
     events_set_log(health_events(run->health), log_nothing, NULL);
     run->pool = health_pool_add(run->health, run->balancer, &run->config, clock_monotonic_us());
     for (unsigned i = 0; i < run->config.backend_count; i++)
+        health_pool_join(run->pool, balancer_pool_endpoint(run->balancer, i), "", true,
+                         clock_monotonic_us());
+    for (unsigned i = 0; i < run->config.backend_count; i++)
         run->last_status[i] = atomic_load(&balancer_pool_endpoint(run->balancer, i)->status);
 }
 

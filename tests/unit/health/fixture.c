@@ -81,6 +81,8 @@ void fixture_start(struct fixture *f)
     f->health = health_new(&params);
     events_set_log(health_events(f->health), log_nothing, NULL);
     f->pool = health_pool_add(f->health, f->balancer, &f->config, f->now_us);
+    for (unsigned i = 0; i < f->config.backend_count; i++)
+        health_pool_join(f->pool, balancer_pool_endpoint(f->balancer, i), "", true, f->now_us);
     fixture_keep(f);
     f->wakes = 0;
 }
