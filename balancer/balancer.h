@@ -15,6 +15,13 @@
  * health/ and management. Time and randomness are parameters, so that tests can run millions of
  * picks on a clock of their own.
  *
+ * Endpoints come and go, and every setting may change, while workers pick:
+ *
+ *     add ─► (unresolved) ─► serves ─► leave ─► (finishes what it holds) ─► forget
+ *
+ * Each stands in a *slot*, whose number it keeps for life (endpoint->index); a slot may be free.
+ * What a worker may be reading when it is taken out stays until balancer_pool_reclaim.
+ *
  * To add an algorithm: one file algorithm_NAME.c with a struct balancer_algorithm, one line in the
  * table of balancer.c, one value in config.h's enum.
  */
@@ -53,8 +60,7 @@ struct endpoint {
     const char *id;      /* owned */
     const char *address; /* as configured; owned */
     uint64_t hash;       /* of the id: stable across restarts, for the hashing algorithms */
-    unsigned index;      /* position in its pool: names it in tried sets and per-worker arrays */
-    unsigned level;      /* of its pool's tiers, by priority and distance: see tiers.h */
+    unsigned index;      /* its slot: names it in tried sets and per-worker arrays */
     void *health;        /* health's knowledge of it; the balancer never looks */
 
     /* Inputs to pick, written by health/ and management. */
@@ -75,6 +81,7 @@ struct endpoint {
     _Atomic bool tripped;   /* its breaker was opened by hand: not even panic overrides that */
     _Atomic bool resolved;  /* false: no address is known for its name yet */
     _Atomic bool panicking; /* its pool ignores health: see config_failover.panic_percent */
+    _Atomic bool leaving;   /* for good: no new requests; set by balancer_pool_leave */
 
     _Alignas(64) _Atomic int active; /* requests picked and not done, all workers */
     _Alignas(64) _Atomic uint64_t picks;
@@ -82,6 +89,15 @@ struct endpoint {
     _Alignas(64) _Atomic uint64_t latency_ewma; /* fixed point: read endpoint_latency_us */
     _Atomic uint64_t latency_stamp_us;          /* of the last sample */
     _Atomic uint64_t latency_asked_us;          /* when its aged latency last won it a request */
+
+    /* Of the current snapshot, replaced by balancer_endpoint_change. For workers within a turn, for
+     * the health thread, and for those who keep snapshots from being freed. */
+    _Alignas(64) _Atomic(const struct config_backend *) backend;
+    void *health; /* what health/ knows of it; set before anybody sees it, never looked at here */
+    _Atomic uint64_t tag; /* its name in the cookies of sticky sessions; proxy/ */
+    uint64_t created_wall_us;
+    _Atomic uint64_t updated_wall_us; /* when a key of its configuration last changed */
+    uint64_t slow_since_us; /* its slow start; 0: none. The balancer's own, like `share` */
 };
 
 struct balancer_pool;
@@ -118,12 +134,62 @@ enum balancer_outcome {
     BALANCER_CANCELLED, /* the client left: says nothing about the endpoint */
 };
 
-/* `config` stays referenced by the caller for the pool's lifetime. `place` is where this instance
- * is: with locality = "prefer", each priority has three levels, zone, region and elsewhere. Never
- * fails. */
+/*
+ * A pool with these settings and without endpoints: config->backends is not looked at, who is in it
+ * is said by balancer_pool_add. `config` must live until another takes its place, see
+ * balancer_pool_change. `place` is where this instance is (copied; NULL: not known): with locality
+ * = "prefer", each priority has three levels, zone, region and elsewhere. Never fails.
+ */
 struct balancer_pool *balancer_pool_new(const struct config_pool *config,
                                         const struct config_place *place);
+/* With its endpoints. Nobody uses it any more. */
 void balancer_pool_free(struct balancer_pool *pool);
+
+/*
+ * ---- Membership and settings ----
+ *
+ * The health thread, or whoever sets the pool up before it starts. What changes here takes effect
+ * for picks with the next balancer_pool_refresh; what a worker may be reading at this moment stays
+ * until balancer_pool_reclaim. No pick fails because of a change while it looked on: it looks
+ * again.
+ *
+ * One at a time: every refresh that follows calls of these is to be followed by a turn of every
+ * worker and a reclaim before these are called again. (Called earlier, nothing breaks, but the
+ * turns must then be counted from the last such refresh.) Refreshes in between for other reasons
+ * take nothing out and do not count.
+ */
+
+/* In the lowest free slot. `resolved` is false, also with a numeric address: nobody picks it until
+ * the caller says so. `backend` must live until another is given to balancer_endpoint_change. */
+struct endpoint *balancer_pool_add(struct balancer_pool *pool,
+                                   const struct config_backend *backend);
+
+/* No new request from now on, without a refresh. It stays in its slot, finishes what it holds, and
+ * is no more counted in tiers and panic from the next refresh on. Its id may be added again. */
+void balancer_pool_leave(struct balancer_pool *pool, struct endpoint *endpoint);
+
+/* It is leaving, the pool was refreshed since, nothing is in flight on it, and no worker can hold
+ * it from an earlier turn. Its slot is free from now on; the struct itself stays for those who
+ * found it in this turn: the reclaim after the next membership or settings refresh frees it. */
+void balancer_pool_forget(struct balancer_pool *pool, struct endpoint *endpoint);
+
+/* Weight, priority, place, backup and limit are those of `backend`, which replaces the one it had:
+ * that must live until the reclaim. Same id, same address. */
+void balancer_endpoint_change(struct balancer_pool *pool, struct endpoint *endpoint,
+                              const struct config_backend *backend);
+
+/* Every setting, the algorithm too. Requests in flight stay counted, turns and latencies go on.
+ * The old `config` must live until the reclaim. */
+void balancer_pool_change(struct balancer_pool *pool, const struct config_pool *config,
+                          const struct config_place *place);
+
+/* Every worker has passed a turn since the last refresh that followed a call of the functions
+ * above: frees what that took out. Threads that look at the pool and are no workers (management)
+ * must be kept out meanwhile. */
+void balancer_pool_reclaim(struct balancer_pool *pool);
+
+/* Not a leaving one; NULL: none. O(n). */
+struct endpoint *balancer_pool_find(const struct balancer_pool *pool, const char *id);
 
 /*
  * Chooses an endpoint, adds it to `tried`, raises its active count. Of those that are usable and
@@ -166,6 +232,8 @@ void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
  * An endpoint that may not be used is left out from the moment of the store; this call does the
  * rest. Rebuilding costs up to 20 ms in hashing pools of thousands.
  *
+ * After a change of membership or settings this is where it takes effect, at once as a whole.
+ *
  * Tiers: the levels of a pool, by priority, then distance; backups last. A level that has
  * lost capacity (the share of its weight that is usable and healthy) below min_healthy_percent
  * keeps capacity / min_healthy_percent of the load, the next one gets the rest on the same terms.
@@ -205,11 +273,55 @@ unsigned balancer_pool_tiers(const struct balancer_pool *pool, struct balancer_t
                              unsigned max);
 bool balancer_pool_panicking(const struct balancer_pool *pool); /* any thread */
 
-/* Requests in flight in the whole pool; counted where a limit or the algorithm needs it, else 0. */
-int balancer_pool_in_flight(const struct balancer_pool *pool);
+int balancer_pool_in_flight(const struct balancer_pool *pool); /* requests, in the whole pool */
 
+/* Slots: every index is below this, and it never goes down. Any thread. */
 unsigned balancer_pool_size(const struct balancer_pool *pool);
-struct endpoint *balancer_pool_endpoint(struct balancer_pool *pool, unsigned index);
+/* NULL: the slot is free. Leaving ones are there. */
+struct endpoint *balancer_pool_endpoint(const struct balancer_pool *pool, unsigned index);
+/* A position of balancer_pool_tiers; BALANCER_TIERS_MAX: it is leaving, or not refreshed since. */
+unsigned balancer_pool_level(const struct balancer_pool *pool, const struct endpoint *endpoint);
+
+/* ---- Why: for people ---- */
+
+enum balancer_verdict {
+    BALANCER_ELIGIBLE, /* a pick may choose it now */
+    BALANCER_IS_LEAVING,
+    BALANCER_IS_DRAINING,
+    BALANCER_IS_WEIGHTLESS, /* weight 0 */
+    BALANCER_IS_UNRESOLVED,
+    BALANCER_IS_UNHEALTHY,
+    BALANCER_IS_EJECTED,
+    BALANCER_BREAKER_OPEN,
+    BALANCER_BREAKER_HALF_OPEN, /* and has no probes left */
+    BALANCER_IS_FULL,           /* at its limit of connections */
+    BALANCER_IS_STALLED,        /* others are better; so with the next two */
+    BALANCER_IS_UNKNOWN,        /* waits for its first verdict */
+    BALANCER_IS_DEGRADED,
+    BALANCER_OTHER_LEVEL, /* it would do, but the load is at another level */
+    BALANCER_VERDICT_COUNT,
+};
+const char *balancer_verdict_name(enum balancer_verdict verdict); /* "other level has the load" */
+
+struct balancer_candidate {
+    const struct endpoint *endpoint;
+    unsigned priority;       /* of its level: see struct balancer_tier */
+    const char *level_where; /* likewise */
+    enum balancer_verdict verdict;
+    bool eligible;          /* verdict == BALANCER_ELIGIBLE */
+    unsigned share_percent; /* of the pool's requests that it gets as things stand, by weights */
+};
+
+/*
+ * Why each endpoint is eligible or not for this request now, and whom a pick would choose
+ * (*ret_chosen; NULL: nobody). Made on a copy of the pool: nothing is taken, counted or moved.
+ * Fills at most `max`, by slot; returns how many. Panic counts as everybody being healthy. A
+ * worker, the health thread, or one that keeps balancer_pool_reclaim from running.
+ */
+unsigned balancer_pool_explain(const struct balancer_pool *pool,
+                               const struct balancer_request *request,
+                               struct balancer_candidate *out, unsigned max,
+                               struct endpoint **ret_chosen);
 
 /* A well-mixed 64-bit hash of a key: what the hashing algorithms expect. */
 uint64_t balancer_hash(struct slice key);
