@@ -29,7 +29,7 @@ void upstream_attempt_start(struct upstream_attempt *a, struct upstream_cluster 
                             struct endpoint *endpoint, const struct upstream_request *request,
                             struct loop *loop)
 {
-    CHECK(loop == cluster->loop && endpoint->index < cluster->endpoint_count);
+    CHECK(loop == cluster->loop);
     attempt_init(a, cluster, endpoint, request);
     if (a->request_done)
         upstream_stall_enter(a);
@@ -37,7 +37,7 @@ void upstream_attempt_start(struct upstream_attempt *a, struct upstream_cluster 
     /* A request that may be repeated needs no check: should the connection turn out dead, it is
      * sent again (upstream_attempt_lost), which is rarer than a system call each. */
     struct upstream_connection *c =
-        upstream_idle_take(&cluster->endpoints[endpoint->index], !request->repeatable);
+        upstream_idle_take(upstream_cluster_find(cluster, endpoint), !request->repeatable);
     if (!c) {
         upstream_connection_open(a);
         return;

@@ -28,8 +28,9 @@
  * caller does in on_failed, this connection is out of its reach.
  *
  * Lifetime. An attempt and its connection point at each other while leased and only then. CLOSED is
- * final: the socket and the TLS session are gone at once, the struct after the turn (it may be
- * running on the stack), and in between it touches neither cluster nor endpoint.
+ * final: the socket and the TLS session are gone at once, the struct and its hold on the identity
+ * after the turn (it may be running on the stack), and in between it touches neither cluster nor
+ * endpoint, which may be gone by then.
  */
 #include <stdlib.h>
 
@@ -55,6 +56,7 @@ static struct upstream_connection *connection_new(struct upstream_cluster *clust
 
     c->cluster = cluster;
     c->endpoint = endpoint;
+    c->identity = upstream_identity_ref(endpoint->identity);
     c->generation = endpoint->generation;
     list_init(&c->node);
     loop_timer_init(&c->timer, connection_on_timer);
@@ -70,6 +72,7 @@ static void connection_on_reap(struct loop_task *task)
     struct upstream_connection *c = container_of(task, struct upstream_connection, reap);
 
     upstream_response_fini(&c->response);
+    upstream_identity_unref(c->identity);
     bytes_fini(&c->held);
     free(c->early_detail);
     free(c);
@@ -86,20 +89,24 @@ static void connection_close(struct upstream_connection *c)
     loop_reap(c->cluster->loop, &c->reap);
 }
 
-static void connection_enter_idle(struct upstream_connection *c)
+void upstream_connection_start_keepalive(struct upstream_connection *c)
 {
-    struct upstream_cluster *cluster = c->cluster;
-    uint64_t timeout_ms = cluster->config->keepalive.timeout_ms;
+    uint64_t timeout_ms = c->cluster->config->keepalive.timeout_ms;
 
-    list_push_front(&c->endpoint->idle, &c->node);
-    c->endpoint->idle_count++;
-    cluster->stats.idle++;
-    if (c->paused) /* an idle connection must hear the backend leave */
-        transport_resume(&c->transport);
     if (timeout_ms > 0)
-        loop_timer_set(cluster->loop, &c->timer, timeout_ms);
+        loop_timer_set(c->cluster->loop, &c->timer, timeout_ms);
     else
         loop_timer_cancel(&c->timer);
+}
+
+static void connection_enter_idle(struct upstream_connection *c)
+{
+    list_push_front(&c->endpoint->idle, &c->node);
+    c->endpoint->idle_count++;
+    c->cluster->stats.idle++;
+    if (c->paused) /* an idle connection must hear the backend leave */
+        transport_resume(&c->transport);
+    upstream_connection_start_keepalive(c);
 }
 
 void upstream_connection_set_state(struct upstream_connection *c, enum upstream_state state)
@@ -109,6 +116,8 @@ void upstream_connection_set_state(struct upstream_connection *c, enum upstream_
     if (c->state == UPSTREAM_IDLE) {
         c->endpoint->idle_count--;
         c->cluster->stats.idle--;
+    } else if (c->state == UPSTREAM_CONNECTING || c->state == UPSTREAM_ACTIVE) {
+        c->endpoint->busy_count--;
     }
     c->state = state;
     switch (state) {
@@ -117,6 +126,7 @@ void upstream_connection_set_state(struct upstream_connection *c, enum upstream_
     case UPSTREAM_CONNECTING:
     case UPSTREAM_ACTIVE:
         list_push_back(&c->cluster->busy, &c->node);
+        c->endpoint->busy_count++;
         break;
     case UPSTREAM_IDLE:
         connection_enter_idle(c);
@@ -156,12 +166,13 @@ static int dial_address(struct upstream_connection *c)
 {
     struct upstream_cluster *cluster = c->cluster;
     struct upstream_endpoint *endpoint = c->endpoint;
+    struct upstream_identity *identity = c->identity;
     struct tls_session *tls = NULL;
 
     c->addresses_left--;
     c->address = endpoint->addresses[c->address_index++ % endpoint->address_count];
     if (cluster->tls)
-        tls = tls_session_new_client(cluster->tls, endpoint->server_name, &endpoint->resume_slot);
+        tls = tls_session_new_client(cluster->tls, identity->server_name, &identity->resume_slot);
     cluster->stats.connects++;
     c->has_transport = true;
     int code = transport_init_connect(&c->transport, cluster->loop, &c->address, tls,
@@ -198,7 +209,7 @@ static void dial(struct upstream_connection *c)
 void upstream_connection_open(struct upstream_attempt *a)
 {
     struct upstream_cluster *cluster = a->cluster;
-    struct upstream_endpoint *endpoint = &cluster->endpoints[a->endpoint->index];
+    struct upstream_endpoint *endpoint = upstream_cluster_find(cluster, a->endpoint);
     struct upstream_connection *c = connection_new(cluster, endpoint);
     uint64_t timeout_ms = cluster->config->timeouts.connect_ms;
 

@@ -37,37 +37,51 @@ static bool address_still_there(struct upstream_connection *c)
     return false;
 }
 
-void upstream_idle_put(struct upstream_connection *c)
+/* Besides the limit of how many. */
+static bool may_be_kept(struct upstream_connection *c)
 {
-    struct upstream_endpoint *endpoint = c->endpoint;
     const struct config_pool *config = c->cluster->config;
-    unsigned limit = config->keepalive.idle;
     uint64_t max_requests = config->keepalive.max_requests;
 
-    if (limit == 0 || (max_requests != 0 && c->requests >= max_requests) ||
-        !address_still_there(c)) {
+    if (config->keepalive.idle == 0 || (max_requests != 0 && c->requests >= max_requests))
+        return false;
+    /* One that began before a change of TLS was proved by other rules. */
+    return c->identity == c->endpoint->identity && address_still_there(c);
+}
+
+/* Room is made at the tail: the oldest is the likeliest to be closed by the backend soon. */
+static void keep_at_most(struct upstream_endpoint *endpoint, unsigned limit)
+{
+    while (endpoint->idle_count > limit)
+        upstream_connection_set_state(CONNECTION_OF(endpoint->idle.prev), UPSTREAM_CLOSED);
+}
+
+void upstream_idle_put(struct upstream_connection *c)
+{
+    if (!may_be_kept(c)) {
         upstream_connection_set_state(c, UPSTREAM_CLOSED);
         return;
     }
-    /* Room is made at the tail: the oldest is the likeliest to be closed by the backend soon. */
-    if (endpoint->idle_count >= limit)
-        upstream_connection_set_state(CONNECTION_OF(endpoint->idle.prev), UPSTREAM_CLOSED);
+    keep_at_most(c->endpoint, c->cluster->config->keepalive.idle - 1);
     upstream_connection_set_state(c, UPSTREAM_IDLE);
 }
 
 void upstream_idle_close_all(struct upstream_endpoint *endpoint)
 {
-    while (!list_empty(&endpoint->idle))
-        upstream_connection_set_state(CONNECTION_OF(endpoint->idle.next), UPSTREAM_CLOSED);
+    keep_at_most(endpoint, 0);
 }
 
-void upstream_idle_close_vanished(struct upstream_endpoint *endpoint)
+void upstream_idle_review(struct upstream_cluster *cluster, struct upstream_endpoint *endpoint,
+                          bool restart_timeout)
 {
     list_for_each_safe(item, tmp, &endpoint->idle)
     {
         struct upstream_connection *c = CONNECTION_OF(item);
 
-        if (!address_still_there(c))
+        if (!may_be_kept(c))
             upstream_connection_set_state(c, UPSTREAM_CLOSED);
+        else if (restart_timeout)
+            upstream_connection_start_keepalive(c);
     }
+    keep_at_most(endpoint, cluster->config->keepalive.idle);
 }

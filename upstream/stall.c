@@ -19,7 +19,7 @@ enum { STALL_LOOK_MS = LOOP_TICK_MS };
 void upstream_stall_enter(struct upstream_attempt *a)
 {
     struct upstream_cluster *cluster = a->cluster;
-    struct upstream_endpoint *endpoint = &cluster->endpoints[a->endpoint->index];
+    struct upstream_endpoint *endpoint = upstream_cluster_find(cluster, a->endpoint);
 
     a->asked_us = cluster->loop->now_us;
     if (cluster->health == NULL || a->answered)
@@ -41,7 +41,7 @@ void upstream_stall_leave(struct upstream_attempt *a)
     if (!a->waiting)
         return;
     a->waiting = false;
-    endpoint = &a->cluster->endpoints[a->endpoint->index];
+    endpoint = upstream_cluster_find(a->cluster, a->endpoint);
     list_remove(&a->waiting_node);
     if (--endpoint->waiting_count == 0)
         list_remove(&endpoint->holding_node);

@@ -2,8 +2,9 @@
  * Upstream: pooled connections to the endpoints of a pool, and one request at a time on each.
  *
  * A *cluster* is one worker's view of one pool: for each endpoint its resolved addresses, its idle
- * connections (last in, first out) and, with TLS, the ticket to resume with. Nothing here is shared
- * between threads.
+ * connections (last in, first out) and, with TLS, the ticket to resume with. Endpoints come and go
+ * and settings change while it serves; connections that this does not concern notice nothing of
+ * it. Nothing here is shared between threads.
  *
  * An *attempt* is one request sent to one endpoint: it leases a connection, sends the head and the
  * body, and reports the answer through callbacks. It knows nothing of retries; the exchange above
@@ -47,19 +48,59 @@ struct upstream_cluster;
 struct upstream_connection;
 struct upstream_attempt;
 
-/* Builds the TLS context of a pool with TLS. `config` must outlive it. `health` is told of stalls;
- * NULL: nobody looks for them. 0 or EG_E_INTERNAL with a sentence in *ret_why (heap). */
+/* A cluster without endpoints. Builds the TLS context of a pool with TLS; `config` is kept until
+ * upstream_cluster_change. `health` is told of stalls; NULL: nobody looks for them. May be called
+ * on any thread, before the worker has it. 0 or EG_E_INTERNAL with a sentence in *ret_why (heap).
+ */
 int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loop,
-                         const struct config_pool *config, struct balancer_pool *pool,
-                         struct health_pool *health, char **ret_why) WARN_UNUSED;
+                         const struct config_pool *config, struct health_pool *health,
+                         char **ret_why) WARN_UNUSED;
 
-/* Closes idle connections. Every attempt must have been released. */
+/* Closes idle connections. Every attempt must have been released. Endpoints need not be removed
+ * before, nor be there any more. */
 void upstream_cluster_free(struct upstream_cluster *cluster);
 
+/* ---- Endpoints: on the worker's thread, within a turn ---- */
+
+/* The endpoint may be asked from now on. Where it is is known at once, unless its backend is a name
+ * (then by upstream_cluster_set_addresses). `backend`, whose address the configuration has checked,
+ * is read during the call only. */
+void upstream_cluster_add(struct upstream_cluster *cluster, struct endpoint *endpoint,
+                          const struct config_backend *backend);
+
+/* Closes its idle connections and forgets it; `endpoint` is not touched after the call. No attempt
+ * may be on it. */
+void upstream_cluster_remove(struct upstream_cluster *cluster, struct endpoint *endpoint);
+
+/* Was it added and not removed? Also to be asked for another endpoint in the same slot. */
+bool upstream_cluster_has(const struct upstream_cluster *cluster, const struct endpoint *endpoint);
+
 /* New addresses of an endpoint whose backend is a name (copied). Idle connections to addresses that
- * are gone are closed. */
-void upstream_cluster_set_addresses(struct upstream_cluster *cluster, unsigned endpoint_index,
+ * are gone are closed. Ignored when the cluster does not have the endpoint: an answer of DNS may
+ * be late. */
+void upstream_cluster_set_addresses(struct upstream_cluster *cluster,
+                                    const struct endpoint *endpoint,
                                     const struct address *addresses, size_t count);
+
+/* ---- Settings ---- */
+
+/* The TLS context for `config`, to be made ahead of a change of it (any thread); *ret_tls is NULL
+ * for a pool without TLS. 0 or EG_E_INTERNAL with a sentence in *ret_why (heap). */
+int upstream_cluster_tls_new(struct tls_context **ret_tls, const struct config_pool *config,
+                             char **ret_why) WARN_UNUSED;
+
+/*
+ * Other settings from now on; the ones before may go when this returns. Attempts in flight go on;
+ * their deadlines follow the new timeouts from their next sign of life. Idle connections that the
+ * new keepalive would not have kept are closed.
+ *
+ * `tls` is owned from here. With `tls_changed` it takes the place of the present context (NULL:
+ * plain from now on), and every backend must prove itself anew: idle connections are closed,
+ * tickets forgotten, connections in flight not used again; its name is taken from
+ * endpoint->backend. Without `tls_changed` all that stays as it is, and `tls` is freed.
+ */
+void upstream_cluster_change(struct upstream_cluster *cluster, const struct config_pool *config,
+                             struct tls_context *tls, bool tls_changed);
 
 /* Closes all idle connections (drain). */
 void upstream_cluster_close_idle(struct upstream_cluster *cluster);

@@ -7,7 +7,8 @@
  *   idle.c        the idle lists
  *   stall.c       endpoints that hold requests and answer none
  *   backend.c     who a backend must prove to be; for checks/ as well (backend.h)
- *   cluster.c     one worker's view of a pool: endpoints, addresses, TLS
+ *   identity.c    the same, as one endpoint's connections hold it
+ *   cluster.c     one worker's view of a pool: endpoints that come and go, addresses, settings
  *   request.c     the request's bytes: head, chunk framing, what is held while connecting
  *   response.c    the answer's bytes: heads, body, tunnel, end of stream
  */
@@ -33,33 +34,41 @@ enum {
     UPSTREAM_DETAIL_BYTES = 192,
 };
 
-/* One backend as this worker sees it. */
+/* Who an endpoint must prove to be, under one TLS context: see identity.c. */
+struct upstream_identity {
+    unsigned refs;     /* the endpoint's, and one per connection */
+    char *server_name; /* sent as SNI (a name) and verified; heap, NULL: neither */
+    struct tls_resume_slot resume_slot;
+};
+
+/* One backend as this worker sees it. Does not move: lists begin in it. */
 struct upstream_endpoint {
+    struct endpoint *shared;   /* whose it is */
     struct address *addresses; /* heap; none until a name was resolved */
     size_t address_count;
     size_t next_address; /* where the next connection starts: rotates */
     unsigned generation; /* raised when the addresses change */
     struct list idle;    /* connections in UPSTREAM_IDLE, the latest used first */
     unsigned idle_count;
-    struct list waiting;      /* attempts whose head is owed, the oldest first */
-    unsigned waiting_count;   /* with those that stall.c is just telling */
-    struct list holding_node; /* in cluster->holding while waiting_count > 0 */
-    char *server_name;        /* sent as SNI (a name) and verified; heap, NULL: neither */
-    struct tls_resume_slot resume_slot;
+    unsigned busy_count;                /* connections of it in cluster->busy */
+    struct list waiting;                /* attempts whose head is owed, the oldest first */
+    unsigned waiting_count;             /* with those that stall.c is just telling */
+    struct list holding_node;           /* in cluster->holding while waiting_count > 0 */
+    struct upstream_identity *identity; /* for new connections; those from before have theirs */
 };
 
 struct upstream_cluster {
     struct loop *loop;
-    const struct config_pool *config;
-    struct tls_context *tls;    /* NULL: plain */
-    struct health_pool *health; /* NULL: stalls are not looked for */
-    struct list busy;           /* connections in UPSTREAM_CONNECTING or UPSTREAM_ACTIVE */
-    struct list holding;        /* endpoints that attempts wait for */
+    const struct config_pool *config; /* another one after each upstream_cluster_change */
+    struct tls_context *tls;          /* NULL: plain; likewise */
+    struct health_pool *health;       /* NULL: stalls are not looked for */
+    struct list busy;                 /* connections in UPSTREAM_CONNECTING or UPSTREAM_ACTIVE */
+    struct list holding;              /* endpoints that attempts wait for */
     struct loop_timer stall_timer;
     bool stall_armed;
     struct upstream_cluster_stats stats;
-    struct upstream_endpoint *endpoints;
-    unsigned endpoint_count;
+    struct upstream_endpoint **endpoints; /* by endpoint->index; NULL: not here */
+    unsigned endpoint_slots;
     /* Where the fields of the head that is being judged right now are noted. One for all
      * connections, since a head does not outlive the callback that it is shown to. */
     struct http_field fields[UPSTREAM_HEAD_FIELDS];
@@ -100,7 +109,8 @@ struct upstream_connection {
     enum upstream_state state;
     struct upstream_cluster *cluster;
     struct upstream_endpoint *endpoint;
-    struct upstream_attempt *attempt; /* NULL when no attempt leases it */
+    struct upstream_identity *identity; /* of the endpoint, as it was at the beginning */
+    struct upstream_attempt *attempt;   /* NULL when no attempt leases it */
     struct upstream_response response;
     struct loop_timer timer;
     struct loop_task soon; /* an early failure to report, or `held` to let go */
@@ -128,6 +138,17 @@ struct upstream_connection {
     bool repeat_on_reset; /* reused, and the request may be sent twice */
 };
 
+/* cluster.c */
+/* Never NULL: the cluster must have it. */
+struct upstream_endpoint *upstream_cluster_find(const struct upstream_cluster *cluster,
+                                                const struct endpoint *endpoint);
+
+/* identity.c */
+struct upstream_identity *upstream_identity_new(const struct config_pool *config,
+                                                const struct config_backend *backend);
+struct upstream_identity *upstream_identity_ref(struct upstream_identity *identity);
+void upstream_identity_unref(struct upstream_identity *identity);
+
 /* connection.c */
 /* Leases a new connection and begins to connect. */
 void upstream_connection_open(struct upstream_attempt *a);
@@ -136,6 +157,8 @@ void upstream_connection_set_state(struct upstream_connection *c, enum upstream_
 void upstream_connection_attach(struct upstream_connection *c, struct upstream_attempt *a);
 /* Takes `c` away from its attempt, which may then get another one. */
 void upstream_connection_detach(struct upstream_connection *c);
+/* An idle connection's timeout, counted from now. */
+void upstream_connection_start_keepalive(struct upstream_connection *c);
 /* Reports through on_failed at the end of this turn: for failures inside calls of the caller's. */
 void upstream_connection_fail_soon(struct upstream_connection *c, int code, const char *detail);
 
@@ -152,8 +175,10 @@ struct upstream_connection *upstream_idle_take(struct upstream_endpoint *endpoin
 /* Keeps `c`, which is clean, or closes it when it may not be kept. */
 void upstream_idle_put(struct upstream_connection *c);
 void upstream_idle_close_all(struct upstream_endpoint *endpoint);
-/* Closes those whose address the endpoint no longer has. */
-void upstream_idle_close_vanished(struct upstream_endpoint *endpoint);
+/* Addresses, TLS or settings have changed: closes those that may not be kept any more. With
+ * `restart_timeout` the others' keep-alive timeout begins anew. */
+void upstream_idle_review(struct upstream_cluster *cluster, struct upstream_endpoint *endpoint,
+                          bool restart_timeout);
 
 /* attempt.c */
 /* Ends the attempt with on_failed; `c` is closed first. `detail` may belong to the transport. */

@@ -17,6 +17,9 @@ void stage_init(struct stage *s)
             .weight = 1,
             .tags = (const char **)no_tags,
         };
+        s->endpoints[i].id = s->config_backends[i].id;
+        s->endpoints[i].index = i;
+        s->endpoints[i].backend = &s->config_backends[i];
     }
     s->config = (struct config_pool){
         .name = "api",
@@ -33,9 +36,11 @@ void stage_open_cluster(struct stage *s)
 {
     char *why = NULL;
 
-    s->pool = balancer_pool_new(&s->config, NULL);
-    int code = upstream_cluster_new(&s->cluster, &s->loop, &s->config, s->pool, NULL, &why);
+    int code = upstream_cluster_new(&s->cluster, &s->loop, &s->config, NULL, &why);
     cr_assert_eq(code, 0, "%s", why ? why : "");
+    for (unsigned i = 0; i < STAGE_BACKENDS; i++)
+        IN_TURN(&s->loop,
+                upstream_cluster_add(s->cluster, &s->endpoints[i], &s->config_backends[i]));
 }
 
 void stage_fini(struct stage *s)
@@ -44,7 +49,6 @@ void stage_fini(struct stage *s)
     cr_assert_eq(stage_stats(s).open, 0);
     cr_assert_eq(stage_stats(s).idle, 0);
     upstream_cluster_free(s->cluster);
-    balancer_pool_free(s->pool);
     for (unsigned i = 0; i < STAGE_BACKENDS; i++)
         fake_backend_stop(&s->backends[i]);
     loop_fini(&s->loop);
@@ -161,9 +165,8 @@ void client_start(struct client *c)
 {
     struct stage *s = c->stage;
 
-    IN_TURN(&s->loop,
-            upstream_attempt_start(&c->attempt, s->cluster, balancer_pool_endpoint(s->pool, 0),
-                                   &c->request, &s->loop));
+    IN_TURN(&s->loop, upstream_attempt_start(&c->attempt, s->cluster, &s->endpoints[c->endpoint],
+                                             &c->request, &s->loop));
 }
 
 void client_send(struct client *c, const char *text)

@@ -18,8 +18,8 @@ struct stage {
     struct loop loop;
     struct fake_backend backends[STAGE_BACKENDS];
     struct config_backend config_backends[STAGE_BACKENDS];
-    struct config_pool config; /* may be changed before stage_open_cluster */
-    struct balancer_pool *pool;
+    struct config_pool config;                 /* may be changed before stage_open_cluster */
+    struct endpoint endpoints[STAGE_BACKENDS]; /* played: nobody balances here */
     struct upstream_cluster *cluster;
 };
 
@@ -47,6 +47,7 @@ struct client {
     struct http_field fields[16];
     char text[512];
     struct stage *stage;
+    unsigned endpoint;             /* whom it asks; the first */
     enum client_moment release_on; /* any moment but NEVER includes WHEN_DONE */
     bool pause_on_data;
     unsigned informational;

@@ -105,8 +105,8 @@ static const struct upstream_attempt_ops *plain_ops;
 static void start_next_on_end(struct upstream_attempt *a, const struct http_fields *trailers)
 {
     plain_ops->on_end(a, trailers);
-    upstream_attempt_start(&next_client.attempt, s.cluster, balancer_pool_endpoint(s.pool, 0),
-                           &next_client.request, &s.loop);
+    upstream_attempt_start(&next_client.attempt, s.cluster, &s.endpoints[0], &next_client.request,
+                           &s.loop);
     upstream_attempt_send_end(&next_client.attempt, NULL);
 }
 
@@ -136,7 +136,7 @@ static void start_again_on_failure(struct upstream_attempt *a, int code, const c
     c->code = code;
     a->ops = plain_ops;
     upstream_attempt_release(a);
-    upstream_attempt_start(a, s.cluster, balancer_pool_endpoint(s.pool, 1), &c->request, &s.loop);
+    upstream_attempt_start(a, s.cluster, &s.endpoints[1], &c->request, &s.loop);
     upstream_attempt_send_end(a, NULL);
 }
 

@@ -69,7 +69,7 @@ Test(connection, the_next_address_is_tried_when_one_refuses)
 
     s.backends[0].answer = OK_ANSWER;
     stage_open_cluster(&s);
-    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, 0, addresses, 3));
+    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, &s.endpoints[0], addresses, 3));
     client_round_trip(&s, 200);
     cr_assert_eq(stage_stats(&s).connects, 3);
     cr_assert_eq(stage_stats(&s).connect_failures, 2);
@@ -83,7 +83,7 @@ Test(connection, body_given_before_the_next_address_answers_is_not_lost)
 
     s.backends[0].answer = OK_ANSWER;
     stage_open_cluster(&s);
-    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, 0, addresses, 2));
+    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, &s.endpoints[0], addresses, 2));
     client_init(&c, &s, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
     client_start(&c);
     client_send(&c, "hello");
@@ -98,7 +98,7 @@ Test(connection, all_addresses_refusing_is_one_failure)
     struct address addresses[2] = {refusing_address(), refusing_address()};
 
     stage_open_cluster(&s);
-    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, 0, addresses, 2));
+    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, &s.endpoints[0], addresses, 2));
     expect_failure(GET_TEXT, EG_E_CONNECT);
     cr_assert_eq(stage_stats(&s).connects, 2);
 }
@@ -110,7 +110,7 @@ Test(connection, new_connections_begin_at_the_next_address)
     s.config.keepalive.idle = 0;
     s.backends[0].answer = s.backends[1].answer = OK_ANSWER;
     stage_open_cluster(&s);
-    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, 0, addresses, 2));
+    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, &s.endpoints[0], addresses, 2));
     client_round_trip(&s, 200);
     client_round_trip(&s, 200);
     cr_assert_eq(s.backends[0].count, 1);
@@ -182,8 +182,7 @@ Test(connection, a_failure_that_waits_to_be_told_is_dropped_by_release)
     stage_open_cluster(&s);
     client_init(&c, &s, GET_TEXT);
     loop_enter(&s.loop);
-    upstream_attempt_start(&c.attempt, s.cluster, balancer_pool_endpoint(s.pool, 0), &c.request,
-                           &s.loop);
+    upstream_attempt_start(&c.attempt, s.cluster, &s.endpoints[0], &c.request, &s.loop);
     upstream_attempt_release(&c.attempt);
     loop_leave(&s.loop);
     run_turns(&s.loop, 5);

@@ -227,9 +227,11 @@ Test(idle, addresses_that_vanish_take_their_connections_with_them)
 {
     stage_open_cluster(&s);
     client_round_trip(&s, 200);
-    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, 0, &s.backends[0].address, 1));
+    IN_TURN(&s.loop,
+            upstream_cluster_set_addresses(s.cluster, &s.endpoints[0], &s.backends[0].address, 1));
     cr_assert_eq(stage_stats(&s).idle, 1);
-    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, 0, &s.backends[1].address, 1));
+    IN_TURN(&s.loop,
+            upstream_cluster_set_addresses(s.cluster, &s.endpoints[0], &s.backends[1].address, 1));
     cr_assert_eq(stage_stats(&s).idle, 0);
 }
 
@@ -242,7 +244,8 @@ Test(idle, a_busy_connection_to_a_vanished_address_is_not_kept)
     client_init(&c, &s, GET_TEXT);
     client_go(&c);
     struct fake_connection *peer = stage_request_at(&s, 0);
-    IN_TURN(&s.loop, upstream_cluster_set_addresses(s.cluster, 0, &s.backends[1].address, 1));
+    IN_TURN(&s.loop,
+            upstream_cluster_set_addresses(s.cluster, &s.endpoints[0], &s.backends[1].address, 1));
     fake_send(peer, OK_ANSWER);
     RUN_UNTIL(&s.loop, c.ended);
     cr_assert_eq(stage_stats(&s).open, 0);

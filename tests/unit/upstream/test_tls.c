@@ -195,7 +195,6 @@ Test(tls, a_numeric_address_must_be_in_the_certificate)
     run(&c);
     cr_assert_eq(c.code, EG_E_UPSTREAM_TLS, "%s: %s", error_name(c.code), c.detail);
     upstream_cluster_free(s.cluster);
-    balancer_pool_free(s.pool);
 
     make_server("IP:127.0.0.1");
     stage_open_cluster(&s);
@@ -212,7 +211,6 @@ Test(tls, an_unknown_authority_is_refused_unless_verification_is_off)
     run(&c);
     cr_assert_eq(c.code, EG_E_UPSTREAM_TLS, "%s: %s", error_name(c.code), c.detail);
     upstream_cluster_free(s.cluster);
-    balancer_pool_free(s.pool);
 
     pool_tls.verify = false;
     stage_open_cluster(&s);
@@ -239,9 +237,104 @@ Test(tls, a_missing_certificate_file_is_explained)
 
     stage_open_cluster(&s);
     pool_tls.ca_path = "/nonexistent/ca.pem";
-    cr_assert_eq(upstream_cluster_new(&cluster, &s.loop, &s.config, s.pool, NULL, &why),
-                 EG_E_INTERNAL);
+    cr_assert_eq(upstream_cluster_new(&cluster, &s.loop, &s.config, NULL, &why), EG_E_INTERNAL);
     cr_assert_null(cluster);
     cr_assert(strstr(why, "/nonexistent/ca.pem"), "%s", why);
     free(why);
+}
+
+/* ---- other settings while serving ---- */
+
+static struct config_pool other;
+
+/* With the same settings, or `tls`. */
+static void change_tls(struct config_pool_tls *tls)
+{
+    struct tls_context *context;
+    char *why = NULL;
+
+    other = s.config;
+    other.tls = tls;
+    cr_assert_eq(upstream_cluster_tls_new(&context, &other, &why), 0, "%s", why);
+    IN_TURN(&s.loop, upstream_cluster_change(s.cluster, &other, context, true));
+}
+
+Test(tls, after_a_change_the_backend_proves_itself_anew)
+{
+    struct client c;
+
+    stage_open_cluster(&s);
+    run(&c);
+    change_tls(&pool_tls);
+    cr_assert_eq(stage_stats(&s).idle, 0);
+    run(&c);
+    cr_assert_eq(c.status, 200, "%s: %s", error_name(c.code), c.detail);
+    cr_assert_eq(peer_count, 2);
+    cr_assert_not(tls_session_resumed(peers[1].transport.tls));
+}
+
+Test(tls, a_change_that_is_not_about_tls_keeps_connections_and_tickets)
+{
+    struct tls_context *unused;
+    struct client c;
+    char *why = NULL;
+
+    stage_open_cluster(&s);
+    run(&c);
+    other = s.config;
+    cr_assert_eq(upstream_cluster_tls_new(&unused, &other, &why), 0, "%s", why);
+    IN_TURN(&s.loop, upstream_cluster_change(s.cluster, &other, unused, false));
+    cr_assert_eq(stage_stats(&s).idle, 1);
+    IN_TURN(&s.loop, upstream_cluster_close_idle(s.cluster));
+    run(&c);
+    cr_assert(tls_session_resumed(peers[1].transport.tls));
+}
+
+Test(tls, who_was_trusted_before_a_change_is_not_trusted_after_it)
+{
+    struct config_pool_tls stricter = {
+        .sni = "other.example", .ca_path = cert_path, .verify = true};
+    struct client c;
+
+    stage_open_cluster(&s);
+    run(&c);
+    change_tls(&stricter);
+    run(&c);
+    cr_assert_eq(c.code, EG_E_UPSTREAM_TLS, "%s: %s", error_name(c.code), c.detail);
+}
+
+/* Its answer comes, and then it is not used again. */
+Test(tls, a_request_in_flight_survives_the_change_but_not_its_connection)
+{
+    struct client c;
+
+    answer = "";
+    stage_open_cluster(&s);
+    client_init(&c, &s, GET_TEXT);
+    client_go(&c);
+    RUN_UNTIL(&s.loop, peer_count == 1 && peers[0].transport.bytes_in > 0 && c.attempt.sent);
+    run_turns(&s.loop, 10);
+    change_tls(&pool_tls);
+    IN_TURN(&s.loop, transport_write(&peers[0].transport, OK_ANSWER, strlen(OK_ANSWER)));
+    RUN_UNTIL(&s.loop, client_done(&c));
+    cr_assert_eq(c.status, 200, "%s: %s", error_name(c.code), c.detail);
+    cr_assert_eq(stage_stats(&s).open, 0);
+    answer = OK_ANSWER;
+    run(&c);
+    cr_assert_eq(c.status, 200, "%s: %s", error_name(c.code), c.detail);
+    cr_assert_not(tls_session_resumed(peers[1].transport.tls));
+}
+
+Test(tls, it_may_be_switched_off_while_serving)
+{
+    struct client c;
+
+    stage_open_cluster(&s);
+    s.backends[1].answer = OK_ANSWER;
+    change_tls(NULL);
+    client_init(&c, &s, GET_TEXT);
+    c.endpoint = 1; /* which speaks plain */
+    client_go(&c);
+    RUN_UNTIL(&s.loop, client_done(&c));
+    cr_assert_eq(c.status, 200, "%s: %s", error_name(c.code), c.detail);
 }
