@@ -61,7 +61,6 @@ struct endpoint {
     const char *address; /* as configured; owned */
     uint64_t hash;       /* of the id: stable across restarts, for the hashing algorithms */
     unsigned index;      /* its slot: names it in tried sets and per-worker arrays */
-    void *health;        /* health's knowledge of it; the balancer never looks */
 
     /* Inputs to pick, written by health/ and management. */
     _Atomic unsigned weight;          /* as configured, or changed by an operator */
