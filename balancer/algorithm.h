@@ -11,10 +11,10 @@
  *     points    [aaa c dd f  | g  h | ...           each member owns as many points as its share
  *
  * The line-up is read without a lock while another thread may be rewriting it. A reader can thus
- * meet a member that has just left, or miss one that has just come. Members are endpoints of this
- * pool whatever happens, so nothing can be read that is not there; and candidates_have looks at the
- * endpoint itself. Every choice must be confirmed by candidates_have (or come from a function that
- * did so).
+ * meet a member that is no candidate any more, or miss one that has just become one. Members are
+ * endpoints of this frame whatever happens, so nothing can be read that is not there; and
+ * candidates_have looks at the endpoint itself. Every choice must be confirmed by candidates_have
+ * (or come from a function that did so).
  */
 #ifndef EVERGATE_BALANCER_ALGORITHM_H
 #define EVERGATE_BALANCER_ALGORITHM_H
@@ -30,40 +30,59 @@ enum balancer_preference {
     PREFER_NEVER = PREFER_COUNT, /* not usable */
 };
 
+/* Who is in the pool, by slot (endpoint->index); NULL: a free slot, or one whose endpoint leaves.
+ */
+struct balancer_members {
+    struct endpoint **endpoints;
+    unsigned size;
+};
+
+/* The turns of one level: a number that all workers write, so on a cache line of its own. What it
+ * means is the algorithm's business; it lives as long as the level does, whatever joins or leaves.
+ */
+struct level_clock {
+    _Alignas(64) _Atomic uint64_t now;
+    unsigned refs; /* of frames; the thread that refreshes */
+};
+
+struct frame; /* what the pool is at the moment of the pick: frame.h */
+
 struct balancer_candidates {
-    struct balancer_pool *pool;
+    const struct frame *frame;
     const struct balancer_tried *tried;
     enum balancer_preference preference;
     unsigned level;
+    struct level_clock *clock;
     unsigned first, count; /* its part of the line-up; count > 0 */
     uint64_t unit;         /* greatest common divisor of the members' shares */
     uint64_t points;       /* sum of the shares, in units: equal shares have one point each */
     uint64_t step;         /* a walk of this step visits every point once: see lineup.c */
-    uint64_t in_flight;    /* requests at this level with this one, if the algorithm counts them */
+    uint64_t in_flight;    /* requests at this level, with this one */
 };
 
 struct balancer_algorithm {
     const char *name;
-    /* Wants candidates->in_flight: one more counter that all workers write, so only on demand. */
-    bool counts_in_flight;
     /* Goes by request->hash: what is drawn for a request (its level) must follow from it too. */
     bool by_key;
-    /* State shared by all workers for one pool. May be NULL. */
-    void *(*state_new)(struct balancer_pool *pool);
+    /* State for these members, shared by all workers, complete before anybody chooses by it. What
+     * needs none has no such functions; turns are the levels' and the endpoints'. `before` is the
+     * state of those who were the members until now, made by the same function; NULL: none. */
+    void *(*state_new)(const struct balancer_members *members, const void *before);
     void (*state_free)(void *state);
-    /* An input changed. Called by one thread at a time, while others choose. May be NULL. */
-    void (*changed)(struct balancer_pool *pool, void *state);
+    /* A weight changed. Called by one thread at a time, while others choose. May be NULL. */
+    void (*changed)(const struct balancer_members *members, void *state);
     /*
      * One of the candidates with its `active` raised (candidates_take, endpoint_take_seen), or NULL
      * when none is left. Raising it is part of choosing: an algorithm that compares `active` raises
      * it with a compare-and-swap, so that two workers do not both take the least loaded one; and
      * where there is a limit, the last place goes to one of them.
      */
-    struct endpoint *(*choose)(const struct balancer_candidates *candidates, void *state,
+    struct endpoint *(*choose)(const struct balancer_candidates *candidates, const void *state,
                                const struct balancer_request *request);
-    /* Learns from what became of a request; `active` is lowered already. May be NULL. */
-    void (*done)(void *state, struct endpoint *endpoint, enum balancer_outcome outcome,
-                 uint64_t latency_us, uint64_t now_us);
+    /* Learns from what became of a request, whoever chose it; `active` is lowered already. May be
+     * NULL. */
+    void (*done)(struct endpoint *endpoint, enum balancer_outcome outcome, uint64_t latency_us,
+                 uint64_t now_us);
 };
 
 extern const struct balancer_algorithm balancer_round_robin;
@@ -74,9 +93,6 @@ extern const struct balancer_algorithm balancer_random;
 extern const struct balancer_algorithm balancer_consistent_hash;
 extern const struct balancer_algorithm balancer_least_latency;
 
-/* At least 1. Levels have loads of their own, so state that goes by turns is kept for each. */
-unsigned balancer_pool_levels(const struct balancer_pool *pool);
-
 /* Can it be chosen now: of this preference and level, not tried, with room below its limit? */
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint);
 
@@ -85,6 +101,9 @@ bool candidates_take(const struct balancer_candidates *c, struct endpoint *endpo
 
 /* The member at a position below count; it may have left: see candidates_have. */
 struct endpoint *candidates_at(const struct balancer_candidates *c, unsigned position);
+
+/* The pool's member with this index, whether a candidate or not. */
+struct endpoint *candidates_in_slot(const struct balancer_candidates *c, unsigned slot);
 
 /* Takes the first member at `position` or after it, in a circle, that can be taken; NULL when none
  * can. For when the quick ways met only tried or full ones: O(n). */
@@ -115,10 +134,10 @@ bool endpoint_probing(const struct endpoint *endpoint);
 
 /*
  * Memory order of everything on the hot path: relaxed. `share`, `turn`, the latency and the inputs
- * are numbers to be compared, none of them announces other memory: endpoints live as long as their
- * pool, and addresses reach a worker through its own loop. What must not be lost is atomicity (no
- * increment disappears), which relaxed read-modify-write operations give. The one exception is
- * `active` beside a limit: see balancer_done.
+ * are numbers to be compared, none of them announces other memory: endpoints live as long as the
+ * frame that lists them, and addresses reach a worker through its own loop. What must not be lost
+ * is atomicity (no increment disappears), which relaxed read-modify-write operations give. The one
+ * exception is `active` beside a limit: see balancer_done.
  */
 static inline int endpoint_active(const struct endpoint *endpoint)
 {

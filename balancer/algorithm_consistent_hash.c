@@ -40,7 +40,8 @@ static bool take_room(const struct balancer_candidates *c, struct endpoint *endp
     return true;
 }
 
-static struct endpoint *consistent_hash_choose(const struct balancer_candidates *c, void *state,
+static struct endpoint *consistent_hash_choose(const struct balancer_candidates *c,
+                                               const void *state,
                                                const struct balancer_request *request)
 {
     uint64_t hash = hash_slots_key(request);
@@ -60,7 +61,6 @@ static struct endpoint *consistent_hash_choose(const struct balancer_candidates 
 
 const struct balancer_algorithm balancer_consistent_hash = {
     .name = "consistent_hash",
-    .counts_in_flight = true,
     .by_key = true,
     .state_new = hash_slots_new,
     .state_free = hash_slots_free,

@@ -6,7 +6,7 @@
  */
 #include "balancer/hash_slots.h"
 
-static struct endpoint *ip_hash_choose(const struct balancer_candidates *c, void *state,
+static struct endpoint *ip_hash_choose(const struct balancer_candidates *c, const void *state,
                                        const struct balancer_request *request)
 {
     uint64_t hash = hash_slots_key(request);

@@ -41,20 +41,19 @@ static struct load least_loaded(const struct balancer_candidates *c, uint64_t no
     return best;
 }
 
-static struct endpoint *least_connections_choose(const struct balancer_candidates *c, void *state,
+static struct endpoint *least_connections_choose(const struct balancer_candidates *c,
+                                                 const void *state,
                                                  const struct balancer_request *request)
 {
-    struct stride_clock *clock = stride_clock_of(state, c);
-
     for (unsigned look = 1;; look++) {
-        uint64_t now = stride_now(clock);
+        uint64_t now = stride_now(c->clock);
         struct load best = least_loaded(c, now);
 
         if (best.endpoint == NULL)
             return NULL;
         if (endpoint_take_seen(best.endpoint, best.active)) {
             /* Losing this race only blurs the order among equals. */
-            stride_take(clock, now, best.endpoint, &best.turn);
+            stride_take(c->clock, now, best.endpoint, &best.turn);
             return best.endpoint;
         }
         if (look == CANDIDATES_LOOKS)
@@ -64,7 +63,5 @@ static struct endpoint *least_connections_choose(const struct balancer_candidate
 
 const struct balancer_algorithm balancer_least_connections = {
     .name = "least_connections",
-    .state_new = stride_clocks_new,
-    .state_free = stride_clocks_free,
     .choose = least_connections_choose,
 };

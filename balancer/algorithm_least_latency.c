@@ -116,22 +116,21 @@ static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, 
     return best;
 }
 
-static struct endpoint *least_latency_choose(const struct balancer_candidates *c, void *state,
+static struct endpoint *least_latency_choose(const struct balancer_candidates *c, const void *state,
                                              const struct balancer_request *request)
 {
-    struct stride_clock *clock = stride_clock_of(state, c);
     struct offer best = {0};
     bool taken = false;
 
     for (unsigned look = 0; look < CANDIDATES_LOOKS && !taken; look++) {
-        uint64_t now = stride_now(clock);
+        uint64_t now = stride_now(c->clock);
 
         best = cheapest(c, now, request->now_us);
         if (best.endpoint == NULL)
             return NULL;
         taken = endpoint_take_seen(best.endpoint, best.active);
         if (taken)
-            stride_take(clock, now, best.endpoint, &best.turn);
+            stride_take(c->clock, now, best.endpoint, &best.turn);
     }
     if (!taken)
         taken = endpoint_take(best.endpoint);
@@ -157,7 +156,7 @@ static double failure_us(double average_us)
     return fmax(average_us, doubled);
 }
 
-static void least_latency_done(void *state, struct endpoint *e, enum balancer_outcome outcome,
+static void least_latency_done(struct endpoint *e, enum balancer_outcome outcome,
                                uint64_t latency_us, uint64_t now_us)
 {
     uint64_t before = atomic_load_explicit(&e->latency_ewma, memory_order_relaxed);
@@ -179,8 +178,6 @@ static void least_latency_done(void *state, struct endpoint *e, enum balancer_ou
 
 const struct balancer_algorithm balancer_least_latency = {
     .name = "least_latency",
-    .state_new = stride_clocks_new,
-    .state_free = stride_clocks_free,
     .choose = least_latency_choose,
     .done = least_latency_done,
 };

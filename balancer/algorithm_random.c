@@ -30,7 +30,7 @@ static struct endpoint *draw_other(const struct balancer_candidates *c,
     return candidates_at_point(c, point).endpoint;
 }
 
-static struct endpoint *random_choose(const struct balancer_candidates *c, void *state,
+static struct endpoint *random_choose(const struct balancer_candidates *c, const void *state,
                                       const struct balancer_request *request)
 {
     uint64_t bits = request->random + c->tried->count;

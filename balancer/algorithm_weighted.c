@@ -27,20 +27,18 @@ static struct place furthest_back(const struct balancer_candidates *c, uint64_t 
     return best;
 }
 
-static struct endpoint *weighted_choose(const struct balancer_candidates *c, void *state,
+static struct endpoint *weighted_choose(const struct balancer_candidates *c, const void *state,
                                         const struct balancer_request *request)
 {
-    struct stride_clock *clock = stride_clock_of(state, c);
-
     for (unsigned look = 1;; look++) {
-        uint64_t now = stride_now(clock);
+        uint64_t now = stride_now(c->clock);
         struct place best = furthest_back(c, now);
 
         if (best.endpoint == NULL)
             return NULL;
         if (look == CANDIDATES_LOOKS)
             stride_take_late(best.endpoint, &best.turn);
-        else if (!stride_take(clock, now, best.endpoint, &best.turn))
+        else if (!stride_take(c->clock, now, best.endpoint, &best.turn))
             continue;
         /* Its last place may be gone: then its turn is lost, and it is not among those any more. */
         if (endpoint_take(best.endpoint))
@@ -52,7 +50,5 @@ static struct endpoint *weighted_choose(const struct balancer_candidates *c, voi
 
 const struct balancer_algorithm balancer_weighted = {
     .name = "weighted",
-    .state_new = stride_clocks_new,
-    .state_free = stride_clocks_free,
     .choose = weighted_choose,
 };

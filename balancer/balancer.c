@@ -1,13 +1,16 @@
 /*
- * Pools: made, shown, and kept up to date when inputs change. Picking is in pick.c.
+ * Pools: made, shown, and kept up to date when inputs change. Picking is in pick.c, membership in
+ * membership.c.
  *
- *   balancer_pool_refresh ─► panic ─► shares (slow start) ─► load (tiers) ─► line-up ─► algorithm
+ *   balancer_pool_refresh ─► frame (that which is there; or a new one, of other members or
+ * settings) ─► panic ─► shares (slow start) ─► load (tiers) ─► line-up ─► algorithm ─► published
  */
 #include "balancer/balancer.h"
 
 #include <stdlib.h>
 
 #include "balancer/pool_internal.h"
+#include "balancer/spill.h"
 #include "base/alloc.h"
 #include "base/check.h"
 
@@ -21,21 +24,10 @@ static const struct balancer_algorithm *const algorithms[CONFIG_ALGORITHM_COUNT]
     [CONFIG_LEAST_LATENCY] = &balancer_least_latency,
 };
 
-/* Nothing is known about anybody yet; the first refresh follows. */
-static void pool_init_parts(struct balancer_pool *pool, const struct config_place *place)
+const struct balancer_algorithm *balancer_algorithm_of(enum config_algorithm algorithm)
 {
-    const struct config_pool *config = pool->config;
-
-    pool->endpoints = xcalloc(pool->size, sizeof(struct endpoint *));
-    for (unsigned i = 0; i < pool->size; i++)
-        pool->endpoints[i] = endpoint_new(&config->backends[i], i);
-    tiers_init(&pool->tiers, config, place, pool->endpoints);
-    lineup_init(&pool->lineup, pool->size, &pool->tiers);
-    pool->load.shares = xcalloc(pool->tiers.count, sizeof(*pool->load.shares));
-    pool->slow_start = slow_start_make(config->slow_start_ms, pool->algorithm->by_key);
-    pool->began_us = xcalloc(pool->size, sizeof(*pool->began_us));
-    if (pool->algorithm->state_new != NULL)
-        pool->state = pool->algorithm->state_new(pool);
+    CHECK(algorithm < CONFIG_ALGORITHM_COUNT);
+    return algorithms[algorithm];
 }
 
 struct balancer_pool *balancer_pool_new(const struct config_pool *config,
@@ -43,14 +35,11 @@ struct balancer_pool *balancer_pool_new(const struct config_pool *config,
 {
     struct balancer_pool *pool = aligned_alloc(_Alignof(struct balancer_pool), sizeof(*pool));
 
-    CHECK(pool != NULL && config->algorithm < CONFIG_ALGORITHM_COUNT);
-    *pool = (struct balancer_pool){
-        .config = config,
-        .algorithm = algorithms[config->algorithm],
-        .size = (unsigned)config->backend_count,
-    };
-    pool->counted = pool->algorithm->counts_in_flight || config->max_connections > 0;
-    pool_init_parts(pool, place);
+    CHECK(pool != NULL);
+    *pool = (struct balancer_pool){.config = config, .reshaped = true};
+    atomic_init(&pool->slots, slots_new(0));
+    tiers_init(&pool->tiers);
+    balancer_pool_change(pool, config, place);
     balancer_pool_refresh(pool, 0);
     return pool;
 }
@@ -59,43 +48,67 @@ void balancer_pool_free(struct balancer_pool *pool)
 {
     if (pool == NULL)
         return;
-    if (pool->algorithm->state_free != NULL)
-        pool->algorithm->state_free(pool->state);
-    free(pool->began_us);
-    free(pool->load.shares);
-    lineup_fini(&pool->lineup);
+    disused_free(&pool->dropped);
+    disused_free(&pool->retired);
+    frame_free(atomic_load(&pool->frame));
     tiers_fini(&pool->tiers);
-    for (unsigned i = 0; i < pool->size; i++)
-        endpoint_free(pool->endpoints[i]);
-    free(pool->endpoints);
+    pool_set_place(pool, NULL);
+    for (unsigned i = 0; i < balancer_pool_size(pool); i++)
+        endpoint_free(balancer_pool_endpoint(pool, i));
+    free(atomic_load(&pool->slots));
     free(pool);
 }
 
 /* ---- Refreshing ---- */
 
-static bool is_meant_to_serve(const struct endpoint *e)
+static void on_frame_unused(void *frame)
 {
-    return atomic_load(&e->weight) > 0 && !atomic_load(&e->draining) &&
-           atomic_load(&e->status) != ENDPOINT_DRAINING;
+    frame_free(frame);
+}
+
+/* The frame that this refresh works on: that which is there, or a new one. */
+static struct frame *refresh_frame(struct balancer_pool *pool)
+{
+    struct frame *before = atomic_load(&pool->frame);
+    struct frame_input input = {
+        .algorithm = balancer_algorithm_of(pool->config->algorithm),
+        .locality = pool->config->locality,
+        .place = pool->place,
+        .before = before,
+    };
+    struct frame *frame;
+
+    if (!pool->reshaped)
+        return before;
+    input.members = pool_members(pool);
+    frame = frame_new(&input);
+    tiers_set_levels(&pool->tiers, &frame->levels);
+    if (before != NULL)
+        pool_drop(pool, before, on_frame_unused);
+    return frame;
 }
 
 /* By number of endpoints. True when it began or ended. */
-static bool refresh_panic(struct balancer_pool *pool)
+static bool refresh_panic(struct balancer_pool *pool, const struct balancer_members *members)
 {
     unsigned meant = 0, usable = 0;
     bool before = atomic_load(&pool->panicking), panic;
 
-    for (unsigned i = 0; i < pool->size; i++) {
-        meant += is_meant_to_serve(pool->endpoints[i]);
-        usable += endpoint_condition(pool->endpoints[i]) != PREFER_NEVER;
+    for (unsigned i = 0; i < members->size; i++) {
+        const struct endpoint *e = members->endpoints[i];
+
+        meant += e != NULL && endpoint_meant_to_serve(e);
+        usable += e != NULL && endpoint_condition(e) != PREFER_NEVER;
     }
     panic = (uint64_t)usable * 100 < (uint64_t)meant * pool->config->failover.panic_percent;
-    if (panic == before)
-        return false;
-    for (unsigned i = 0; i < pool->size; i++)
-        atomic_store(&pool->endpoints[i]->panicking, panic);
+    for (unsigned i = 0; i < members->size; i++) {
+        struct endpoint *e = members->endpoints[i];
+
+        if (e != NULL && atomic_load(&e->panicking) != panic)
+            atomic_store(&e->panicking, panic);
+    }
     atomic_store(&pool->panicking, panic);
-    return true;
+    return panic != before;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -108,7 +121,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Sets one endpoint's share; returns when it grows next. */
 static uint64_t refresh_share(struct balancer_pool *pool, struct endpoint *e, uint64_t now_us)
 {
-    uint64_t began_us = pool->began_us[e->index], next_us = 0;
+    uint64_t began_us = e->slow_since_us, next_us = 0;
     unsigned percent = 100;
 
     if (began_us != 0) {
@@ -116,82 +129,109 @@ static uint64_t refresh_share(struct balancer_pool *pool, struct endpoint *e, ui
         next_us = slow_start_next_us(&pool->slow_start, began_us, now_us);
     }
     if (next_us == 0)
-        pool->began_us[e->index] = 0;
+        e->slow_since_us = 0;
     atomic_store_explicit(&e->share, atomic_load(&e->weight) * percent, memory_order_relaxed);
     return next_us;
 }
 
-static uint64_t refresh_shares(struct balancer_pool *pool, uint64_t now_us)
+static uint64_t refresh_shares(struct balancer_pool *pool, struct frame *frame, uint64_t now_us)
 {
     uint64_t next_us = 0;
     bool limited = false;
 
-    for (unsigned i = 0; i < pool->size; i++) {
-        struct endpoint *e = pool->endpoints[i];
+    for (unsigned i = 0; i < frame->members.size; i++) {
+        struct endpoint *e = frame->members.endpoints[i];
 
+        if (e == NULL)
+            continue;
         next_us = earlier(next_us, refresh_share(pool, e, now_us));
         limited = limited || atomic_load(&e->max_connections) > 0;
     }
-    atomic_store_explicit(&pool->load.limited, limited, memory_order_relaxed);
+    atomic_store_explicit(&frame->load.limited, limited, memory_order_relaxed);
     return next_us;
 }
 
 /* Would the load not find it, and nobody learn that it is well again? */
-static bool needs_probe(const struct balancer_pool *pool, const struct endpoint *e,
-                        enum balancer_preference serving)
+static bool needs_probe(const struct tiers *tiers, const struct frame *frame,
+                        const struct endpoint *e, enum balancer_preference serving)
 {
     enum balancer_preference standing = endpoint_standing(e);
+    unsigned level = frame_level(frame, e);
 
-    return e->level < pool->tiers.regular && standing <= PREFER_DEGRADED && endpoint_probing(e) &&
-           (standing != serving || pool->tiers.load[e->level] == 0);
+    return level < tiers->regular && standing <= PREFER_DEGRADED && endpoint_probing(e) &&
+           (standing != serving || tiers->load[level] == 0);
+}
+
+static unsigned refresh_probing(const struct tiers *tiers, struct frame *frame,
+                                enum balancer_preference serving)
+{
+    unsigned probing = 0;
+
+    for (unsigned i = 0; i < frame->members.size; i++) {
+        struct endpoint *e = frame->members.endpoints[i];
+
+        if (e != NULL && needs_probe(tiers, frame, e, serving))
+            atomic_store_explicit(&frame->lineup.probing[probing++], e, memory_order_relaxed);
+    }
+    return probing;
 }
 
 /* What pick reads of the tiers. */
-static void publish_load(struct balancer_pool *pool, enum balancer_preference serving)
+static void refresh_load(const struct tiers *tiers, struct frame *frame,
+                         enum balancer_preference serving)
 {
-    struct pool_load *load = &pool->load;
-    unsigned home = 0, probing = 0;
+    struct frame_load *load = &frame->load;
+    unsigned home = 0, probing;
 
-    for (unsigned level = 0; level < pool->tiers.count; level++) {
-        unsigned share = pool->tiers.load[level];
+    for (unsigned level = 0; level < tiers->count; level++) {
+        unsigned share = tiers->load[level];
 
         atomic_store_explicit(&load->shares[level], share, memory_order_relaxed);
         if (share == SPILL_WHOLE)
-            home = lineup_part_at(&pool->lineup, serving, level);
+            home = lineup_part_at(&frame->lineup, serving, level);
         else if (share > 0)
             home = LOAD_DRAWN;
     }
-    for (unsigned i = 0; i < pool->size; i++) {
-        struct endpoint *e = pool->endpoints[i];
-
-        if (needs_probe(pool, e, serving))
-            atomic_store_explicit(&pool->lineup.probing[probing++], e, memory_order_relaxed);
-    }
+    probing = refresh_probing(tiers, frame, serving);
     atomic_store_explicit(&load->preference, serving, memory_order_relaxed);
     atomic_store_explicit(&load->home, home, memory_order_relaxed);
     atomic_store_explicit(&load->probing_count, probing, memory_order_release);
 }
 
+/* From here on picks go by it. */
+static void refresh_publish(struct balancer_pool *pool, struct frame *frame)
+{
+    atomic_store_explicit(&pool->max_connections, pool->config->max_connections,
+                          memory_order_relaxed);
+    atomic_store(&pool->frame, frame);
+    atomic_fetch_add(&pool->version, 1);
+    if (pool->changed)
+        pool_retire(pool);
+    pool->changed = pool->reshaped = false;
+}
+
 struct balancer_refresh balancer_pool_refresh(struct balancer_pool *pool, uint64_t now_us)
 {
-    struct balancer_refresh result = {.panic_changed = refresh_panic(pool)};
-    struct tiers_input input = {
-        .endpoints = pool->endpoints,
-        .size = pool->size,
+    struct frame *frame = refresh_frame(pool);
+    struct balancer_refresh result = {.panic_changed = refresh_panic(pool, &frame->members)};
+    const struct tiers_input input = {
+        .members = &frame->members,
+        .level_of = frame->level_of,
         .panicking = atomic_load(&pool->panicking),
         .fail_back = atomic_exchange(&pool->fail_back, false),
         .now_us = now_us,
     };
     struct tiers_result tiers;
 
-    result.next_us = refresh_shares(pool, now_us);
+    result.next_us = refresh_shares(pool, frame, now_us);
     tiers = tiers_refresh(&pool->tiers, &input);
     result.tiers_changed = tiers.changed;
     result.next_us = earlier(result.next_us, tiers.next_us);
-    lineup_rebuild(&pool->lineup, pool->endpoints, pool->size);
-    publish_load(pool, tiers.preference);
-    if (pool->algorithm->changed != NULL)
-        pool->algorithm->changed(pool, pool->state);
+    lineup_rebuild(&frame->lineup, &frame->members, frame->level_of);
+    refresh_load(&pool->tiers, frame, tiers.preference);
+    if (frame->algorithm->changed != NULL)
+        frame->algorithm->changed(&frame->members, frame->state);
+    refresh_publish(pool, frame);
     return result;
 }
 
@@ -199,7 +239,7 @@ void balancer_endpoint_returned(struct balancer_pool *pool, struct endpoint *end
                                 uint64_t now_us)
 {
     if (pool->slow_start.tick_us > 0)
-        pool->began_us[endpoint->index] = now_us > 0 ? now_us : 1;
+        endpoint->slow_since_us = now_us > 0 ? now_us : 1;
 }
 
 void balancer_pool_fail_back(struct balancer_pool *pool)
@@ -226,18 +266,12 @@ int balancer_pool_in_flight(const struct balancer_pool *pool)
     return atomic_load_explicit(&pool->in_flight, memory_order_relaxed);
 }
 
-unsigned balancer_pool_size(const struct balancer_pool *pool)
+unsigned balancer_pool_level(const struct balancer_pool *pool, const struct endpoint *endpoint)
 {
-    return pool->size;
-}
+    const struct frame *frame = atomic_load_explicit(&pool->frame, memory_order_acquire);
+    unsigned index = endpoint->index;
 
-unsigned balancer_pool_levels(const struct balancer_pool *pool)
-{
-    return pool->tiers.count > 0 ? pool->tiers.count : 1;
-}
-
-struct endpoint *balancer_pool_endpoint(struct balancer_pool *pool, unsigned index)
-{
-    CHECK(index < pool->size);
-    return pool->endpoints[index];
+    if (index >= frame->members.size || frame->members.endpoints[index] != endpoint)
+        return BALANCER_TIERS_MAX;
+    return frame->level_of[index];
 }

@@ -4,6 +4,7 @@
 #include "balancer/pool_internal.h"
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/clock.h"
 
 struct endpoint *endpoint_new(const struct config_backend *backend, unsigned index)
 {
@@ -16,6 +17,7 @@ struct endpoint *endpoint_new(const struct config_backend *backend, unsigned ind
         .address = xstrdup(backend->address),
         .hash = balancer_hash(slice_str(backend->id)),
         .index = index,
+        .created_wall_us = clock_wall_us(),
     };
     atomic_init(&e->weight, backend->weight);
     atomic_init(&e->share, backend->weight * 100);
@@ -23,7 +25,8 @@ struct endpoint *endpoint_new(const struct config_backend *backend, unsigned ind
     atomic_init(&e->status, ENDPOINT_UNKNOWN);
     atomic_init(&e->breaker, BREAKER_CLOSED);
     atomic_init(&e->draining, backend->drain);
-    atomic_init(&e->resolved, backend->host == NULL);
+    atomic_init(&e->backend, backend);
+    atomic_init(&e->updated_wall_us, e->created_wall_us);
     return e;
 }
 
@@ -80,10 +83,20 @@ static bool stall_passes(const struct endpoint *e, bool has_probes)
     return false;
 }
 
+bool endpoint_meant_to_serve(const struct endpoint *e)
+{
+    return atomic_load_explicit(&e->weight, memory_order_relaxed) > 0 &&
+           !atomic_load_explicit(&e->leaving, memory_order_acquire) &&
+           !atomic_load_explicit(&e->draining, memory_order_relaxed) &&
+           atomic_load_explicit(&e->status, memory_order_relaxed) != ENDPOINT_DRAINING;
+}
+
 /* Somebody took it out on purpose, or it cannot be reached: panic does not change that. */
 static bool is_present(const struct endpoint *e)
 {
-    return atomic_load_explicit(&e->weight, memory_order_relaxed) > 0 &&
+    /* Acquire: who sees it leave sees those who came before. */
+    return !atomic_load_explicit(&e->leaving, memory_order_acquire) &&
+           atomic_load_explicit(&e->weight, memory_order_relaxed) > 0 &&
            !atomic_load_explicit(&e->draining, memory_order_relaxed) &&
            atomic_load_explicit(&e->resolved, memory_order_relaxed);
 }

@@ -30,6 +30,22 @@ void failback_fini(struct failback *failback)
     free(failback->boundaries);
 }
 
+void failback_carry(struct failback *failback, const struct failback *from,
+                    const unsigned *before_of)
+{
+    unsigned carried = 0;
+
+    for (unsigned i = 0; i < failback->levels; i++) {
+        if (before_of[i] == FAILBACK_NEW) {
+            failback->boundaries[i].carried = carried; /* nothing of its own yet */
+            continue;
+        }
+        failback->boundaries[i] = from->boundaries[before_of[i]];
+        failback->started[i] = from->started[before_of[i]];
+        carried = failback->boundaries[i].carried;
+    }
+}
+
 static void boundary_follow(struct failback_boundary *b)
 {
     b->carried = b->wanted;

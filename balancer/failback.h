@@ -35,6 +35,13 @@ void failback_init(struct failback *failback, const struct config_failback *poli
                    unsigned levels);
 void failback_fini(struct failback *failback);
 
+/* Takes over what `from` remembers of the levels that both have: before_of[i] is the number there
+ * of level i, in the same order. Load of levels that are gone is counted with the next one behind.
+ */
+#define FAILBACK_NEW UINT32_MAX /* it was not there */
+void failback_carry(struct failback *failback, const struct failback *from,
+                    const unsigned *before_of);
+
 /* Of spill_shares; by level, out of SPILL_WHOLE. */
 struct failback_input {
     const unsigned *wanted; /* where the load belongs; adds up to SPILL_WHOLE, or all 0 */

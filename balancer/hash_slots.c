@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 
@@ -11,7 +10,10 @@ enum { SLOT_BITS = 16, SLOT_COUNT = 1 << SLOT_BITS };
 
 struct hash_slots {
     _Atomic uint32_t owner[SLOT_COUNT];
-    unsigned *weights; /* that the table was made with, by endpoint index */
+    /* What the table was made with, by slot of the pool; weight 0: nobody. */
+    unsigned size;
+    unsigned *weights;
+    uint64_t *seeds;
 };
 
 /* One endpoint's darts: where the next one goes, and when. */
@@ -91,48 +93,82 @@ static void board_fill(struct board *board, const unsigned *weights, const uint6
     free(throwers);
 }
 
-static void slots_make(struct balancer_pool *pool, struct hash_slots *slots)
+static void slots_make(struct hash_slots *slots)
 {
-    unsigned size = balancer_pool_size(pool);
-    uint64_t *seeds = xcalloc(size, sizeof(*seeds));
     struct board board = {
         .owner = xcalloc(SLOT_COUNT, sizeof(*board.owner)),
         .time = xcalloc(SLOT_COUNT, sizeof(*board.time)),
     };
 
-    for (unsigned i = 0; i < size; i++)
-        seeds[i] = balancer_pool_endpoint(pool, i)->hash;
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         board.time[i] = INFINITY;
-    board_fill(&board, slots->weights, seeds, size);
+    board_fill(&board, slots->weights, slots->seeds, slots->size);
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         atomic_store_explicit(&slots->owner[i], board.owner[i], memory_order_relaxed);
     free(board.time);
     free(board.owner);
-    free(seeds);
 }
 
-void hash_slots_changed(struct balancer_pool *pool, void *state)
+/* True when that changed anything. */
+static bool slots_take_weights(struct hash_slots *slots, const struct balancer_members *members)
 {
-    struct hash_slots *slots = state;
     bool changed = false;
 
-    for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
-        unsigned weight = atomic_load(&balancer_pool_endpoint(pool, i)->weight);
+    for (unsigned i = 0; i < members->size; i++) {
+        const struct endpoint *e = members->endpoints[i];
+        unsigned weight = e != NULL ? atomic_load(&e->weight) : 0;
 
         changed = changed || weight != slots->weights[i];
         slots->weights[i] = weight;
     }
-    if (changed)
-        slots_make(pool, slots);
+    return changed;
 }
 
-void *hash_slots_new(struct balancer_pool *pool)
+void hash_slots_changed(const struct balancer_members *members, void *state)
+{
+    struct hash_slots *slots = state;
+
+    if (slots_take_weights(slots, members))
+        slots_make(slots);
+}
+
+/* Do both make the same table? Who has no weight has no say in it. */
+static bool slots_same(const struct hash_slots *a, const struct hash_slots *b)
+{
+    unsigned size = a->size > b->size ? a->size : b->size;
+
+    for (unsigned i = 0; i < size; i++) {
+        unsigned x = i < a->size ? a->weights[i] : 0, y = i < b->size ? b->weights[i] : 0;
+
+        if (x != y || (x > 0 && a->seeds[i] != b->seeds[i]))
+            return false;
+    }
+    return true;
+}
+
+static void slots_copy(struct hash_slots *slots, const struct hash_slots *from)
+{
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        uint32_t owner = atomic_load_explicit(&from->owner[i], memory_order_relaxed);
+
+        atomic_store_explicit(&slots->owner[i], owner, memory_order_relaxed);
+    }
+}
+
+void *hash_slots_new(const struct balancer_members *members, const void *before)
 {
     struct hash_slots *slots = xcalloc(1, sizeof(*slots));
 
-    /* Weights of 0 are what the table was made with: the pool's first refresh makes it. */
-    slots->weights = xcalloc(balancer_pool_size(pool), sizeof(*slots->weights));
+    slots->size = members->size;
+    slots->weights = xcalloc(members->size, sizeof(*slots->weights));
+    slots->seeds = xcalloc(members->size, sizeof(*slots->seeds));
+    for (unsigned i = 0; i < members->size; i++)
+        slots->seeds[i] = members->endpoints[i] != NULL ? members->endpoints[i]->hash : 0;
+    slots_take_weights(slots, members);
+    if (before != NULL && slots_same(slots, before))
+        slots_copy(slots, before);
+    else
+        slots_make(slots);
     return slots;
 }
 
@@ -140,6 +176,7 @@ void hash_slots_free(void *state)
 {
     struct hash_slots *slots = state;
 
+    free(slots->seeds);
     free(slots->weights);
     free(slots);
 }
@@ -159,9 +196,10 @@ struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const voi
     const struct hash_slots *slots = state;
     uint64_t bits = step == 0 ? hash : balancer_mix(hash + step * BALANCER_GOLDEN);
     uint32_t index = atomic_load_explicit(&slots->owner[slot_of(bits)], memory_order_relaxed);
-    struct endpoint *e = balancer_pool_endpoint(c->pool, index);
+    struct endpoint *e = candidates_in_slot(c, index);
 
-    return takes_slot(e, bits) ? e : NULL;
+    /* NULL: a table that nobody could be given a slot of. */
+    return e != NULL && takes_slot(e, bits) ? e : NULL;
 }
 
 struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t hash,

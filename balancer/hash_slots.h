@@ -20,7 +20,8 @@
  * are, and no others move.
  *
  * Readers need no lock: each slot is one atomic index, which is either the old owner or the new
- * one while the table is rebuilt.
+ * one while the table is rebuilt for other weights. For other members there is another table, made
+ * before it is seen.
  */
 #ifndef EVERGATE_BALANCER_HASH_SLOTS_H
 #define EVERGATE_BALANCER_HASH_SLOTS_H
@@ -29,10 +30,11 @@
 
 struct hash_slots;
 
-/* For balancer_algorithm. Rebuilding takes 10 to 20 ms, and only when a weight changed. */
-void *hash_slots_new(struct balancer_pool *pool);
+/* For balancer_algorithm. Making a table takes 10 to 20 ms, and only when it is not the one that
+ * was there before: somebody came or went, or a weight changed. */
+void *hash_slots_new(const struct balancer_members *members, const void *before);
 void hash_slots_free(void *slots);
-void hash_slots_changed(struct balancer_pool *pool, void *slots);
+void hash_slots_changed(const struct balancer_members *members, void *slots);
 
 /*
  * The owner of the `step`-th slot in the sequence of `hash`. Steps from 0 to HASH_SLOTS_STEPS - 1;

@@ -2,20 +2,22 @@
  * The line-up: a pool's usable endpoints in the order and with the sums that picking needs, and the
  * candidates that algorithms are given from it. algorithm.h draws it.
  */
+#include "balancer/lineup.h"
+
 #include <stdlib.h>
 
-#include "balancer/pool_internal.h"
+#include "balancer/frame.h"
 #include "base/alloc.h"
 #include "base/check.h"
 
-void lineup_init(struct lineup *lineup, unsigned size, const struct tiers *tiers)
+void lineup_init(struct lineup *lineup, unsigned size, const struct levels *levels)
 {
     *lineup = (struct lineup){
-        .part_count = PREFER_COUNT * tiers->count,
-        .levels = tiers->count,
-        .regular = tiers->regular,
+        .part_count = PREFER_COUNT * levels->count,
+        .levels = levels->count,
+        .regular = levels->regular,
         /* One more, which stays empty: where a pool without endpoints looks for one. */
-        .parts = xcalloc(PREFER_COUNT * tiers->count + 1, sizeof(*lineup->parts)),
+        .parts = xcalloc(PREFER_COUNT * levels->count + 1, sizeof(*lineup->parts)),
         .members = xcalloc(size, sizeof(*lineup->members)),
         .ends = xcalloc(size, sizeof(*lineup->ends)),
         .probing = xcalloc(size, sizeof(*lineup->probing)),
@@ -23,7 +25,7 @@ void lineup_init(struct lineup *lineup, unsigned size, const struct tiers *tiers
     };
     CHECK(lineup->part_count < LOAD_DRAWN);
     for (unsigned p = 0; p < PREFER_COUNT; p++) {
-        for (unsigned level = 0; level < tiers->count; level++) {
+        for (unsigned level = 0; level < levels->count; level++) {
             struct lineup_part *part = &lineup->parts[lineup_part_at(lineup, p, level)];
 
             part->preference = p;
@@ -103,19 +105,23 @@ static unsigned range_count(uint64_t range)
 }
 
 /* Puts the endpoints into their parts: one pass to count, one to place them, in their order. */
-static void lineup_place(struct lineup *lineup, struct endpoint *const *endpoints, unsigned size,
-                         unsigned *firsts, unsigned *counts)
+static void lineup_place(struct lineup *lineup, const struct balancer_members *members,
+                         const uint16_t *level_of, unsigned *firsts, unsigned *counts)
 {
     unsigned first = 0;
 
-    for (unsigned i = 0; i < size; i++) {
-        /* Read once: an endpoint that changes its standing meanwhile must not be counted twice. */
-        enum balancer_preference standing = endpoint_standing(endpoints[i]);
+    for (unsigned i = 0; i < members->size; i++) {
+        struct endpoint *e = members->endpoints[i];
+        enum balancer_preference standing;
 
         lineup->part_of[i] = LOAD_DRAWN;
+        if (e == NULL)
+            continue;
+        /* Read once: an endpoint that changes its standing meanwhile must not be counted twice. */
+        standing = endpoint_standing(e);
         if (standing == PREFER_NEVER)
             continue;
-        lineup->part_of[i] = lineup_part_at(lineup, standing, endpoints[i]->level);
+        lineup->part_of[i] = lineup_part_at(lineup, standing, level_of[i]);
         counts[lineup->part_of[i]]++;
     }
     for (unsigned p = 0; p < lineup->part_count; p++) {
@@ -123,21 +129,22 @@ static void lineup_place(struct lineup *lineup, struct endpoint *const *endpoint
         first += counts[p];
         counts[p] = 0;
     }
-    for (unsigned i = 0; i < size; i++) {
+    for (unsigned i = 0; i < members->size; i++) {
         unsigned p = lineup->part_of[i];
 
         if (p != LOAD_DRAWN)
-            atomic_store_explicit(&lineup->members[firsts[p] + counts[p]++], endpoints[i],
+            atomic_store_explicit(&lineup->members[firsts[p] + counts[p]++], members->endpoints[i],
                                   memory_order_relaxed);
     }
 }
 
-void lineup_rebuild(struct lineup *lineup, struct endpoint *const *endpoints, unsigned size)
+void lineup_rebuild(struct lineup *lineup, const struct balancer_members *members,
+                    const uint16_t *level_of)
 {
     unsigned *firsts = xcalloc(lineup->part_count, sizeof(*firsts));
     unsigned *counts = xcalloc(lineup->part_count, sizeof(*counts));
 
-    lineup_place(lineup, endpoints, size, firsts, counts);
+    lineup_place(lineup, members, level_of, firsts, counts);
     for (unsigned p = 0; p < lineup->part_count; p++) {
         struct lineup_part *part = &lineup->parts[p];
 
@@ -148,19 +155,20 @@ void lineup_rebuild(struct lineup *lineup, struct endpoint *const *endpoints, un
     free(firsts);
 }
 
-bool candidates_init(struct balancer_candidates *c, struct balancer_pool *pool, unsigned part,
+bool candidates_init(struct balancer_candidates *c, const struct frame *frame, unsigned part,
                      const struct balancer_tried *tried)
 {
-    struct lineup_part *source = &pool->lineup.parts[part];
+    const struct lineup_part *source = &frame->lineup.parts[part];
     uint64_t range = atomic_load_explicit(&source->range, memory_order_acquire);
 
     if (range_count(range) == 0)
         return false;
     *c = (struct balancer_candidates){
-        .pool = pool,
+        .frame = frame,
         .tried = tried,
         .preference = source->preference,
         .level = source->level,
+        .clock = frame->clocks[source->level],
         .first = (unsigned)(range >> 32),
         .count = range_count(range),
         .unit = atomic_load_explicit(&source->unit, memory_order_relaxed),
@@ -173,7 +181,8 @@ bool candidates_init(struct balancer_candidates *c, struct balancer_pool *pool, 
 
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint)
 {
-    return endpoint_preference(endpoint) == c->preference && endpoint->level == c->level &&
+    return endpoint_preference(endpoint) == c->preference &&
+           frame_level(c->frame, endpoint) == c->level &&
            !balancer_tried_has(c->tried, endpoint->index) && !endpoint_is_full(endpoint);
 }
 
@@ -184,8 +193,13 @@ bool candidates_take(const struct balancer_candidates *c, struct endpoint *endpo
 
 struct endpoint *candidates_at(const struct balancer_candidates *c, unsigned position)
 {
-    return atomic_load_explicit(&c->pool->lineup.members[c->first + position],
+    return atomic_load_explicit(&c->frame->lineup.members[c->first + position],
                                 memory_order_acquire);
+}
+
+struct endpoint *candidates_in_slot(const struct balancer_candidates *c, unsigned slot)
+{
+    return c->frame->members.endpoints[slot];
 }
 
 struct endpoint *candidates_take_from(const struct balancer_candidates *c, unsigned position)
@@ -201,7 +215,7 @@ struct endpoint *candidates_take_from(const struct balancer_candidates *c, unsig
 
 struct candidates_share candidates_at_point(const struct balancer_candidates *c, uint64_t point)
 {
-    const _Atomic uint64_t *ends = c->pool->lineup.ends + c->first;
+    const _Atomic uint64_t *ends = c->frame->lineup.ends + c->first;
     unsigned low = 0, high = c->count - 1;
     uint64_t start = 0;
 

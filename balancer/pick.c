@@ -14,12 +14,13 @@
  */
 #include "balancer/hash_slots.h"
 #include "balancer/pool_internal.h"
+#include "balancer/spill.h"
 #include "base/check.h"
 
 enum { PROBING_LOOKS = 4 };
 
 struct pick {
-    struct balancer_pool *pool;
+    const struct frame *frame;
     const struct balancer_request *request;
     struct balancer_tried *tried;
     int in_flight;
@@ -83,7 +84,7 @@ static struct endpoint *pick_probing(const struct pick *p, unsigned count)
     unsigned start = (unsigned)balancer_scale(p->request->random, count);
 
     for (unsigned i = 0; i < count && i < PROBING_LOOKS && p->tried->count == 0; i++) {
-        struct endpoint *e = atomic_load_explicit(&p->pool->lineup.probing[(start + i) % count],
+        struct endpoint *e = atomic_load_explicit(&p->frame->lineup.probing[(start + i) % count],
                                                   memory_order_relaxed);
         enum balancer_preference preference = endpoint_preference(e);
 
@@ -99,7 +100,7 @@ static uint64_t pick_key(const struct pick *p)
 {
     if (p->request->session != 0)
         return p->request->session;
-    return p->pool->algorithm->by_key ? hash_slots_key(p->request) : p->request->random;
+    return p->frame->algorithm->by_key ? hash_slots_key(p->request) : p->request->random;
 }
 
 /*
@@ -109,11 +110,11 @@ static uint64_t pick_key(const struct pick *p)
  */
 static unsigned pick_draw(const struct pick *p)
 {
-    const struct pool_load *load = &p->pool->load;
+    const struct frame_load *load = &p->frame->load;
     uint64_t place = balancer_scale(balancer_mix(~pick_key(p)), SPILL_WHOLE);
     unsigned drawn = 0;
 
-    for (unsigned level = 0; level < p->pool->lineup.levels; level++) {
+    for (unsigned level = 0; level < p->frame->lineup.levels; level++) {
         unsigned share = atomic_load_explicit(&load->shares[level], memory_order_relaxed);
 
         if (share == 0)
@@ -123,7 +124,7 @@ static unsigned pick_draw(const struct pick *p)
             break;
         place -= share;
     }
-    return lineup_part_at(&p->pool->lineup,
+    return lineup_part_at(&p->frame->lineup,
                           atomic_load_explicit(&load->preference, memory_order_relaxed), drawn);
 }
 
@@ -132,26 +133,25 @@ static uint64_t in_flight_at(const struct pick *p, unsigned level)
 {
     unsigned share;
 
-    if (atomic_load_explicit(&p->pool->load.home, memory_order_relaxed) != LOAD_DRAWN)
+    if (atomic_load_explicit(&p->frame->load.home, memory_order_relaxed) != LOAD_DRAWN)
         return (uint64_t)p->in_flight;
-    share = atomic_load_explicit(&p->pool->load.shares[level], memory_order_relaxed);
+    share = atomic_load_explicit(&p->frame->load.shares[level], memory_order_relaxed);
     return (uint64_t)p->in_flight * share / SPILL_WHOLE + 1;
 }
 
 static struct endpoint *pick_part(const struct pick *p, unsigned part)
 {
-    struct balancer_pool *pool = p->pool;
+    const struct frame *frame = p->frame;
     struct balancer_candidates c;
     struct endpoint *e;
 
     /* A lost probe makes its endpoint unusable, so each round has one candidate less. */
-    while (candidates_init(&c, pool, part, p->tried)) {
-        if (pool->algorithm->counts_in_flight)
-            c.in_flight = in_flight_at(p, c.level);
+    while (candidates_init(&c, frame, part, p->tried)) {
+        c.in_flight = in_flight_at(p, c.level);
         if (p->request->session != 0)
             e = hash_slots_race_take(&c, p->request->session);
         else
-            e = pool->algorithm->choose(&c, pool->state, p->request);
+            e = frame->algorithm->choose(&c, frame->state, p->request);
         if (e == NULL || endpoint_admit(e, c.preference))
             return e;
         endpoint_give_back(e);
@@ -175,14 +175,15 @@ static struct endpoint *scan(const struct pick *p, unsigned end, bool *ret_full)
 {
     struct endpoint *best = NULL;
 
-    for (unsigned i = 0; i < p->pool->size; i++) {
-        struct endpoint *e = p->pool->endpoints[i];
-        enum balancer_preference preference = endpoint_preference(e);
+    for (unsigned i = 0; i < p->frame->members.size; i++) {
+        struct endpoint *e = p->frame->members.endpoints[i];
+        enum balancer_preference preference;
         unsigned part;
 
+        preference = e != NULL ? endpoint_preference(e) : PREFER_NEVER;
         if (preference == PREFER_NEVER || balancer_tried_has(p->tried, e->index))
             continue;
-        part = lineup_part_at(&p->pool->lineup, preference, e->level);
+        part = lineup_part_at(&p->frame->lineup, preference, frame_level(p->frame, e));
         if (part >= end)
             continue;
         if (!endpoint_has_room(e, atomic_load(&e->active))) { /* ordered: see balancer_done */
@@ -208,12 +209,12 @@ static struct endpoint *pick_scan(const struct pick *p, unsigned end, bool *ret_
 
 static struct endpoint *pick_elsewhere(struct pick *p)
 {
-    const struct lineup *lineup = &p->pool->lineup;
+    const struct lineup *lineup = &p->frame->lineup;
     unsigned regular_parts = 2 * lineup->regular; /* healthy and degraded ones */
     struct endpoint *e = pick_parts(p, 0, regular_parts);
     bool full = false;
 
-    if (e == NULL && atomic_load_explicit(&p->pool->load.limited, memory_order_relaxed)) {
+    if (e == NULL && atomic_load_explicit(&p->frame->load.limited, memory_order_relaxed)) {
         e = pick_scan(p, regular_parts, &full);
         p->overloaded = e == NULL && full;
     }
@@ -229,7 +230,7 @@ static struct endpoint *pick_elsewhere(struct pick *p)
 
 static struct endpoint *pick_endpoint(struct pick *p)
 {
-    const struct pool_load *load = &p->pool->load;
+    const struct frame_load *load = &p->frame->load;
     unsigned probing = atomic_load_explicit(&load->probing_count, memory_order_relaxed);
     unsigned home = atomic_load_explicit(&load->home, memory_order_relaxed);
     struct endpoint *e = NULL;
@@ -246,14 +247,13 @@ static struct endpoint *pick_endpoint(struct pick *p)
 
 /* ---- Requests of the pool as a whole ---- */
 
-/* Takes one of the pool's places; false: there is none. */
+/* Takes one of the pool's places; false: there is none. Counted in every pool, so that a limit that
+ * is set later is exact at once. */
 static bool pool_enter(struct balancer_pool *pool, int *ret_in_flight)
 {
-    unsigned max = pool->config->max_connections;
+    unsigned max = atomic_load_explicit(&pool->max_connections, memory_order_relaxed);
     int seen;
 
-    if (!pool->counted)
-        return true;
     if (max == 0) {
         *ret_in_flight = atomic_fetch_add_explicit(&pool->in_flight, 1, memory_order_relaxed) + 1;
         return true;
@@ -269,23 +269,21 @@ static bool pool_enter(struct balancer_pool *pool, int *ret_in_flight)
 
 static void pool_leave(struct balancer_pool *pool)
 {
-    if (pool->counted)
-        atomic_fetch_sub(&pool->in_flight, 1);
+    atomic_fetch_sub(&pool->in_flight, 1);
 }
 
 /* Why there is none. Only endpoints that are meant to serve have a say: see balancer_pick. */
-static int pick_error(const struct balancer_pool *pool)
+static int pick_error(const struct frame *frame)
 {
     unsigned open = 0, unresolved = 0, others = 0;
 
-    for (unsigned i = 0; i < pool->size; i++) {
-        const struct endpoint *e = pool->endpoints[i];
-        enum endpoint_status status = atomic_load(&e->status);
-        bool by_itself = endpoint_usable(e) || status == ENDPOINT_UNHEALTHY;
+    for (unsigned i = 0; i < frame->members.size; i++) {
+        const struct endpoint *e = frame->members.endpoints[i];
+        bool by_itself;
 
-        if (atomic_load(&e->weight) == 0 || atomic_load(&e->draining) ||
-            status == ENDPOINT_DRAINING)
+        if (e == NULL || !endpoint_meant_to_serve(e))
             continue;
+        by_itself = endpoint_usable(e) || atomic_load(&e->status) == ENDPOINT_UNHEALTHY;
         if (!by_itself && !atomic_load(&e->resolved))
             unresolved++;
         else if (!by_itself && atomic_load(&e->breaker) != BREAKER_CLOSED)
@@ -300,35 +298,56 @@ static int pick_error(const struct balancer_pool *pool)
     return EG_E_NO_ENDPOINT;
 }
 
-struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer_request *request,
-                               struct balancer_tried *tried, int *ret_error)
+static struct endpoint *pick_from(struct balancer_pool *pool, struct pick *p, int *ret_error)
 {
-    struct pick p = {.pool = pool, .request = request, .tried = tried};
     struct endpoint *e;
 
     /* Counted before the choice: of two workers that choose at once, one sees both requests. */
-    if (!pool_enter(pool, &p.in_flight)) {
+    if (!pool_enter(pool, &p->in_flight)) {
         *ret_error = EG_E_OVERLOAD;
         return NULL;
     }
-    e = pick_endpoint(&p);
+    e = pick_endpoint(p);
     if (e == NULL) {
         pool_leave(pool);
-        *ret_error = p.overloaded ? EG_E_OVERLOAD : pick_error(pool);
-        return NULL;
+        *ret_error = p->overloaded ? EG_E_OVERLOAD : pick_error(p->frame);
     }
-    atomic_fetch_add_explicit(&e->picks, 1, memory_order_relaxed);
-    balancer_tried_add(tried, e->index, pool->size);
     return e;
+}
+
+struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer_request *request,
+                               struct balancer_tried *tried, int *ret_error)
+{
+    uint64_t now = atomic_load_explicit(&pool->version, memory_order_acquire), seen;
+    struct endpoint *e;
+
+    /* Who looked at one endpoint before it came and at another after it had left found nobody,
+     * though somebody was there all the time: then the version tells that there was a change. */
+    do {
+        struct pick p = {.request = request, .tried = tried};
+
+        seen = now;
+        p.frame = atomic_load_explicit(&pool->frame, memory_order_acquire);
+        e = pick_from(pool, &p, ret_error);
+        if (e != NULL) {
+            atomic_fetch_add_explicit(&e->picks, 1, memory_order_relaxed);
+            balancer_tried_add(tried, e->index, p.frame->members.size);
+            return e;
+        }
+        now = atomic_load_explicit(&pool->version, memory_order_acquire);
+    } while (now != seen);
+    return NULL;
 }
 
 void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
                    enum balancer_outcome outcome, uint64_t latency_us, uint64_t now_us)
 {
+    /* Maybe not the frame of the pick: what is learned is the endpoint's. */
+    const struct frame *frame = atomic_load_explicit(&pool->frame, memory_order_acquire);
     int before = atomic_fetch_sub(&endpoint->active, 1);
 
     CHECK(before > 0);
     pool_leave(pool);
-    if (pool->algorithm->done != NULL)
-        pool->algorithm->done(pool->state, endpoint, outcome, latency_us, now_us);
+    if (frame->algorithm->done != NULL)
+        frame->algorithm->done(endpoint, outcome, latency_us, now_us);
 }

@@ -1,10 +1,6 @@
 /* Stride scheduling without a lock: see stride.h. */
 #include "balancer/stride.h"
 
-#include <stdlib.h>
-
-#include "base/check.h"
-
 /* A stride of one hundredth of a weight. The largest, 65535 whole ones, still divides it to five
  * digits. */
 static const uint64_t STRIDE_ONE = 1ull << 40;
@@ -14,29 +10,15 @@ static uint64_t stride_of(const struct endpoint *endpoint)
     return STRIDE_ONE / endpoint_weight(endpoint);
 }
 
-void *stride_clocks_new(struct balancer_pool *pool)
+void stride_seat(const struct level_clock *clock, struct endpoint *endpoint, unsigned slot,
+                 unsigned size)
 {
-    unsigned levels = balancer_pool_levels(pool), size = balancer_pool_size(pool);
-    struct stride_clock *clocks =
-        aligned_alloc(_Alignof(struct stride_clock), levels * sizeof(*clocks));
+    uint64_t place = stride_now(clock) + stride_of(endpoint) * slot / size;
 
-    CHECK(clocks != NULL);
-    for (unsigned i = 0; i < levels; i++)
-        atomic_init(&clocks[i].now, 0);
-    for (unsigned i = 0; i < size; i++) {
-        struct endpoint *e = balancer_pool_endpoint(pool, i);
-
-        atomic_store_explicit(&e->turn, stride_of(e) * i / size, memory_order_relaxed);
-    }
-    return clocks;
+    atomic_store_explicit(&endpoint->turn, place, memory_order_relaxed);
 }
 
-void stride_clocks_free(void *clocks)
-{
-    free(clocks);
-}
-
-uint64_t stride_now(const struct stride_clock *clock)
+uint64_t stride_now(const struct level_clock *clock)
 {
     return atomic_load_explicit(&clock->now, memory_order_relaxed);
 }
@@ -69,7 +51,7 @@ struct stride_turn stride_look(uint64_t now, struct endpoint *endpoint)
     return turn;
 }
 
-bool stride_take(struct stride_clock *clock, uint64_t now, struct endpoint *endpoint,
+bool stride_take(struct level_clock *clock, uint64_t now, struct endpoint *endpoint,
                  const struct stride_turn *turn)
 {
     uint64_t place = now + turn->lead, seen = turn->seen;

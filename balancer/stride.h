@@ -7,10 +7,12 @@
  *
  *     a . . . a . . . a b . . a . . c a . . .          a at 0 1/5 2/5 ..., b at 1/3, c at 2/3
  *
- * The *clock* of a level is the place of the latest turn given. An endpoint that was away (drained,
- * unhealthy) stands behind the clock when it comes back, and is seen at the clock; one whose weight
- * was raised may stand far ahead, and is pulled back to one stride. So nobody owes or is owed more
- * than one turn, and no join, leave or change of weight needs to be announced.
+ * The *clock* of a level is the place of the latest turn given; each level has its own, since their
+ * endpoints advance at different paces, and who lags behind a clock has no order. An endpoint that
+ * was away (drained, unhealthy) stands behind the clock when it comes back, and is seen at the
+ * clock; one whose weight was raised may stand far ahead, and is pulled back to one stride. So
+ * nobody owes or is owed more than one turn, and no join, leave or change of weight needs to be
+ * announced.
  *
  * Shared by all workers: `turn` is moved by compare-and-swap, so each turn is given once. Places
  * are compared by their signed difference and may wrap around.
@@ -20,21 +22,10 @@
 
 #include "balancer/algorithm.h"
 
-/* On a cache line of its own, since every worker writes it. */
-struct stride_clock {
-    _Alignas(64) _Atomic uint64_t now;
-};
-
-/* For balancer_algorithm: a clock for each level, since their endpoints advance at different paces,
- * and who lags behind a clock has no order. The endpoints are placed evenly over their first
- * stride. */
-void *stride_clocks_new(struct balancer_pool *pool);
-void stride_clocks_free(void *clocks);
-static inline struct stride_clock *stride_clock_of(void *clocks,
-                                                   const struct balancer_candidates *c)
-{
-    return (struct stride_clock *)clocks + c->level;
-}
+/* A newcomer to the level of this clock: it stands within a stride of the present, and the `size`
+ * slots of a pool spread evenly over that, so that those who come together do not go together. */
+void stride_seat(const struct level_clock *clock, struct endpoint *endpoint, unsigned slot,
+                 unsigned size);
 
 struct stride_turn {
     uint64_t seen;   /* the endpoint's turn as it was read */
@@ -42,11 +33,11 @@ struct stride_turn {
     uint64_t stride; /* the step it will take */
 };
 /* `now` is the clock, read once for all endpoints that are compared. */
-uint64_t stride_now(const struct stride_clock *clock);
+uint64_t stride_now(const struct level_clock *clock);
 struct stride_turn stride_look(uint64_t now, struct endpoint *endpoint);
 
 /* Takes the turn that was looked at; false: another worker took it. */
-bool stride_take(struct stride_clock *clock, uint64_t now, struct endpoint *endpoint,
+bool stride_take(struct level_clock *clock, uint64_t now, struct endpoint *endpoint,
                  const struct stride_turn *turn);
 
 /* Takes the turn after one that another worker took: a little early, but paid for like any other,

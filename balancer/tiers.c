@@ -1,4 +1,4 @@
-/* Levels, and the load on them: see tiers.h. */
+/* The load on the levels: see tiers.h. */
 #include "balancer/tiers.h"
 
 #include <stdlib.h>
@@ -15,129 +15,101 @@ struct tier_account {
     bool settled;
 };
 
-enum distance { DISTANCE_ZONE, DISTANCE_REGION, DISTANCE_ELSEWHERE, DISTANCE_COUNT };
-
-static const char *const distance_names[DISTANCE_COUNT] = {"zone", "region", "elsewhere"};
-
 /* ---- Which levels there are ---- */
 
-static bool place_same(const char *a, const char *b)
+void tiers_init(struct tiers *tiers)
 {
-    return a != NULL && b != NULL && *a != '\0' && strcmp(a, b) == 0;
-}
-
-static bool place_said(const char *name)
-{
-    return name != NULL && *name != '\0';
-}
-
-/* Zones of different regions may have the same name; a region that is not said contradicts none. */
-static enum distance distance_of(const struct config_place *here, const struct config_place *there)
-{
-    bool region_differs = place_said(here->region) && place_said(there->region) &&
-                          !place_same(here->region, there->region);
-
-    if (place_same(here->zone, there->zone) && !region_differs)
-        return DISTANCE_ZONE;
-    return place_same(here->region, there->region) ? DISTANCE_REGION : DISTANCE_ELSEWHERE;
-}
-
-/* Numbers that sort as the levels do: backup, priority, distance. The priorities of backups do not
- * count: they are one tier. */
-static unsigned level_key(const struct config_backend *backend, const struct config_pool *config,
-                          const struct config_place *place)
-{
-    unsigned tier = backend->backup ? UINT16_MAX : backend->priority;
-    enum distance distance = 0;
-
-    if (config->locality == CONFIG_LOCALITY_PREFER && place != NULL)
-        distance = distance_of(place, &backend->place);
-    return tier * DISTANCE_COUNT + distance;
-}
-
-static int key_compare(const void *a, const void *b)
-{
-    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-
-    return (x > y) - (x < y);
-}
-
-/* Sorts and removes repetitions; returns how many are left. */
-static unsigned keys_unique(unsigned *keys, unsigned count)
-{
-    unsigned unique = 0;
-
-    qsort(keys, count, sizeof(*keys), key_compare);
-    for (unsigned i = 0; i < count; i++) {
-        if (unique == 0 || keys[unique - 1] != keys[i])
-            keys[unique++] = keys[i];
-    }
-    return unique;
-}
-
-static void tiers_set_level(struct tiers *tiers, unsigned level, unsigned key, bool located)
-{
-    unsigned tier = key / DISTANCE_COUNT;
-    bool backup = tier == UINT16_MAX;
-
-    tiers->levels[level].backup = backup;
-    tiers->regular += !backup;
-    tiers->shown[level] = (struct balancer_tier){
-        .priority = backup ? 0 : tier,
-        .where = located ? distance_names[key % DISTANCE_COUNT] : "",
-    };
-}
-
-static void tiers_assign(struct tiers *tiers, const struct config_pool *config,
-                         const struct config_place *place, struct endpoint *const *endpoints)
-{
-    bool located = config->locality == CONFIG_LOCALITY_PREFER && place != NULL;
-    unsigned size = (unsigned)config->backend_count;
-    unsigned *keys = xcalloc(size, sizeof(*keys));
-
-    for (unsigned i = 0; i < size; i++)
-        keys[i] = level_key(&config->backends[i], config, place);
-    tiers->count = keys_unique(keys, size);
-    tiers->levels = xcalloc(tiers->count, sizeof(*tiers->levels));
-    tiers->shown = xcalloc(tiers->count, sizeof(*tiers->shown));
-    for (unsigned i = 0; i < tiers->count; i++)
-        tiers_set_level(tiers, i, keys[i], located);
-    for (unsigned i = 0; i < size; i++) {
-        unsigned key = level_key(&config->backends[i], config, place);
-        unsigned *found = bsearch(&key, keys, tiers->count, sizeof(key), key_compare);
-
-        CHECK(found != NULL);
-        endpoints[i]->level = (unsigned)(found - keys);
-        tiers->shown[endpoints[i]->level].endpoints++;
-    }
-    free(keys);
-}
-
-void tiers_init(struct tiers *tiers, const struct config_pool *config,
-                const struct config_place *place, struct endpoint *const *endpoints)
-{
-    *tiers = (struct tiers){.min_healthy_percent = config->failover.min_healthy_percent};
-    tiers_assign(tiers, config, place, endpoints);
-    failback_init(&tiers->failback, &config->failback, tiers->count);
-    tiers->accounts = xcalloc(tiers->count, sizeof(*tiers->accounts));
-    tiers->wanted = xcalloc(tiers->count, sizeof(*tiers->wanted));
-    tiers->can = xcalloc(tiers->count, sizeof(*tiers->can));
-    tiers->load = xcalloc(tiers->count, sizeof(*tiers->load));
-    tiers->settled = xcalloc(tiers->count, sizeof(*tiers->settled));
+    *tiers = (struct tiers){0};
     CHECK(pthread_mutex_init(&tiers->lock, NULL) == 0);
 }
 
-void tiers_fini(struct tiers *tiers)
+static void tiers_free_levels(struct tiers *tiers)
 {
-    pthread_mutex_destroy(&tiers->lock);
     free(tiers->settled);
     free(tiers->load);
     free(tiers->can);
     free(tiers->wanted);
     free(tiers->accounts);
     failback_fini(&tiers->failback);
-    free(tiers->shown);
     free(tiers->levels);
+    free(tiers->keys);
+}
+
+void tiers_fini(struct tiers *tiers)
+{
+    tiers_free_levels(tiers);
+    free(tiers->shown);
+    pthread_mutex_destroy(&tiers->lock);
+}
+
+void tiers_change(struct tiers *tiers, const struct config_pool *config)
+{
+    tiers->min_healthy_percent = config->failover.min_healthy_percent;
+    tiers->failback.policy = config->failback;
+}
+
+static void tiers_show_levels(struct tiers *tiers, const struct levels *levels)
+{
+    struct balancer_tier *shown = xcalloc(levels->count, sizeof(*shown));
+
+    for (unsigned i = 0; i < levels->count; i++) {
+        shown[i].priority = levels->at[i].priority;
+        shown[i].where = levels->at[i].where;
+        shown[i].endpoints = levels->at[i].endpoints;
+    }
+    pthread_mutex_lock(&tiers->lock);
+    free(tiers->shown);
+    tiers->shown = shown;
+    tiers->count = levels->count;
+    pthread_mutex_unlock(&tiers->lock);
+}
+
+static unsigned tiers_find(const struct tiers *tiers, unsigned key)
+{
+    for (unsigned i = 0; i < tiers->count; i++) {
+        if (tiers->keys[i] == key)
+            return i;
+    }
+    return LEVEL_NONE;
+}
+
+/* The load stays where it is, on the levels that stay; what a level that goes had is for those
+ * behind it, until the refresh has worked out where it belongs. */
+static void tiers_carry(struct tiers *tiers, const struct tiers *before)
+{
+    unsigned *before_of = xcalloc(tiers->count, sizeof(*before_of));
+
+    for (unsigned i = 0; i < tiers->count; i++) {
+        before_of[i] = tiers_find(before, tiers->keys[i]);
+        if (before_of[i] != LEVEL_NONE)
+            tiers->load[i] = before->load[before_of[i]];
+        else
+            before_of[i] = FAILBACK_NEW;
+    }
+    failback_carry(&tiers->failback, &before->failback, before_of);
+    free(before_of);
+}
+
+void tiers_set_levels(struct tiers *tiers, const struct levels *levels)
+{
+    struct tiers before = *tiers;
+
+    tiers_show_levels(tiers, levels);
+    tiers->regular = levels->regular;
+    tiers->keys = xcalloc(levels->count, sizeof(*tiers->keys));
+    tiers->levels = xcalloc(levels->count, sizeof(*tiers->levels));
+    tiers->accounts = xcalloc(levels->count, sizeof(*tiers->accounts));
+    tiers->wanted = xcalloc(levels->count, sizeof(*tiers->wanted));
+    tiers->can = xcalloc(levels->count, sizeof(*tiers->can));
+    tiers->load = xcalloc(levels->count, sizeof(*tiers->load));
+    tiers->settled = xcalloc(levels->count, sizeof(*tiers->settled));
+    failback_init(&tiers->failback, &before.failback.policy, levels->count);
+    for (unsigned i = 0; i < levels->count; i++) {
+        tiers->keys[i] = levels->at[i].key;
+        tiers->levels[i].backup = levels->at[i].backup;
+    }
+    tiers_carry(tiers, &before);
+    tiers_free_levels(&before);
 }
 
 /* ---- What they are worth now ---- */
@@ -171,8 +143,12 @@ static void tiers_account(struct tiers *tiers, const struct tiers_input *input)
 {
     for (unsigned i = 0; i < tiers->count; i++)
         tiers->accounts[i] = (struct tier_account){.settled = true};
-    for (unsigned i = 0; i < input->size; i++)
-        account_add(&tiers->accounts[input->endpoints[i]->level], input->endpoints[i]);
+    for (unsigned i = 0; i < input->members->size; i++) {
+        const struct endpoint *e = input->members->endpoints[i];
+
+        if (e != NULL)
+            account_add(&tiers->accounts[input->level_of[i]], e);
+    }
     for (unsigned i = 0; i < tiers->count; i++) {
         tiers->levels[i].total = tiers->accounts[i].total;
         tiers->settled[i] = account_is_settled(&tiers->accounts[i], tiers->min_healthy_percent);
@@ -254,10 +230,12 @@ static void tiers_publish(struct tiers *tiers)
 
 unsigned tiers_show(struct tiers *tiers, struct balancer_tier *out, unsigned max)
 {
-    unsigned count = tiers->count < max ? tiers->count : max;
+    unsigned count;
 
     pthread_mutex_lock(&tiers->lock);
-    memcpy(out, tiers->shown, count * sizeof(*out));
+    count = tiers->count < max ? tiers->count : max;
+    if (count > 0)
+        memcpy(out, tiers->shown, count * sizeof(*out));
     pthread_mutex_unlock(&tiers->lock);
     return count;
 }

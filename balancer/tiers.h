@@ -1,9 +1,6 @@
 /*
- * Tiers: the levels of a pool, and how the load is shared among them.
- *
- * Each endpoint gets a level when the pool is made: by its priority, within a priority by its
- * distance (same zone, same region, elsewhere; only with locality = "prefer"), and backups after
- * all others. Only levels that have somebody exist. From then on:
+ * Tiers: how the load is shared among the levels of a pool (levels.h), from one refresh to the
+ * next.
  *
  *   endpoints' condition ─► fit weight per level ─► spill.h ─► failback.h ─► load per level
  *
@@ -15,6 +12,8 @@
  *
  * An endpoint that lets only probes through is not fit before they have told; but it must be asked,
  * even when its level has no load: that is what the line-up's list of probing endpoints is for.
+ *
+ * When levels come and go, those that stay keep their load, and what failback remembers of them.
  */
 #ifndef EVERGATE_BALANCER_TIERS_H
 #define EVERGATE_BALANCER_TIERS_H
@@ -23,11 +22,13 @@
 
 #include "balancer/algorithm.h"
 #include "balancer/failback.h"
+#include "balancer/levels.h"
 #include "balancer/spill.h"
 
 struct tiers {
-    unsigned count;   /* levels */
+    unsigned count;   /* levels; written under the lock */
     unsigned regular; /* of them, before the backups */
+    unsigned *keys;   /* see struct level */
     unsigned min_healthy_percent;
     struct failback failback;
     struct tier_account *accounts; /* per level, while it is refreshed */
@@ -38,14 +39,17 @@ struct tiers {
     struct balancer_tier *shown;
 };
 
-/* Gives every endpoint its level. `place` may be NULL. */
-void tiers_init(struct tiers *tiers, const struct config_pool *config,
-                const struct config_place *place, struct endpoint *const *endpoints);
+/* Without levels; the two others follow. */
+void tiers_init(struct tiers *tiers);
 void tiers_fini(struct tiers *tiers);
 
+/* Other settings, other levels, from the next refresh on. The thread that refreshes. */
+void tiers_change(struct tiers *tiers, const struct config_pool *config);
+void tiers_set_levels(struct tiers *tiers, const struct levels *levels);
+
 struct tiers_input {
-    struct endpoint *const *endpoints;
-    unsigned size;
+    const struct balancer_members *members;
+    const uint16_t *level_of; /* by slot */
     bool panicking; /* everybody counts as healthy: the load goes by weight, to all levels */
     bool fail_back; /* the policy is waived, this once */
     uint64_t now_us;

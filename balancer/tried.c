@@ -40,9 +40,11 @@ void balancer_tried_add(struct balancer_tried *tried, unsigned index, unsigned p
         tried->inline_bits |= bit;
         return;
     }
-    if (word > tried->words) { /* all that this pool can need, at once */
+    if (word > tried->words) { /* all that this frame can need, at once */
         unsigned words = (pool_size - 1) / WORD_BITS;
 
+        if (words < word) /* a session's endpoint, from a slot that the frame did not have yet */
+            words = word;
         tried->bits = xrealloc(tried->bits, words * sizeof(*tried->bits));
         memset(tried->bits + tried->words, 0, (words - tried->words) * sizeof(*tried->bits));
         tried->words = words;

@@ -20,6 +20,20 @@ static void give_ids(struct fixture *f)
     }
 }
 
+struct balancer_pool *pool_with_backends(const struct config_pool *config,
+                                         const struct config_place *place)
+{
+    struct balancer_pool *pool = balancer_pool_new(config, place);
+
+    for (size_t i = 0; i < config->backend_count; i++) {
+        struct endpoint *e = balancer_pool_add(pool, &config->backends[i]);
+
+        atomic_store(&e->resolved, config->backends[i].host == NULL);
+    }
+    balancer_pool_refresh(pool, 0);
+    return pool;
+}
+
 void fixture_init_config(struct fixture *f, const struct config_pool *config,
                          const struct config_backend *backends, unsigned size,
                          const struct config_place *place)
@@ -37,7 +51,7 @@ void fixture_init_config(struct fixture *f, const struct config_pool *config,
     f->config.name = "pool";
     f->config.backends = f->backends;
     f->config.backend_count = size;
-    f->pool = balancer_pool_new(&f->config, place);
+    f->pool = pool_with_backends(&f->config, place);
     for (unsigned i = 0; i < size; i++)
         atomic_store(&fixture_endpoint(f, i)->status, ENDPOINT_HEALTHY);
     fixture_refresh(f);

@@ -17,6 +17,11 @@ struct fixture {
     unsigned counts[FIXTURE_MAX]; /* of fixture_run */
 };
 
+/* A pool with config->backends in it, as a process that starts makes it: those with numeric
+ * addresses may be picked. */
+struct balancer_pool *pool_with_backends(const struct config_pool *config,
+                                         const struct config_place *place);
+
 /* Endpoints e0, e1, ... with these weights, all healthy. fini ends what init made. */
 void fixture_init(struct fixture *f, enum config_algorithm algorithm, const unsigned *weights,
                   unsigned size);

@@ -10,7 +10,7 @@ Test(balancer, a_new_endpoint_is_unknown_and_takes_its_inputs_from_the_configura
         {.id = "b", .address = "app:80", .host = "app", .weight = 1, .drain = true},
     };
     struct config_pool config = {.name = "p", .backends = backends, .backend_count = 2};
-    struct balancer_pool *pool = balancer_pool_new(&config, NULL);
+    struct balancer_pool *pool = pool_with_backends(&config, NULL);
     struct endpoint *a = balancer_pool_endpoint(pool, 0), *b = balancer_pool_endpoint(pool, 1);
 
     cr_expect_eq(balancer_pool_size(pool), 2);

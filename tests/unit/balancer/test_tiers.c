@@ -37,7 +37,7 @@ static unsigned counts_of_level(struct fixture *f, unsigned level)
     unsigned sum = 0;
 
     for (unsigned i = 0; i < f->size; i++)
-        sum += fixture_endpoint(f, i)->level == level ? f->counts[i] : 0;
+        sum += balancer_pool_level(f->pool, fixture_endpoint(f, i)) == level ? f->counts[i] : 0;
     return sum;
 }
 
@@ -75,7 +75,8 @@ Test(tiers, are_ordered_by_priority_then_distance_and_backups_are_last)
 
     fixture_init_config(&f, &config, backends, 7, &here);
     for (unsigned i = 0; i < 7; i++)
-        cr_expect_eq(fixture_endpoint(&f, i)->level, expected[i], "endpoint %u", i);
+        cr_expect_eq(balancer_pool_level(f.pool, fixture_endpoint(&f, i)), expected[i],
+                     "endpoint %u", i);
     cr_expect_eq(balancer_pool_tiers(f.pool, tiers, 8), 6);
     cr_expect_eq(balancer_pool_tiers(f.pool, tiers, 2), 2);
     cr_expect(tiers[0].priority == 1 && tiers[0].endpoints == 2 && tiers[3].priority == 2);
@@ -197,7 +198,7 @@ static unsigned level_of_key(struct fixture *f, unsigned k, bool session)
     struct endpoint *e = session ? fixture_pick_session(f, key, NULL) : fixture_pick(f, key, NULL);
 
     fixture_done(f, e, 1);
-    return e->level;
+    return balancer_pool_level(f->pool, e);
 }
 
 Test(tiers, a_key_or_session_stays_at_its_level_unless_the_share_of_that_shrinks)
@@ -304,7 +305,7 @@ Test(tiers, at_the_start_the_load_does_not_wait_for_a_policy)
 
     init_tiers(&f, &config, priorities, 3);
     balancer_pool_free(f.pool);
-    f.pool = balancer_pool_new(&f.config, NULL); /* all unknown, as with checks */
+    f.pool = pool_with_backends(&f.config, NULL); /* all unknown, as with checks */
     cr_expect_lt(fixture_pick(&f, 1, NULL)->index, 2u);
     fixture_set_status(&f, 2, ENDPOINT_HEALTHY); /* its check was the first to answer */
     cr_expect_eq(fixture_pick(&f, 1, NULL)->index, 2);
