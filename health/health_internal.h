@@ -121,6 +121,7 @@ struct health_pool {
     uint64_t lineup_us; /* not before: the line-up of a large pool is not made for each change */
     struct balancer_tier tiers[HEALTH_TIERS]; /* as they were last told */
     unsigned tier_count;
+    bool tiers_served; /* some of them had load since the pool was last empty */
     bool tiers_differ; /* somebody came or left: the tiers may be others */
     uint64_t tiers_since_us, panic_since_us;
     bool panicking;

@@ -146,17 +146,25 @@ static void lists_merge(struct tier_lists *lists, const struct health_pool *pool
     }
 }
 
-/* Load that came to a pool that had nobody has not moved, and tiers by distance cannot be compared
- * with tiers without. */
+/* Tiers by distance cannot be compared with tiers without. */
 static bool tiers_comparable(const struct health_pool *pool, const struct balancer_tier *now,
                              unsigned count)
 {
+    return pool->tier_count == 0 || count == 0 ||
+           (pool->tiers[0].where[0] == '\0') == (now[0].where[0] == '\0');
+}
+
+/* A pool that was filled, and whose endpoints come up for the first time, has not failed back. */
+static bool tiers_served(const struct health_pool *pool)
+{
+    bool served = pool->tiers_served;
     unsigned endpoints = 0;
 
-    for (unsigned i = 0; i < pool->tier_count; i++)
+    for (unsigned i = 0; i < pool->tier_count; i++) {
         endpoints += pool->tiers[i].endpoints;
-    return endpoints > 0 &&
-           (count == 0 || (pool->tiers[0].where[0] == '\0') == (now[0].where[0] == '\0'));
+        served = served || pool->tiers[i].load_percent > 0;
+    }
+    return served && endpoints > 0;
 }
 
 void tell_tiers(struct health_pool *pool, uint64_t now_us)
@@ -166,7 +174,7 @@ void tell_tiers(struct health_pool *pool, uint64_t now_us)
     struct tier_lists lists;
     struct tier_move move;
 
-    if (tiers_comparable(pool, now, count)) {
+    if (pool->tiers_served && tiers_comparable(pool, now, count)) {
         lists_merge(&lists, pool, now, count);
         move = tiers_compare(lists.before, lists.now, lists.count);
         if (move.distance != 0) {
@@ -176,6 +184,7 @@ void tell_tiers(struct health_pool *pool, uint64_t now_us)
     }
     memcpy(pool->tiers, now, count * sizeof(now[0]));
     pool->tier_count = count;
+    pool->tiers_served = tiers_served(pool);
     pool->tiers_differ = false;
 }
 

@@ -72,17 +72,47 @@ static void on_status(void *arg, struct health_pool *pool, struct endpoint *endp
     f->to = to;
 }
 
+/* Freed as soon as it may be, so that nobody holds on to it unseen. */
+struct fixture_snapshot {
+    struct config_pool pool;
+    struct config_health health;
+};
+
+static const struct config_place nowhere = {.region = "", .zone = ""};
+
+static struct fixture_snapshot *snapshot_new(const struct fixture *f)
+{
+    struct fixture_snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
+
+    snapshot->pool = f->config;
+    if (f->config.health != NULL) {
+        snapshot->health = *f->config.health;
+        snapshot->pool.health = &snapshot->health;
+    }
+    return snapshot;
+}
+
+static void add(struct fixture *f, unsigned index, bool starting)
+{
+    f->endpoints[index] = balancer_pool_add(f->balancer, &f->backends[index]);
+    health_pool_join(f->pool, f->endpoints[index], "test", starting, f->now_us);
+}
+
 void fixture_start(struct fixture *f)
 {
     const struct health_params params = {
         .events = FIXTURE_EVENTS, .wake = on_wake, .on_status = on_status, .arg = f};
 
-    f->balancer = balancer_pool_new(&f->config, &(struct config_place){.region = "", .zone = ""});
+    f->snapshot = snapshot_new(f);
+    f->balancer = balancer_pool_new(&f->snapshot->pool, &nowhere);
     f->health = health_new(&params);
     events_set_log(health_events(f->health), log_nothing, NULL);
-    f->pool = health_pool_add(f->health, f->balancer, &f->config, f->now_us);
-    for (unsigned i = 0; i < f->config.backend_count; i++)
-        health_pool_join(f->pool, balancer_pool_endpoint(f->balancer, i), "", true, f->now_us);
+    f->pool = health_pool_add(f->health, f->balancer, &f->snapshot->pool, f->now_us);
+    for (unsigned i = 0; i < f->config.backend_count; i++) {
+        add(f, i, true);
+        fixture_open(f, i);
+    }
+    fixture_settle(f);
     fixture_keep(f);
     f->wakes = 0;
 }
@@ -91,11 +121,62 @@ void fixture_fini(struct fixture *f)
 {
     health_free(f->health);
     balancer_pool_free(f->balancer);
+    free(f->snapshot);
+}
+
+void fixture_settle(struct fixture *f)
+{
+    health_pool_settle(f->pool, f->now_us);
+    balancer_pool_reclaim(f->balancer); /* no other thread looks */
+}
+
+void fixture_join(struct fixture *f, unsigned index)
+{
+    add(f, index, false);
+    fixture_settle(f);
+}
+
+void fixture_open(struct fixture *f, unsigned index)
+{
+    health_set_resolved(f->pool, f->endpoints[index], true);
+}
+
+struct endpoint *fixture_leave(struct fixture *f, unsigned index)
+{
+    struct endpoint *endpoint = f->endpoints[index];
+
+    f->endpoints[index] = NULL;
+    balancer_pool_leave(f->balancer, endpoint);
+    health_pool_leave(f->pool, endpoint, "test", f->now_us);
+    fixture_settle(f);
+    return endpoint;
+}
+
+void fixture_forget(struct fixture *f, struct endpoint *endpoint)
+{
+    health_pool_forget(f->pool, endpoint);
+    balancer_pool_forget(f->balancer, endpoint);
+    fixture_settle(f);
+}
+
+void fixture_change(struct fixture *f)
+{
+    struct fixture_snapshot *before = f->snapshot;
+
+    f->snapshot = snapshot_new(f);
+    balancer_pool_change(f->balancer, &f->snapshot->pool, &nowhere);
+    health_pool_change(f->pool, &f->snapshot->pool, f->now_us);
+    for (unsigned i = 0; i < FIXTURE_MAX; i++) {
+        if (f->endpoints[i] != NULL)
+            balancer_endpoint_change(f->balancer, f->endpoints[i], &f->backends[i]);
+    }
+    fixture_settle(f);
+    free(before);
 }
 
 struct endpoint *fixture_endpoint(struct fixture *f, unsigned index)
 {
-    return balancer_pool_endpoint(f->balancer, index);
+    return f->endpoints[index];
 }
 
 void fixture_keep(struct fixture *f)
@@ -187,6 +268,12 @@ struct health_event fixture_event(struct fixture *f, enum event_type type)
     free(events);
     cr_assert_neq(found.id, 0, "no event of type %s", event_type_name(type));
     return found;
+}
+
+unsigned fixture_events(struct fixture *f, enum event_type type)
+{
+    fixture_keep(f);
+    return (unsigned)events_count(health_events(f->health), type);
 }
 
 const char *fixture_line(struct fixture *f, enum event_type type)

@@ -8,9 +8,11 @@ enum { FIXTURE_MAX = 128, FIXTURE_EVENTS = 256, FIXTURE_START_US = 1000000000 };
 
 struct fixture {
     struct config_pool config;
+    struct fixture_snapshot *snapshot; /* `config`, as it was when the pool was given it */
     struct config_health checks;
     struct config_backend backends[FIXTURE_MAX];
     char ids[FIXTURE_MAX][4], addresses[FIXTURE_MAX][24];
+    struct endpoint *endpoints[FIXTURE_MAX]; /* of `backends`, while they are members */
     struct balancer_pool *balancer;
     struct health *health;
     struct health_pool *pool;
@@ -21,10 +23,20 @@ struct fixture {
 };
 
 /* The defaults of the configuration with `size` endpoints "a", "b", ... (or numbers); change
- * `config` before fixture_start. */
+ * `config` before fixture_start, or before fixture_change. */
 void fixture_init(struct fixture *f, unsigned size);
 void fixture_start(struct fixture *f);
 void fixture_fini(struct fixture *f);
+
+/* backends[index] comes to the running pool; it is not reached before fixture_open. */
+void fixture_join(struct fixture *f, unsigned index);
+void fixture_open(struct fixture *f, unsigned index);
+/* Returns the one that leaves; it is the caller's to forget. */
+struct endpoint *fixture_leave(struct fixture *f, unsigned index);
+void fixture_forget(struct fixture *f, struct endpoint *endpoint);
+/* `config` was changed: the pool learns of it as of another snapshot. */
+void fixture_change(struct fixture *f);
+void fixture_settle(struct fixture *f);
 
 struct endpoint *fixture_endpoint(struct fixture *f, unsigned index);
 void fixture_keep(struct fixture *f);
@@ -44,6 +56,8 @@ struct health_view fixture_view(struct fixture *f, unsigned index);
 struct health_event fixture_event(struct fixture *f, enum event_type type);
 /* ... as its line. Static memory. */
 const char *fixture_line(struct fixture *f, enum event_type type);
+/* How many there were of that type; after a turn of the health thread, too. */
+unsigned fixture_events(struct fixture *f, enum event_type type);
 
 /* splitmix64, for the model tests. */
 uint64_t fixture_random(uint64_t *state);

@@ -427,6 +427,7 @@ Test(health, who_lets_only_probes_through_does_not_stand_in_for_an_ejected_one)
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
     f.config.outlier.max_ejected_percent = 50;
     f.config.outlier.consecutive_5xx = 3;
+    fixture_change(&f);
     for (unsigned i = 0; i < 4; i++)
         fixture_status(&f, 1, 500);
     cr_assert_not(fixture_view(&f, 1).ejected, "three requests at once are not a pool");

@@ -72,12 +72,15 @@ Test(health_stall, who_never_answered_has_a_tenth_of_the_response_timeout)
     struct endpoint *e = start(&f), *silent = fixture_endpoint(&f, 1);
 
     f.config.timeouts.response_ms = 30000;
+    fixture_change(&f);
     cr_assert_eq(health_stall_limit_us(f.pool, silent), 3 * S);
     cr_assert_eq(health_stall_limit_us(f.pool, e), 50 * MS, "its own is known");
     f.config.timeouts.response_ms = 100;
+    fixture_change(&f);
     cr_assert_eq(health_stall_limit_us(f.pool, silent), 50 * MS, "at least stall_min");
     f.config.timeouts.response_ms = 30000;
     f.config.outlier.stall_factor = 0;
+    fixture_change(&f);
     cr_assert_eq(health_stall_limit_us(f.pool, silent), 0, "switched off");
     fixture_fini(&f);
 }

@@ -91,3 +91,37 @@ Test(window, the_share_of_errors_needs_its_volume)
     cr_assert_not(window_is_bad((struct window_totals){0, 100}, 0, 20), "switched off");
     cr_assert_not(window_is_bad((struct window_totals){0, 0}, 50, 0));
 }
+
+Test(window, a_part_is_taken_out_of_the_whole_bucket_by_bucket)
+{
+    struct window whole, part;
+
+    window_init(&whole, 10000);
+    window_init(&part, 10000);
+    for (unsigned i = 0; i < 15; i++) {
+        window_add(&whole, 5000000 + i * 1000000ull, 3, 2);
+        window_add(&part, 5000000 + i * 1000000ull, 1, 1);
+    }
+    window_subtract(&whole, &part, 20000000);
+    cr_assert_eq(window_sum(&whole, 20000000).good, 18);
+    cr_assert_eq(window_sum(&whole, 20000000).bad, 9);
+    cr_assert_eq(window_sum(&whole, 24000000).good, 10, "what ages goes bucket by bucket, too");
+    window_add(&part, 24000000, 1000, 1000);
+    window_subtract(&whole, &part, 24000000);
+    cr_assert_eq(window_sum(&whole, 24000000).bad, 0, "never below nothing");
+    cr_assert_eq(window_sum(&whole, 40000000).good, 0);
+}
+
+Test(window, another_length_starts_it_anew_and_the_same_does_not)
+{
+    struct window window;
+
+    window_init(&window, 10000);
+    window_add(&window, 5000000, 3, 2);
+    window_change(&window, 10000);
+    cr_assert_eq(window_sum(&window, 5000000).good, 3);
+    window_change(&window, 20000);
+    cr_assert_eq(window_sum(&window, 5000000).good, 0);
+    window_add(&window, 5000000, 1, 0);
+    cr_assert_eq(window_sum(&window, 23000000).good, 1, "and is as long as it should be");
+}
