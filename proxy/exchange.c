@@ -66,7 +66,7 @@ struct exchange *exchange_new(struct worker *worker, struct exchange_request *re
 
     x->arena = arena;
     x->worker = worker;
-    x->view = worker_view_ref(request->listener->view);
+    x->view = worker_view_ref(worker->view);
     x->sink = sink;
     x->front = front;
     x->head = request->head;

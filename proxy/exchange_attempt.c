@@ -69,10 +69,11 @@ void exchange_attempt_start(struct exchange *x, struct endpoint *endpoint, bool 
         exchange_describe_request(x);
     else
         stat_add(&x->worker->stats.retries, 1);
-    x->endpoint = endpoint;
+    x->endpoint_id = arena_dup(&x->arena, slice_str(endpoint->id));
     *a = (struct exchange_attempt){
         .x = x,
         .endpoint = endpoint,
+        .endpoint_id = x->endpoint_id,
         .upstream = {.ops = &exchange_attempt_ops},
         .unsent = x->body.first,
         .picked_us = x->picked_us,
@@ -153,7 +154,7 @@ void exchange_attempt_release(struct exchange_attempt *a, enum health_result res
     if (x->leader == a) {
         x->leader = other_attempt(x, a);
         if (x->leader != NULL)
-            x->endpoint = x->leader->endpoint;
+            x->endpoint_id = x->leader->endpoint_id;
     }
     upstream_attempt_release(u);
     exchange_queue_kick(x->runtime, x->worker);
@@ -197,7 +198,7 @@ static void attempt_wins(struct exchange_attempt *a)
     if (loser != NULL)
         exchange_attempt_release(loser, HEALTH_CANCELLED, EG_OK);
     x->leader = a;
-    x->endpoint = a->endpoint;
+    x->endpoint_id = a->endpoint_id;
 }
 
 static void relay_head(struct exchange_attempt *a, const struct http_response_head *head)

@@ -19,6 +19,12 @@ enum {
                                        one event, not one per turn */
 };
 
+/* By the exchange's own settings: a cache that was made since is for others. */
+static struct cache *cache_of(const struct exchange *x)
+{
+    return x->pool_config->fallback.stale_ms > 0 ? x->runtime->cache : NULL;
+}
+
 static struct cache_key cache_key_of(const struct exchange *x)
 {
     return (struct cache_key){
@@ -89,10 +95,10 @@ bool exchange_serve_stale(struct exchange *x, const char *why)
 {
     struct cache_key key;
 
-    if (x->runtime->cache == NULL || !is_cached_method(x))
+    if (cache_of(x) == NULL || !is_cached_method(x))
         return false;
     key = cache_key_of(x);
-    x->stale = cache_find_stale(x->runtime->cache, &key, &x->head, wall_s(), x->worker->loop.now_us,
+    x->stale = cache_find_stale(cache_of(x), &key, &x->head, wall_s(), x->worker->loop.now_us,
                                 FALLBACK_SUPPRESS_US);
     if (x->stale == NULL)
         return false;
@@ -106,10 +112,10 @@ bool exchange_is_suppressed(struct exchange *x)
 {
     struct cache_key key;
 
-    if (x->runtime->cache == NULL || !is_cached_method(x))
+    if (cache_of(x) == NULL || !is_cached_method(x))
         return false;
     key = cache_key_of(x);
-    return cache_suppressed(x->runtime->cache, &key, x->worker->loop.now_us) &&
+    return cache_suppressed(cache_of(x), &key, x->worker->loop.now_us) &&
            exchange_serve_stale(x, "the backends failed a moment ago");
 }
 
@@ -121,11 +127,11 @@ void exchange_record_head(struct exchange *x, const struct http_response_head *h
 
     if (head->status < 500)
         tell_fallback_over(x);
-    if (x->runtime->cache == NULL)
+    if (cache_of(x) == NULL)
         return;
     key = cache_key_of(x);
-    cache_invalidate(x->runtime->cache, &key, &x->head, head->status);
-    x->recording = cache_record(x->runtime->cache, &key, &x->head, head, wall_s());
+    cache_invalidate(cache_of(x), &key, &x->head, head->status);
+    x->recording = cache_record(cache_of(x), &key, &x->head, head, wall_s());
 }
 
 void exchange_record_data(struct exchange *x, struct slice data)
@@ -158,7 +164,7 @@ static bool try_fallback_pool(struct exchange *x, const char *why)
         x->fallback_file = &x->pool_config->fallback;
     tell_fallback(x, "pool", why, "requests go to the fallback pool");
     exchange_stop_waiting(x);
-    x->endpoint = NULL;
+    x->endpoint_id = slice_from("", 0);
     exchange_forget_tried(x);
     x->attempts_sent = x->attempts_unsent = 0;
     exchange_to_pool(x, (unsigned)pool);

@@ -38,7 +38,8 @@ struct exchange_piece {
 /* One request to one endpoint. Lives in the exchange; used again when it is not active. */
 struct exchange_attempt {
     struct exchange *x;
-    struct endpoint *endpoint;
+    struct endpoint *endpoint; /* not after the release: it may have left since */
+    struct slice endpoint_id;
     struct upstream_attempt upstream;
     struct exchange_piece *unsent; /* of what is kept: goes out before anything new */
     uint64_t picked_us; /* when the balancer chose it: before a backoff, if there was one */
@@ -79,7 +80,7 @@ struct exchange {
     struct pool_runtime *runtime;
     struct upstream_cluster *cluster;
     struct balancer_tried tried;
-    struct endpoint *endpoint; /* of the current or last attempt, for the log */
+    struct slice endpoint_id; /* of the current or last attempt, for the log; in the arena */
     struct exchange_attempt first_attempt;
     struct exchange_attempt
         *attempt[EXCHANGE_ATTEMPTS]; /* [0] is first_attempt; [1] in the arena */
@@ -102,9 +103,9 @@ struct exchange {
     } body;
 
     struct {
-        uint64_t number;           /* 0: the pool is not sticky */
-        struct endpoint *endpoint; /* that the client's cookie names; NULL: none */
-        bool renew;                /* the cookie is half way to its end */
+        uint64_t number; /* 0: the pool is not sticky */
+        uint64_t tag;    /* of the endpoint that the client's cookie names; 0: none */
+        bool renew;      /* the cookie is half way to its end */
     } session;
 
     const struct config_fallback *fallback_file; /* of a pool that it left; NULL: none */

@@ -1,5 +1,6 @@
 /* What is told of an exchange when it has ended: one line of the access log, and the counters. */
 #include "proxy/exchange_internal.h"
+#include "proxy/worker_listener.h"
 
 static void exchange_count_result(const struct exchange *x)
 {
@@ -35,7 +36,7 @@ static void exchange_log_line(const struct exchange *x, struct access_log_line *
         .listener = slice_str(x->listener->config->name),
         .route = slice_str(x->route != NULL ? x->route->name : ""),
         .pool = slice_str(x->pool_config != NULL ? x->pool_config->name : ""),
-        .endpoint = slice_str(x->endpoint != NULL ? x->endpoint->id : ""),
+        .endpoint = x->endpoint_id,
         .attempts = x->attempts,
         .method = x->head.method,
         .host = x->head.authority,

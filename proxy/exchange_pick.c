@@ -71,15 +71,16 @@ void exchange_session_begin(struct exchange *x)
     uint64_t now_s;
 
     x->session.number = 0;
-    x->session.endpoint = NULL;
+    x->session.tag = 0;
     x->session.renew = false;
     if (sticky == NULL)
         return;
     now_s = clock_wall_us() / 1000000;
     value = cookie_value(&x->head.fields, slice_str(sticky->cookie));
-    if (value.n > 0 && sticky_token_read(x->runtime->sticky_secret, pool, value, now_s, &token)) {
+    if (value.n > 0 && sticky_token_read(pool_runtime_secret(x->runtime, x->pool_config), pool,
+                                         value, now_s, &token)) {
         x->session.number = token.session;
-        x->session.endpoint = pool_runtime_tagged(x->runtime, token.endpoint_tag);
+        x->session.tag = token.endpoint_tag;
         x->session.renew = (token.expires_s - now_s) * 1000 < sticky->ttl_ms / 2;
     }
     while (x->session.number == 0)
@@ -94,16 +95,23 @@ static struct slice session_cookie(struct exchange *x, const struct endpoint *en
     char *out = arena_alloc(&x->arena, capacity), value[STICKY_TOKEN_BYTES];
     const struct sticky_token token = {
         .session = x->session.number,
-        .endpoint_tag = x->runtime->sticky_tags[endpoint->index],
+        .endpoint_tag = atomic_load_explicit(&endpoint->tag, memory_order_relaxed),
         .expires_s = (clock_wall_us() / 1000 + sticky->ttl_ms) / 1000,
     };
     int n;
 
-    sticky_token_make(value, x->runtime->sticky_secret, slice_str(x->pool_config->name), &token);
+    sticky_token_make(value, pool_runtime_secret(x->runtime, x->pool_config),
+                      slice_str(x->pool_config->name), &token);
     n = snprintf(out, capacity, "%s=%.*s; Path=/; Max-Age=%llu; HttpOnly; SameSite=Lax%s",
                  sticky->cookie, STICKY_TOKEN_BYTES, value,
                  (unsigned long long)(sticky->ttl_ms / 1000), x->client_tls ? "; Secure" : "");
     return slice_from(out, (size_t)n);
+}
+
+static bool is_at_home(const struct exchange *x, const struct endpoint *endpoint)
+{
+    return x->session.tag != 0 &&
+           atomic_load_explicit(&endpoint->tag, memory_order_relaxed) == x->session.tag;
 }
 
 const struct http_header_edits *exchange_answer_edits(struct exchange *x,
@@ -113,7 +121,7 @@ const struct http_header_edits *exchange_answer_edits(struct exchange *x,
     struct http_header_edits *edits;
     struct http_header_edit *add;
 
-    if (x->session.number == 0 || (endpoint == x->session.endpoint && !x->session.renew))
+    if (x->session.number == 0 || (is_at_home(x, endpoint) && !x->session.renew))
         return route;
     edits = arena_alloc(&x->arena, sizeof(*edits));
     add = arena_alloc(&x->arena, (route->add_count + 1) * sizeof(*add));
@@ -135,10 +143,11 @@ struct endpoint *exchange_pick(struct exchange *x, int *ret_error)
         .random = worker_random(x->worker),
         .now_us = x->worker->loop.now_us,
         .session = x->session.number,
-        .session_endpoint = x->session.endpoint,
     };
 
     x->picked_us = request.now_us;
+    if (x->session.tag != 0) /* looked up for each pick: it may have left since the last one */
+        request.session_endpoint = pool_runtime_tagged(x->runtime, x->session.tag);
     if (algorithm_hashes(x->pool_config->algorithm))
         request.hash = balancer_hash(exchange_hash_key(x));
     return balancer_pick(x->runtime->balancer, &request, &x->tried, ret_error);

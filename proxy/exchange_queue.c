@@ -23,7 +23,7 @@ enum { OVERLOAD_EVENT_US = 10 * 1000000 }; /* as long as it goes on, it is one e
 
 static struct pool_queue *queue_of(const struct exchange *x)
 {
-    return &x->runtime->queues[x->worker->index];
+    return &x->runtime->seats[x->worker->index].queue;
 }
 
 bool exchange_queue_is_busy(const struct exchange *x)
@@ -104,11 +104,12 @@ static struct pool_queue *queue_after(struct pool_runtime *runtime, uint64_t tic
     uint64_t oldest = UINT64_MAX;
 
     for (unsigned i = 0; i < runtime->worker_count; i++) {
-        uint64_t first = atomic_load(&runtime->queues[i].first_ticket);
+        struct pool_queue *queue = &runtime->seats[i].queue;
+        uint64_t first = atomic_load(&queue->first_ticket);
 
         if (first > ticket && first < oldest) {
             oldest = first;
-            next = &runtime->queues[i];
+            next = queue;
         }
     }
     return next;

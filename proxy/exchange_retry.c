@@ -33,7 +33,7 @@ static void budget_deposit(struct pool_queue *own, uint64_t now_us)
 
 void exchange_budget_count(struct exchange *x)
 {
-    struct pool_queue *own = &x->runtime->queues[x->worker->index];
+    struct pool_queue *own = &x->runtime->seats[x->worker->index].queue;
     uint64_t now_us = x->worker->loop.now_us;
 
     if (++own->undeposited >= BUDGET_BATCH || now_us - own->deposited_us >= BUDGET_BATCH_US)
@@ -42,7 +42,7 @@ void exchange_budget_count(struct exchange *x)
 
 static bool budget_allows(struct exchange *x)
 {
-    struct pool_queue *own = &x->runtime->queues[x->worker->index];
+    struct pool_queue *own = &x->runtime->seats[x->worker->index].queue;
     uint64_t now_us = x->worker->loop.now_us;
 
     /* Told before it is asked, so that a worker with little traffic has its say. */

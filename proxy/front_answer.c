@@ -98,7 +98,7 @@ static void front_sink_head(void *front, const struct http_response_head *head,
 
     f->answer_started = 1;
     front_choose_framing(f, head);
-    if (f->worker->draining || (!f->request_done && !front_rest_is_short(f)))
+    if (front_is_ending(f) || (!f->request_done && !front_rest_is_short(f)))
         f->close_after = 1;
     response.chunked = f->chunked_out;
     response.close = f->close_after && !tunnel;
@@ -224,7 +224,7 @@ void front_next_request(struct front *f)
  * connection ends. A request that waits behind it is still served. */
 static bool front_ends_with_drain(const struct front *f)
 {
-    return f->worker->draining && f->request_done && !f->taking && f->transport.in.size == 0;
+    return front_is_ending(f) && f->request_done && !f->taking && f->transport.in.size == 0;
 }
 
 void front_answer_complete(struct front *f)

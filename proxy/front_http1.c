@@ -164,10 +164,9 @@ static void front_on_reap(struct loop_task *task)
     struct worker *worker = f->worker;
 
     shell_free(&f->shell);
-    worker_view_unref(f->listener->view);
+    worker_listener_unref(f->listener);
     free(f);
-    if (worker->draining && list_empty(&worker->connections))
-        worker_connections_gone(worker);
+    worker_note_gone(worker);
 }
 
 void front_close(struct front *f)
@@ -180,7 +179,7 @@ void front_close(struct front *f)
     http_body_fini(&f->body);
     list_remove(&f->node);
     if (f->counted)
-        atomic_fetch_sub_explicit(f->listener->connections, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&f->listener->shared->connections, 1, memory_order_relaxed);
     stat_sub(&f->worker->stats.connections, 1);
     transport_fini(&f->transport, true); /* evhttp closes the descriptor */
     loop_task_cancel(&f->after_turn);
@@ -245,16 +244,17 @@ void front_close_when_flushed(struct front *f)
 
 static bool front_over_limit(struct front *f)
 {
+    _Atomic unsigned *connections = &f->listener->shared->connections;
     unsigned limit = f->listener->config->max_connections;
     unsigned before;
 
-    before = atomic_fetch_add_explicit(f->listener->connections, 1, memory_order_relaxed);
+    before = atomic_fetch_add_explicit(connections, 1, memory_order_relaxed);
     if (limit == 0 || before < limit) {
         f->counted = true;
         return false;
     }
     /* Not counted while it lingers: else those turned away would keep the places of others. */
-    atomic_fetch_sub_explicit(f->listener->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(connections, 1, memory_order_relaxed);
     return true;
 }
 
@@ -276,13 +276,12 @@ static struct front *front_new(struct worker_listener *listener, const struct sh
     struct front *f = xcalloc(1, sizeof(*f));
 
     f->worker = worker;
-    f->listener = listener;
+    f->listener = worker_listener_ref(listener);
     f->shell = *shell;
     f->request_done = true;
     loop_timer_init(&f->timer, front_on_timer);
     loop_timer_init(&f->write_timer, front_on_write_timer);
     loop_task_init(&f->after_turn, front_on_flushed);
-    worker_view_ref(listener->view);
     list_push_back(&worker->connections, &f->node);
     stat_add(&worker->stats.connections_total, 1);
     stat_add(&worker->stats.connections, 1);
@@ -368,6 +367,16 @@ int front_http1_listen(struct worker_listener *listener, int listen_fd)
                         front_on_accept_failed);
 }
 
+int front_http1_listen_fd(const struct worker_listener *listener)
+{
+    return shell_listen_fd(listener->nursery);
+}
+
+void front_http1_stop_accepting(struct worker_listener *listener)
+{
+    shell_stop_accepting(listener->nursery);
+}
+
 void front_http1_unlisten(struct worker_listener *listener)
 {
     shell_unlisten(&listener->nursery);
@@ -378,24 +387,38 @@ void front_http1_unlisten(struct worker_listener *listener)
 
 /* ---- Drain ---- */
 
-void front_http1_drain(struct worker *worker)
+bool front_is_ending(const struct front *f)
 {
-    struct worker_view *view = worker->view;
+    return f->worker->draining || f->listener->retired;
+}
 
-    for (size_t i = 0; i < view->config->listener_count; i++)
-        shell_stop_accepting(view->listeners[i].nursery);
-    list_for_each_safe(node, next, &worker->connections)
+static void front_end(struct front *f)
+{
+    if (f->state == FRONT_IDLE && f->served)
+        front_close_gracefully(f);
+    else if (!f->served &&
+             f->state != FRONT_HEAD) /* a request may be on its way, but not for long */
+        loop_timer_set(&f->worker->loop, &f->timer, FRONT_DRAIN_SILENCE_MS);
+}
+
+void front_http1_end_listener(struct worker_listener *listener)
+{
+    list_for_each_safe(node, next, &listener->worker->connections)
     {
         struct front *f = container_of(node, struct front, node);
 
-        if (f->state == FRONT_IDLE && f->served)
-            front_close_gracefully(f);
-        else if (!f->served &&
-                 f->state != FRONT_HEAD) /* a request may be on its way, but not for long */
-            loop_timer_set(&worker->loop, &f->timer, FRONT_DRAIN_SILENCE_MS);
+        if (f->listener == listener)
+            front_end(f);
     }
-    if (list_empty(&worker->connections))
-        worker_connections_gone(worker);
+}
+
+void front_http1_drain(struct worker *worker)
+{
+    list_for_each_safe(node, next, &worker->listeners)
+        worker_listener_retire(container_of(node, struct worker_listener, node));
+    list_for_each_safe(node, next, &worker->connections)
+        front_end(container_of(node, struct front, node));
+    worker_note_gone(worker);
 }
 
 void front_http1_close_all(struct worker *worker)

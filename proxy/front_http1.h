@@ -9,16 +9,27 @@
 #define EVERGATE_PROXY_FRONT_HTTP1_H
 
 #include "proxy/worker.h"
+#include "proxy/worker_listener.h"
 
 /* Serves `listener` from a bound, listening, non-blocking descriptor (owned from here). Sets
  * listener->nursery. 0 or EG_E_INTERNAL. The worker's thread, or before it starts. */
 int front_http1_listen(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
 
-/* Stops accepting and frees listener->nursery. Every connection of it must be gone. */
+/* The accept socket; -1: it accepts no more. */
+int front_http1_listen_fd(const struct worker_listener *listener);
+
+/* Closes the accept socket; connections live on. */
+void front_http1_stop_accepting(struct worker_listener *listener);
+
+/* Frees listener->nursery. Every connection of it must be gone. */
 void front_http1_unlisten(struct worker_listener *listener);
 
-/* Stops accepting; idle connections are closed now, busy ones after their answer, which tells the
- * client so (Connection: close). worker_connections_gone is called when none is left. */
+/* The listener is retired: idle connections that came by it are closed now, busy ones after their
+ * answer, which tells the client so (Connection: close). */
+void front_http1_end_listener(struct worker_listener *listener);
+
+/* The same for all: retires every listener. worker_note_gone is called when no connection is
+ * left. */
 void front_http1_drain(struct worker *worker);
 
 /* Cuts every connection, whatever it does (the drain's limit passed, or a second signal). */

@@ -21,7 +21,8 @@
  *   too slow              timers here: 408 for a head or body, silence for an idle connection
  *
  * Lifetime: front_close ends all callbacks at once and frees after the turn (lifetime rule 1). A
- * front holds a reference to its worker's view.
+ * front holds a reference to its listener, whose settings may be swapped between two of its
+ * requests; which configuration serves a request is decided when that begins.
  */
 #ifndef EVERGATE_PROXY_FRONT_INTERNAL_H
 #define EVERGATE_PROXY_FRONT_INTERNAL_H
@@ -32,6 +33,7 @@
 #include "proxy/exchange.h"
 #include "proxy/shell.h"
 #include "proxy/worker.h"
+#include "proxy/worker_listener.h"
 
 enum front_state {
     FRONT_PROXY_HEADER, /* a PROXY header must come first */
@@ -98,6 +100,8 @@ void front_close_gracefully(struct front *f);
 /* The same where the client can owe nothing: at once, unless it has not taken its last answer. */
 void front_close_when_flushed(struct front *f);
 void front_watch_output(struct front *f);
+/* No further request is to come by this connection: the worker drains, or its listener goes. */
+bool front_is_ending(const struct front *f);
 void front_set_client(struct front *f, const struct address *client);
 
 /* front_request.c */

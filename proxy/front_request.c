@@ -112,7 +112,7 @@ static void front_begin_exchange(struct front *f, struct exchange_request *reque
     f->minor_version = head->minor_version & 1;
     f->head_method = head->method_id == HTTP_METHOD_HEAD;
     f->connect_method = head->method_id == HTTP_METHOD_CONNECT;
-    f->close_after = !head->keep_alive || f->worker->draining;
+    f->close_after = !head->keep_alive || front_is_ending(f);
     f->waits_continue = head->expect_continue;
     f->request_done = head->framing == HTTP_FRAMING_NONE ||
                       (head->framing == HTTP_FRAMING_LENGTH && head->content_length == 0);
@@ -327,7 +327,7 @@ static void front_on_all_taken(struct front *f)
 {
     if (f->state == FRONT_TUNNEL && f->client_eof)
         exchange_body_end(f->exchange, NULL);
-    else if (f->state == FRONT_IDLE && (f->client_eof || (f->worker->draining && f->served)))
+    else if (f->state == FRONT_IDLE && (f->client_eof || (front_is_ending(f) && f->served)))
         front_close_gracefully(f);
 }
 

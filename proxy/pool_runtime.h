@@ -1,13 +1,19 @@
 /*
- * What one pool is at run time: everything of it that the workers share, in one place.
+ * What one pool is at run time: everything of it that the workers share, in one place, and a seat
+ * for what each of them has of it alone.
  *
  *   balancer    which endpoint          health   how the endpoints are
  *   budget      how many retries        cache    last good answers, for the fallback
- *   queues      who waits for a connection, one queue per worker
- *   sticky      the key of its cookies and what stands for an endpoint in them
+ *   seats       per worker: its connections to the backends, its queue
  *
- * Made before the workers start and freed after them. What is written at run time is atomic or
- * belongs to one worker; the comments say which.
+ * A runtime belongs to the pool's name: it is made when a configuration with that name is applied,
+ * and goes when none has it any more and the last request to it has ended. In between its settings
+ * and its endpoints change (pool_change.c) while it serves.
+ *
+ * Life (threads in brackets):
+ *
+ *   pool_runtime_new [health] ─► seats are taken, by views [worker] ─► pool_runtime_commit [health]
+ * ... ─► the last seat is left [worker] ─► pool_runtime_free [health]
  */
 #ifndef EVERGATE_PROXY_POOL_RUNTIME_H
 #define EVERGATE_PROXY_POOL_RUNTIME_H
@@ -22,6 +28,7 @@
 #include "health/health.h"
 #include "net/loop.h"
 
+struct upstream_cluster;
 struct worker;
 
 /* Exchanges of one worker that wait for a connection to the pool, first come first served. See
@@ -37,39 +44,66 @@ struct pool_queue {
     _Atomic bool woken;                         /* a wake is on its way to this worker */
 };
 
+/* What one worker has of the pool: its thread's, once that runs. */
+struct pool_seat {
+    struct pool_queue queue;
+    struct upstream_cluster *cluster; /* while views > 0 */
+    unsigned views;                   /* of this worker, that send requests here */
+};
+
 struct pool_runtime {
-    const struct config_pool *config;
+    struct list node; /* server_health.c: all there are; the health thread's */
+    const char *name; /* owned */
     struct balancer_pool *balancer;
     struct health_pool *health;
-    struct cache *cache; /* NULL: fallback.stale is off */
+    struct cache *cache; /* NULL: fallback.stale never was on; once made it stays */
     struct retry_budget budget;
-    struct slice sticky_secret; /* config's or this process's own */
-    uint64_t *sticky_tags;      /* by endpoint index; NULL: not sticky */
-    struct pool_queue *queues;  /* per worker */
+    struct slice process_secret; /* for cookies where there is no secret_file */
+    struct pool_seat *seats;     /* per worker */
     unsigned worker_count;
     _Alignas(64) _Atomic unsigned pending; /* over all queues */
     _Atomic uint64_t tickets;              /* that were drawn for them */
     _Atomic uint64_t fallback_us;          /* when it last answered from its fallback; 0: not now */
     _Atomic uint64_t overload_us;          /* when it last refused for its limits; 0: not now */
+    _Atomic unsigned taken;                /* seats */
 };
 
-/* `process_secret`: 32 random bytes for the cookies of pools without a secret_file. */
+/* Without endpoints and without a seat taken. `process_secret`: 32 random bytes that outlive it.
+ * Health thread, or before it runs. */
 struct pool_runtime *pool_runtime_new(const struct config_pool *config,
                                       const struct config_place *place, struct health *health,
-                                      struct slice process_secret, uint64_t now_us);
-/* Once the workers exist, before they run. */
-void pool_runtime_add_workers(struct pool_runtime *runtime, struct worker *workers, unsigned count);
-/* The balancer's pool goes too; health must have been freed before. */
-void pool_runtime_free(struct pool_runtime *runtime);
+                                      struct slice process_secret, struct worker *workers,
+                                      unsigned worker_count, uint64_t now_us);
+/* No seat is taken. Health thread, or when it has ended. */
+void pool_runtime_free(struct pool_runtime *runtime, struct health *health);
 
-/* exchange_queue.c: gives places that are free to those who wait. */
+/* What signs the cookies of a sticky pool. */
+struct slice pool_runtime_secret(const struct pool_runtime *runtime,
+                                 const struct config_pool *config);
+/* One endpoint by its tag in a sticky cookie; NULL: gone. Any worker, for this turn. */
+struct endpoint *pool_runtime_tagged(const struct pool_runtime *runtime, uint64_t tag);
+
+/* ---- pool_change.c: settings and members; the health thread, or before it runs ---- */
+
+/* Settings become those of `config`, which must live until the next commit is settled. Members that
+ * stay are told what changed of them; new ones get their slots, and no requests yet. */
+void pool_runtime_commit(struct pool_runtime *runtime, const struct config_pool *config,
+                         const struct config_place *place, bool starting, uint64_t now_us);
+/* Every worker has the new ones: they may be picked, and who is not in `config` leaves: no request
+ * of theirs from now on. Each that leaves is shown to `on_leaving`. */
+void pool_runtime_settle(struct pool_runtime *runtime, const struct config_pool *config,
+                         uint64_t now_us,
+                         void (*on_leaving)(void *arg, struct pool_runtime *runtime,
+                                            struct endpoint *endpoint),
+                         void *arg);
+
+/* ---- exchange_queue.c ---- */
+
+/* Gives places that are free to those who wait. */
 void exchange_queue_on_dispatch(struct loop_task *task);
 
-/* exchange_queue.c: a place may be free, on `worker`'s thread; NULL: any other thread, for places
- * that come without a request ending (an endpoint returned, a limit was raised). */
+/* A place may be free, on `worker`'s thread; NULL: any other thread, for places that come without a
+ * request ending (an endpoint returned, a limit was raised). */
 void exchange_queue_kick(struct pool_runtime *runtime, struct worker *worker);
-
-/* One endpoint by its tag in a sticky cookie; NULL: gone. */
-struct endpoint *pool_runtime_tagged(const struct pool_runtime *runtime, uint64_t tag);
 
 #endif

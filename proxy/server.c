@@ -2,54 +2,80 @@
 #include "proxy/server.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "health/health.h"
 #include "net/resolver.h"
 #include "proxy/descriptors.h"
-#include "proxy/listen.h"
+#include "proxy/server_change.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
-
-static int bind_listeners(struct server *server, char **ret_why)
-{
-    const struct config *config = server->config;
-
-    server->listen = xcalloc(config->listener_count, sizeof(*server->listen));
-    server->listener_connections =
-        xcalloc(config->listener_count, sizeof(*server->listener_connections));
-    for (size_t i = 0; i < config->listener_count; i++) {
-        char *why = NULL;
-
-        if (listen_open(&server->listen[i], config->listeners[i].bind, server->worker_count,
-                        &why) == EG_OK)
-            continue;
-        *ret_why = xasprintf("listener \"%s\": %s", config->listeners[i].name, why);
-        free(why);
-        return EG_E_INTERNAL;
-    }
-    return EG_OK;
-}
+#include "proxy/shared_listener.h"
 
 static int init_workers(struct server *server, char **ret_why)
 {
-    size_t listeners = server->config->listener_count;
-    int *fds = xcalloc(listeners, sizeof(*fds));
     int rc = EG_OK;
 
     server->workers = xcalloc(server->worker_count, sizeof(*server->workers));
-    for (size_t p = 0; p < server->config->pool_count; p++)
-        pool_runtime_add_workers(server->runtimes[p], server->workers, server->worker_count);
     for (unsigned i = 0; i < server->worker_count && rc == EG_OK; i++) {
-        for (size_t l = 0; l < listeners; l++)
-            fds[l] = listen_take(&server->listen[l], i);
-        rc = worker_init(&server->workers[i], server, i, fds, ret_why);
+        rc = worker_init(&server->workers[i], server, i, ret_why);
         if (rc == EG_OK)
             server->initialised_workers++;
     }
-    free(fds);
+    return rc;
+}
+
+static int init_control(struct server *server, char **ret_why)
+{
+    int rc = loop_init(&server->loop);
+
+    if (rc != EG_OK) {
+        server->loop.base = NULL;
+        *ret_why = xstrdup("cannot set up the control thread's event loop");
+        return rc;
+    }
+    rc = resolver_new(&server->resolver, &server->loop);
+    if (rc == EG_OK)
+        rc = server_signals_start(server);
+    if (rc != EG_OK)
+        *ret_why = xstrdup("cannot set up name resolution or signals");
+    return rc;
+}
+
+static void on_first_applied(void *arg)
+{
+}
+
+/* The first configuration is applied as every other is, to workers that do not run yet. */
+static int apply_first(struct server *server, char **ret_why)
+{
+    struct config *config = NULL;
+    struct server_apply *apply;
+    int rc = server_overlay_load(server, &config, ret_why);
+
+    if (rc != EG_OK)
+        return rc;
+    rc = server_apply_prepare(&apply, server, config, ret_why);
+    config_unref(&config);
+    if (rc == EG_OK)
+        server_apply_commit(apply, on_first_applied, NULL);
+    return rc;
+}
+
+static int open_all(struct server *server, char **ret_why)
+{
+    int rc = init_control(server, ret_why);
+
+    if (rc == EG_OK)
+        rc = server_health_new(server, server->base->supervision.events, ret_why);
+    if (rc == EG_OK)
+        rc = init_workers(server, ret_why);
+    if (rc == EG_OK)
+        rc = apply_first(server, ret_why);
     return rc;
 }
 
@@ -58,82 +84,86 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
     struct server *server = xcalloc(1, sizeof(*server));
     int rc;
 
-    server->config = config_ref(config);
+    server->base = config_ref(config);
     server->worker_count = config->workers ? config->workers : server_usable_cpus();
     server->started_us = clock_monotonic_us();
     server->started_wall_us = clock_wall_us();
+    CHECK(getentropy(server->sticky_secret, SERVER_SECRET_BYTES) == 0);
+    CHECK(pthread_rwlock_init(&server->structure, NULL) == 0);
     atomic_store(&server->generation, 1);
     descriptors_raise_limit();
     server_timers_init(server);
-    rc = server_health_new(server, ret_why);
-    if (rc != EG_OK)
-        goto fail;
-    rc = loop_init(&server->loop);
+    server_orders_init(server);
+    server_leavers_init(server);
+    server_names_new(server);
+    rc = open_all(server, ret_why);
     if (rc != EG_OK) {
-        *ret_why = xstrdup("cannot set up the control thread's event loop");
-        server->loop.base = NULL;
-        goto fail;
-    }
-    rc = bind_listeners(server, ret_why);
-    if (rc == EG_OK)
-        rc = access_log_start(&server->access_log, config, server->worker_count, ret_why);
-    if (rc == EG_OK)
-        rc = init_workers(server, ret_why);
-    if (rc == EG_OK)
-        rc = server_health_open_checks(server, ret_why);
-    if (rc != EG_OK)
-        goto fail;
-    rc = resolver_new(&server->resolver, &server->loop);
-    if (rc == EG_OK)
-        rc = server_signals_start(server);
-    if (rc != EG_OK) {
-        *ret_why = xstrdup("cannot set up name resolution or signals");
-        goto fail;
+        server_free(server);
+        return rc;
     }
     server->client_limit = descriptors_client_limit();
     *ret_server = server;
     return EG_OK;
+}
 
-fail:
-    server_free(server);
-    return rc;
+static void free_listeners(struct server *server)
+{
+    for (size_t i = 0; server->config != NULL && i < server->config->listener_count; i++) {
+        shared_listener_close(server->listeners[i]);
+        shared_listener_unref(server->listeners[i]);
+    }
+    free(server->listeners);
 }
 
 void server_free(struct server *server)
 {
-    const struct config *config;
-
     if (!server)
         return;
-    config = server->config;
     server_signals_stop(server);
-    server_names_stop(server);
+    server_names_free(server);
     if (server->resolver)
         resolver_free(server->resolver);
     for (unsigned i = 0; i < server->initialised_workers; i++)
         worker_fini(&server->workers[i]);
-    free(server->workers);
+    free_listeners(server);
     access_log_stop(&server->access_log);
-    for (size_t i = 0; server->listen && i < config->listener_count; i++)
-        listen_close(&server->listen[i]);
-    free(server->listen);
-    free(server->listener_connections);
+    server_leavers_free(server);
+    server_orders_free(server);
     if (server->loop.base)
         loop_fini(&server->loop);
     server_health_free(server);
+    free(server->workers);
+    free(server->runtimes);
     config_unref(&server->config);
+    config_unref(&server->base);
+    config_overlay_free(server->overlay);
+    pthread_rwlock_destroy(&server->structure);
     free(server);
 }
 
-bool server_ready(const struct server *server)
+static bool pool_is_usable(const struct pool_runtime *pool)
 {
+    for (unsigned i = 0; i < balancer_pool_size(pool->balancer); i++) {
+        const struct endpoint *endpoint = balancer_pool_endpoint(pool->balancer, i);
+
+        if (endpoint != NULL && endpoint_usable(endpoint))
+            return true;
+    }
+    return false;
+}
+
+bool server_ready(struct server *server)
+{
+    bool ready = false;
+
     if (server_phase(server) != SERVER_SERVING)
         return false;
-    for (size_t p = 0; p < server->config->pool_count; p++)
-        for (unsigned e = 0; e < balancer_pool_size(server->runtimes[p]->balancer); e++)
-            if (endpoint_usable(balancer_pool_endpoint(server->runtimes[p]->balancer, e)))
-                return true;
-    return server->config->pool_count == 0;
+    server_read_lock(server);
+    for (size_t i = 0; i < server->config->pool_count && !ready; i++)
+        ready = pool_is_usable(server->runtimes[i]);
+    ready = ready || server->config->pool_count == 0;
+    server_read_unlock(server);
+    return ready;
 }
 
 static uint64_t read_counter(const _Atomic uint64_t *counter)

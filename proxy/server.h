@@ -16,10 +16,13 @@
 
 enum { SERVER_SECRET_BYTES = 32 };
 
+struct config_overlay;
 struct server_health;
+struct server_leavers;
 struct server_names;
+struct server_orders;
 struct server_signals;
-struct listen_set;
+struct shared_listener;
 
 /* Changed by server_set_phase only; read by any thread. */
 enum server_phase {
@@ -30,17 +33,24 @@ enum server_phase {
 };
 
 struct server {
-    struct config *config;
-    struct loop loop; /* the control thread's */
+    /* What is served. Changed by the control thread with the write lock held; other threads read it
+     * with the read lock (server_change.h). */
+    pthread_rwlock_t structure;
+    struct config *config;              /* the file, with the overlay over it */
+    struct pool_runtime **runtimes;     /* config->pool_count */
+    struct shared_listener **listeners; /* config->listener_count */
+
+    struct config *base;            /* what the file says; the control thread's */
+    struct config_overlay *overlay; /* what was changed over the API; likewise */
+    struct server_orders *orders;   /* changes that were asked for */
+    struct server_leavers *leavers; /* what goes once it is not used any more */
+    struct loop loop;               /* the control thread's */
     struct worker *workers;
     unsigned worker_count;
-    struct pool_runtime **runtimes; /* config->pool_count */
-    struct health *health;          /* the endpoints' condition, and the events */
-    struct server_health *keeper;   /* the health thread */
+    struct health *health;        /* the endpoints' condition, and the events */
+    struct server_health *keeper; /* the health thread */
     unsigned char
         sticky_secret[SERVER_SECRET_BYTES]; /* of this process, for pools without a file */
-    struct listen_set *listen; /* per listener: descriptors until workers have them, addresses */
-    _Atomic unsigned *listener_connections;
     unsigned client_limit; /* over all workers, by the descriptors there are; 0: none */
     struct resolver *resolver;
     struct access_log *access_log;
@@ -51,14 +61,18 @@ struct server {
     unsigned initialised_workers;
     uint64_t drain_started_us;
     _Atomic enum server_phase phase;
-    _Atomic uint64_t generation; /* of the configuration: 1, and one more per reload */
-    uint64_t started_us;         /* monotonic */
+    _Atomic uint64_t generation; /* of what is served: 1, and one more per change */
+    _Atomic uint64_t reloads_done, reloads_refused;
+    void (*on_changed)(void *arg); /* after each change; set before server_run; control thread */
+    void *on_changed_arg;
+    uint64_t started_us; /* monotonic */
     uint64_t started_wall_us;
     int exit_code;
 };
 
 /* Binds every listener before anything starts, so that a port in use is an error and not half a
- * server. Takes a reference of `config`. 0 or an error with a sentence in *ret_why (heap). */
+ * server. Takes a reference of `config`, which is what the file says; what its state_file holds is
+ * laid over it. 0 or an error with a sentence in *ret_why (heap). */
 int server_new(struct server **ret_server, struct config *config, char **ret_why) WARN_UNUSED;
 
 /* Serves until drained: SIGTERM/SIGINT drain (up to drain_timeout_ms), a second one exits at once;
@@ -72,10 +86,14 @@ void server_worker_drained(struct server *server);
 /* As SIGTERM does it. Any thread. */
 void server_stop(struct server *server);
 
-/* For management; any thread. Check an endpoint now; let a pool's load return to where it belongs
- * (balancer_pool_fail_back). */
-void server_check_now(struct server *server, unsigned pool, unsigned endpoint);
-void server_fail_back(struct server *server, unsigned pool);
+/* For management, with the read lock. Check an endpoint now; let a pool's load return to where it
+ * belongs (balancer_pool_fail_back). */
+void server_check_now(struct server *server, struct pool_runtime *pool, struct endpoint *endpoint);
+void server_fail_back(struct server *server, struct pool_runtime *pool);
+
+/* The last worker has left a pool's last seat; any thread. Where no configuration has the pool any
+ * more, it goes. */
+void server_pool_left(struct server *server, struct pool_runtime *pool);
 
 static inline enum server_phase server_phase(const struct server *server)
 {
@@ -83,8 +101,8 @@ static inline enum server_phase server_phase(const struct server *server)
 }
 
 /* Can it serve: not draining, and at least one pool has a usable endpoint (or there is no pool)?
- * Any thread. */
-bool server_ready(const struct server *server);
+ * Any thread without the read lock. */
+bool server_ready(struct server *server);
 
 /* The sum of all workers' counters at about this moment; any thread, no lock. */
 struct server_totals {

@@ -4,7 +4,8 @@
  * it takes the place of the old one, in the pools and in every worker. When anything fails before
  * that, nothing has changed.
  *
- *   file, overlay ─► snapshot ─► prepare (may fail) ─► commit (cannot) ─► every worker has it ─► done
+ *   file, overlay ─► snapshot ─► prepare (may fail) ─► commit (cannot) ─► every worker has it ─►
+ * done
  *
  * What has not changed is kept: connections of clients and tunnels, idle connections to backends,
  * health, breakers, latencies, queues, counters, sticky keys; matched by the pool's name and the

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -14,7 +13,8 @@ struct server_health {
     struct loop loop;
     pthread_t thread;
     bool running;
-    struct checks *checks; /* NULL before server_health_open_checks */
+    struct checks *checks;
+    struct list runtimes; /* pool_runtime.node: those that no configuration has any more, too */
     struct loop_timer keep_timer;
 };
 
@@ -22,12 +22,11 @@ struct server_health {
 
 static void keep(struct server_health *keeper)
 {
-    struct server *server = keeper->server;
     uint64_t now_us = keeper->loop.now_us;
-    uint64_t next_us = health_keep(server->health, now_us);
+    uint64_t next_us = health_keep(keeper->server->health, now_us);
 
-    for (size_t i = 0; i < server->config->pool_count; i++)
-        exchange_queue_kick(server->runtimes[i], NULL);
+    list_for_each(node, &keeper->runtimes)
+        exchange_queue_kick(container_of(node, struct pool_runtime, node), NULL);
     if (next_us == 0)
         loop_timer_cancel(&keeper->keep_timer);
     else
@@ -57,47 +56,38 @@ static void on_status(void *arg, struct health_pool *pool, struct endpoint *endp
 {
     struct server_health *keeper = arg;
 
-    if (keeper->checks != NULL)
-        checks_on_status(keeper->checks, pool, endpoint, from, to);
+    checks_on_status(keeper->checks, pool, endpoint, from, to);
 }
 
 /* ---- Making and ending ---- */
 
-static void make_pools(struct server *server)
-{
-    const struct config *config = server->config;
-    struct slice secret = slice_from((const char *)server->sticky_secret, SERVER_SECRET_BYTES);
-
-    server->runtimes = xcalloc(config->pool_count, sizeof(struct pool_runtime *));
-    for (size_t i = 0; i < config->pool_count; i++)
-        server->runtimes[i] = pool_runtime_new(&config->pools[i], &config->place, server->health,
-                                               secret, server->started_us);
-}
-
-int server_health_new(struct server *server, char **ret_why)
+int server_health_new(struct server *server, unsigned events, char **ret_why)
 {
     struct server_health *keeper = xcalloc(1, sizeof(*keeper));
     const struct health_params params = {
-        .events = server->config->supervision.events,
+        .events = events,
         .wake = wake,
         .on_status = on_status,
         .arg = keeper,
     };
     int rc = loop_init(&keeper->loop);
 
-    if (rc != EG_OK ||
-        getrandom(server->sticky_secret, SERVER_SECRET_BYTES, 0) != SERVER_SECRET_BYTES) {
-        *ret_why = xstrdup("cannot set up the health thread's event loop or read random bytes");
-        if (rc == EG_OK)
-            loop_fini(&keeper->loop);
+    if (rc != EG_OK) {
+        *ret_why = xstrdup("cannot set up the health thread's event loop");
         free(keeper);
         return EG_E_INTERNAL;
     }
     keeper->server = server;
+    list_init(&keeper->runtimes);
     loop_timer_init(&keeper->keep_timer, on_keep_timer);
+    rc = checks_new(&keeper->checks, &keeper->loop, ret_why);
+    if (rc != EG_OK) {
+        loop_fini(&keeper->loop);
+        free(keeper);
+        return rc;
+    }
     server->keeper = keeper;
     server->health = health_new(&params);
-    make_pools(server);
     return EG_OK;
 }
 
@@ -113,26 +103,21 @@ void server_health_free(struct server *server)
     loop_leave(&keeper->loop);
     loop_timer_cancel(&keeper->keep_timer);
     loop_fini(&keeper->loop);
+    list_for_each_safe(node, next, &keeper->runtimes)
+        pool_runtime_free(container_of(node, struct pool_runtime, node), server->health);
     health_free(server->health);
-    for (size_t i = 0; i < server->config->pool_count; i++)
-        pool_runtime_free(server->runtimes[i]);
-    free(server->runtimes);
     free(keeper);
     server->keeper = NULL;
 }
 
-int server_health_open_checks(struct server *server, char **ret_why)
+void server_health_keep_pool(struct server *server, struct pool_runtime *runtime)
 {
-    struct server_health *keeper = server->keeper;
-    size_t count = server->config->pool_count;
-    struct health_pool **pools = xcalloc(count, sizeof(struct health_pool *));
-    int rc;
+    list_push_back(&server->keeper->runtimes, &runtime->node);
+}
 
-    for (size_t i = 0; i < count; i++)
-        pools[i] = server->runtimes[i]->health;
-    rc = checks_new(&keeper->checks, &keeper->loop, server->config, pools, ret_why);
-    free(pools);
-    return rc;
+struct checks *server_health_checks(struct server *server)
+{
+    return server->keeper->checks;
 }
 
 /* ---- The thread ---- */
@@ -177,21 +162,73 @@ void server_health_stop(struct server *server)
 
 /* ---- From other threads ---- */
 
+struct health_errand {
+    struct server_health *keeper;
+    void (*act)(void *arg, uint64_t now_us);
+    void *arg;
+    pthread_mutex_t lock;
+    pthread_cond_t came_back;
+    bool done;
+};
+
+static void on_errand(void *arg)
+{
+    struct health_errand *errand = arg;
+
+    errand->act(errand->arg, errand->keeper->loop.now_us);
+    pthread_mutex_lock(&errand->lock);
+    errand->done = true;
+    pthread_cond_signal(&errand->came_back);
+    pthread_mutex_unlock(&errand->lock);
+}
+
+static void errand_run(struct server_health *keeper, void (*act)(void *arg, uint64_t now_us),
+                       void *arg)
+{
+    struct health_errand errand = {.keeper = keeper, .act = act, .arg = arg};
+
+    pthread_mutex_init(&errand.lock, NULL);
+    pthread_cond_init(&errand.came_back, NULL);
+    loop_post(&keeper->loop, on_errand, &errand);
+    pthread_mutex_lock(&errand.lock);
+    while (!errand.done)
+        pthread_cond_wait(&errand.came_back, &errand.lock);
+    pthread_mutex_unlock(&errand.lock);
+    pthread_cond_destroy(&errand.came_back);
+    pthread_mutex_destroy(&errand.lock);
+}
+
+void server_health_do(struct server *server, void (*act)(void *arg, uint64_t now_us), void *arg)
+{
+    struct server_health *keeper = server->keeper;
+
+    if (keeper->running) {
+        errand_run(keeper, act, arg);
+        return;
+    }
+    loop_enter(&keeper->loop);
+    act(arg, keeper->loop.now_us);
+    loop_leave(&keeper->loop);
+}
+
+/* Endpoint and pool are there until what is posted now has run: who frees them comes after it. */
 struct health_order {
     struct server_health *keeper;
-    unsigned pool, endpoint;
+    struct health_pool *pool;
+    struct endpoint *endpoint;
     size_t count;
     struct address addresses[];
 };
 
-static struct health_order *order_new(struct server *server, unsigned pool, unsigned endpoint,
-                                      const struct address *addresses, size_t count)
+static struct health_order *order_new(struct server *server, struct pool_runtime *pool,
+                                      struct endpoint *endpoint, const struct address *addresses,
+                                      size_t count)
 {
     size_t size = count * sizeof(*addresses);
     struct health_order *order = xmalloc(sizeof(*order) + size);
 
     order->keeper = server->keeper;
-    order->pool = pool;
+    order->pool = pool->health;
     order->endpoint = endpoint;
     order->count = count;
     if (count > 0)
@@ -203,14 +240,14 @@ static void on_addresses(void *arg)
 {
     struct health_order *order = arg;
 
-    if (order->keeper->checks != NULL)
-        checks_set_addresses(order->keeper->checks, order->pool, order->endpoint, order->addresses,
-                             order->count);
+    checks_set_addresses(order->keeper->checks, order->pool, order->endpoint, order->addresses,
+                         order->count);
     free(order);
 }
 
-void server_health_set_addresses(struct server *server, unsigned pool, unsigned endpoint,
-                                 const struct address *addresses, size_t count)
+void server_health_set_addresses(struct server *server, struct pool_runtime *pool,
+                                 struct endpoint *endpoint, const struct address *addresses,
+                                 size_t count)
 {
     loop_post(&server->keeper->loop, on_addresses,
               order_new(server, pool, endpoint, addresses, count));
@@ -220,25 +257,22 @@ static void on_check_now(void *arg)
 {
     struct health_order *order = arg;
 
-    if (order->keeper->checks != NULL)
-        checks_now(order->keeper->checks, order->pool, order->endpoint);
+    checks_now(order->keeper->checks, order->pool, order->endpoint);
     free(order);
 }
 
-void server_check_now(struct server *server, unsigned pool, unsigned endpoint)
+void server_check_now(struct server *server, struct pool_runtime *pool, struct endpoint *endpoint)
 {
     loop_post(&server->keeper->loop, on_check_now, order_new(server, pool, endpoint, NULL, 0));
 }
 
-void server_fail_back(struct server *server, unsigned pool)
+void server_fail_back(struct server *server, struct pool_runtime *pool)
 {
-    balancer_pool_fail_back(server->runtimes[pool]->balancer);
-    health_changed(server->runtimes[pool]->health);
+    balancer_pool_fail_back(pool->balancer);
+    health_changed(pool->health);
 }
 
 struct checks_stats server_checks_stats(const struct server *server)
 {
-    const struct checks *checks = server->keeper->checks;
-
-    return checks != NULL ? checks_stats(checks) : (struct checks_stats){0};
+    return checks_stats(server->keeper->checks);
 }

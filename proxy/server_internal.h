@@ -1,5 +1,14 @@
-/* For the files of the server only: server.c (making and ending it), server_run.c (phases),
- * server_signals.c, server_names.c. All on the control thread. */
+/*
+ * For the files of the server only, all on the control thread:
+ *
+ *   server.c          making and ending it, reading it
+ *   server_run.c      phases
+ *   server_signals.c  signals
+ *   server_change.c   changes that are asked for: one after the other
+ *   server_apply.c    ... and how one is carried out
+ *   server_leavers.c  endpoints and pools that go, once nobody uses them
+ *   server_names.c    backends given by name
+ */
 #ifndef EVERGATE_PROXY_SERVER_INTERNAL_H
 #define EVERGATE_PROXY_SERVER_INTERNAL_H
 
@@ -21,10 +30,61 @@ void server_exit_now(struct server *server, const char *why);
 int server_signals_start(struct server *server) WARN_UNUSED;
 void server_signals_stop(struct server *server);
 
-/* server_names.c: a watch per backend whose address is a name. Ends in server_names_answered, which
- * is called from within when there is nothing to wait for. */
-void server_names_start(struct server *server);
-void server_names_stop(struct server *server);
-unsigned server_names_waiting(const struct server *server);
+/*
+ * server_apply.c: `config` takes the place of server->config. Prepare opens what it needs, and may
+ * fail; nothing has changed then. Commit cannot fail; `on_done(arg)` is called when every worker
+ * serves by it and nobody looks at what was before. One at a time.
+ */
+struct server_apply;
+int server_apply_prepare(struct server_apply **ret_apply, struct server *server,
+                         struct config *config, char **ret_why) WARN_UNUSED;
+void server_apply_commit(struct server_apply *apply, void (*on_done)(void *arg), void *arg);
+/* Client connections on listeners, and requests on endpoints, that `to` does not have any more. */
+void server_apply_foresee(const struct server *server, const struct config *to,
+                          unsigned *ret_closing, unsigned *ret_draining);
+
+/*
+ * server_round.c: `act(worker, arg)` on every worker's thread, and when all of them have, `on_all`
+ * on this one. Every worker has then ended the turn that it was in when the round began: what it
+ * might have been looking at may go. Rounds come back in the order in which they were sent.
+ */
+void server_round(struct server *server, void (*act)(struct worker *worker, void *arg), void *arg,
+                  void (*on_all)(void *arg), void *on_all_arg);
+
+/* server_change.c */
+void server_orders_init(struct server *server);
+void server_orders_free(struct server *server);
+/* Nothing is changed from now on: who waits is told so. Any thread. */
+void server_orders_close(struct server *server);
+/* As SIGHUP asks for it: the log tells how it went. */
+void server_reload_soon(struct server *server, const char *who);
+/* The overlay that state_file holds; and what is to be served: the file with the overlay over it. 0
+ * or an error with a sentence in *ret_why (heap). */
+int server_overlay_load(struct server *server, struct config **ret_config,
+                        char **ret_why) WARN_UNUSED;
+/* A change or a sweep may begin, if none is under way. */
+void server_idle(struct server *server);
+/* ... and this one is over. */
+void server_turn_ends(struct server *server);
+/* Ends the control thread's loop, when the change that is under way is over. */
+void server_stop_loop(struct server *server);
+
+/* server_leavers.c: what goes once it is not used any more. They take turns with the changes. */
+void server_leavers_init(struct server *server);
+void server_leavers_free(struct server *server);
+void server_leavers_add(struct server *server, struct pool_runtime *pool,
+                        struct endpoint *endpoint);
+/* Some were added: looks at them soon. */
+void server_leavers_look(struct server *server);
+/* Begins with those that may go, and ends in server_turn_ends; false: there are none, or not yet.
+ */
+bool server_leavers_sweep(struct server *server);
+
+/* server_names.c: a watch per backend whose address is a name. Follows server->config. */
+void server_names_new(struct server *server);
+/* Starts watches for new backends, ends those of others. */
+void server_names_follow(struct server *server);
+void server_names_free(struct server *server);
+unsigned server_names_waiting(const struct server *server); /* for their first answer */
 
 #endif

@@ -1,8 +1,12 @@
 /*
- * Backends given by name: resolved on the control thread, their addresses carried to every worker.
+ * Backends given by name: resolved on the control thread, their addresses carried to every worker
+ * and to the checks.
  *
  * An endpoint counts as unresolved, and gets no request, until its name had an answer once. After
  * that the last good answer stays (the resolver sees to it), however long name service is down.
+ *
+ * What is carried (struct news) is counted, and names pool and endpoint by pointers: those are
+ * freed by orders that come after it, on every thread it goes to (server_leavers.c).
  */
 #include <stdlib.h>
 
@@ -14,103 +18,106 @@
 #include "proxy/server_internal.h"
 
 struct server_name {
+    struct list node; /* server_names.all */
     struct server_names *names;
-    unsigned pool, endpoint;
+    struct pool_runtime *pool;
+    struct endpoint *endpoint;
+    char *host;
     struct resolver_watch *watch;
-    bool answered;            /* once, with whatever result */
-    bool resolved;            /* once: addresses were sent to the workers */
-    _Atomic unsigned applied; /* workers that have the first addresses */
-    char *failure;            /* what was logged last; NULL: the last answer was good */
+    bool wanted;   /* while server_names_follow looks who is */
+    bool answered; /* once, with whatever result */
+    bool resolved; /* once: addresses were sent to the workers */
+    char *failure; /* what was logged last; NULL: the last answer was good */
 };
 
 struct server_names {
     struct server *server;
-    struct server_name *v;
-    unsigned count, waiting;
+    struct list all;
+    unsigned waiting; /* for their first answer */
 };
 
-static const struct config_backend *backend_of(const struct server_name *name)
-{
-    const struct config *config = name->names->server->config;
-
-    return &config->pools[name->pool].backends[name->endpoint];
-}
+/* ---- The log ---- */
 
 static void log_failure(struct server_name *name, const char *failure)
 {
-    const struct config_backend *backend = backend_of(name);
-
     /* The resolver asks again every few seconds: only what changed is news. */
     if (name->failure && strcmp(name->failure, failure) == 0)
         return;
     free(name->failure);
     name->failure = xstrdup(failure);
-    log_warn("pool \"%s\": backend \"%s\": cannot resolve \"%s\": %s; %s",
-             name->names->server->config->pools[name->pool].name, backend->id, backend->host,
-             failure,
+    log_warn("pool \"%s\": backend \"%s\": cannot resolve \"%s\": %s; %s", name->pool->name,
+             name->endpoint->id, name->host, failure,
              name->resolved ? "its last known addresses stay in use"
                             : "it gets no requests until the name resolves");
 }
 
 static void log_recovery(struct server_name *name, size_t count)
 {
-    const struct config_backend *backend = backend_of(name);
-
     if (!name->failure)
         return;
     free(name->failure);
     name->failure = NULL;
-    log_info("pool \"%s\": backend \"%s\": \"%s\" resolves again (%zu addresses)",
-             name->names->server->config->pools[name->pool].name, backend->id, backend->host,
-             count);
+    log_info("pool \"%s\": backend \"%s\": \"%s\" resolves again (%zu addresses)", name->pool->name,
+             name->endpoint->id, name->host, count);
 }
 
-static void on_all_applied(void *arg)
+/* ---- Addresses on their way ---- */
+
+struct news {
+    struct server *server;
+    struct pool_runtime *pool;
+    struct endpoint *endpoint;
+    bool first; /* the endpoint opens when every worker has them */
+    size_t count;
+    struct address addresses[];
+};
+
+static void on_worker(struct worker *worker, void *arg)
 {
-    struct server_name *name = arg;
-    struct server *server = name->names->server;
+    const struct news *news = arg;
+    struct upstream_cluster *cluster = news->pool->seats[worker->index].cluster;
 
-    const struct pool_runtime *runtime = server->runtimes[name->pool];
-
-    health_set_resolved(runtime->health, balancer_pool_endpoint(runtime->balancer, name->endpoint),
-                        true);
+    if (cluster != NULL && upstream_cluster_has(cluster, news->endpoint))
+        upstream_cluster_set_addresses(cluster, news->endpoint, news->addresses, news->count);
 }
 
-/* A worker's thread, or ours while the workers do not run. The last worker that has the first
- * addresses opens the endpoint for requests: no worker picks an endpoint that it cannot connect to
- * yet. */
-static void on_applied(void *arg)
+/* No worker picks an endpoint that it cannot connect to yet. */
+static void on_all(void *arg)
 {
-    struct server_name *name = arg;
-    struct server *server = name->names->server;
+    struct news *news = arg;
 
-    if (atomic_fetch_add(&name->applied, 1) + 1 < server->worker_count)
-        return;
-    if (server_phase(server) == SERVER_RESOLVING)
-        on_all_applied(name);
-    else
-        loop_post(&server->loop, on_all_applied, name);
+    if (news->first)
+        health_set_resolved(news->pool->health, news->endpoint, true);
+    free(news);
 }
 
-static void apply(struct server_name *name, const struct address *addresses, size_t count)
+static void send_news(struct server_name *name, const struct address *addresses, size_t count)
 {
+    size_t size = count * sizeof(*addresses);
+    struct news *news = xmalloc(sizeof(*news) + size);
     struct server *server = name->names->server;
-    bool first = !name->resolved;
 
+    *news = (struct news){
+        .server = server,
+        .pool = name->pool,
+        .endpoint = name->endpoint,
+        .first = !name->resolved,
+        .count = count,
+    };
+    memcpy(news->addresses, addresses, size);
     name->resolved = true;
-    for (unsigned i = 0; i < server->worker_count; i++)
-        worker_set_addresses(&server->workers[i], name->pool, name->endpoint, addresses, count,
-                             first ? on_applied : NULL, name);
     server_health_set_addresses(server, name->pool, name->endpoint, addresses, count);
+    server_round(server, on_worker, news, on_all, news);
 }
 
 static void on_addresses(void *arg, const struct address *addresses, size_t count,
                          const char *failure)
 {
     struct server_name *name = arg;
+    struct server_names *names = name->names;
 
     if (count > 0) {
-        apply(name, addresses, count);
+        send_news(name, addresses, count);
         log_recovery(name, count);
     } else {
         log_failure(name, failure ? failure : "no answer");
@@ -118,79 +125,117 @@ static void on_addresses(void *arg, const struct address *addresses, size_t coun
     if (name->answered)
         return;
     name->answered = true;
-    if (--name->names->waiting == 0)
-        server_names_answered(name->names->server);
+    if (--names->waiting == 0)
+        server_names_answered(names->server);
 }
 
-static unsigned count_names(const struct config *config)
-{
-    unsigned count = 0;
+/* ---- Who is watched ---- */
 
-    for (size_t p = 0; p < config->pool_count; p++)
-        for (size_t b = 0; b < config->pools[p].backend_count; b++)
-            count += config->pools[p].backends[b].host != NULL;
-    return count;
+static void name_end(struct server_name *name)
+{
+    if (name->watch)
+        resolver_watch_stop(&name->watch);
+    if (!name->answered)
+        name->names->waiting--;
+    list_remove(&name->node);
+    free(name->failure);
+    free(name->host);
+    free(name);
 }
 
-static void add_pool(struct server_names *names, unsigned pool)
+static struct server_name *find(const struct server_names *names, const struct endpoint *endpoint)
 {
-    const struct config_pool *config = &names->server->config->pools[pool];
-    const struct pool_runtime *runtime = names->server->runtimes[pool];
+    list_for_each(node, &names->all)
+    {
+        struct server_name *name = container_of(node, struct server_name, node);
 
-    for (unsigned b = 0; b < config->backend_count; b++) {
-        struct server_name *name = &names->v[names->count];
+        if (name->endpoint == endpoint)
+            return name;
+    }
+    return NULL;
+}
 
-        if (!config->backends[b].host)
+static struct server_name *name_new(struct server_names *names, struct pool_runtime *pool,
+                                    struct endpoint *endpoint, const char *host)
+{
+    struct server_name *name = xcalloc(1, sizeof(*name));
+
+    name->names = names;
+    name->pool = pool;
+    name->endpoint = endpoint;
+    name->host = xstrdup(host);
+    list_push_back(&names->all, &name->node);
+    names->waiting++;
+    return name;
+}
+
+static void want_pool(struct server_names *names, struct pool_runtime *pool)
+{
+    for (unsigned i = 0; i < balancer_pool_size(pool->balancer); i++) {
+        struct endpoint *endpoint = balancer_pool_endpoint(pool->balancer, i);
+        const struct config_backend *backend;
+        struct server_name *name;
+
+        if (endpoint == NULL || atomic_load(&endpoint->leaving))
             continue;
-        name->names = names;
-        name->pool = pool;
-        name->endpoint = b;
-        names->count++;
-        health_set_resolved(runtime->health, balancer_pool_endpoint(runtime->balancer, b), false);
+        backend = atomic_load(&endpoint->backend);
+        if (backend->host == NULL)
+            continue;
+        name = find(names, endpoint);
+        if (name == NULL)
+            name = name_new(names, pool, endpoint, backend->host);
+        name->wanted = true;
     }
 }
 
-void server_names_start(struct server *server)
+static void start_watch(struct server_name *name)
 {
-    struct server_names *names = xcalloc(1, sizeof(*names));
-    unsigned count = count_names(server->config);
+    const struct config_backend *backend = atomic_load(&name->endpoint->backend);
 
-    server->names = names;
-    names->server = server;
-    if (count == 0) {
-        server_names_answered(server);
-        return;
-    }
-    names->v = xcalloc(count, sizeof(*names->v));
-    for (unsigned p = 0; p < server->config->pool_count; p++)
-        add_pool(names, p);
-    /* Counted before the first watch starts: an answer may come from within the start. */
-    names->waiting = names->count;
-    for (unsigned i = 0; i < names->count; i++) {
-        const struct config_backend *backend = backend_of(&names->v[i]);
-
-        names->v[i].watch = resolver_watch_start(server->resolver, backend->host, backend->port,
-                                                 on_addresses, &names->v[i]);
-    }
+    name->watch = resolver_watch_start(name->names->server->resolver, name->host, backend->port,
+                                       on_addresses, name);
 }
 
-unsigned server_names_waiting(const struct server *server)
+void server_names_follow(struct server *server)
 {
-    return server->names ? server->names->waiting : 0;
+    struct server_names *names = server->names;
+
+    for (size_t i = 0; i < server->config->pool_count; i++)
+        want_pool(names, server->runtimes[i]);
+    /* Those that are new were all counted before the first watch starts: an answer may come from
+     * within the start. */
+    list_for_each_safe(node, next, &names->all)
+    {
+        struct server_name *name = container_of(node, struct server_name, node);
+
+        if (!name->wanted)
+            name_end(name);
+        else if (name->watch == NULL)
+            start_watch(name);
+        name->wanted = false;
+    }
 }
 
-void server_names_stop(struct server *server)
+void server_names_new(struct server *server)
+{
+    server->names = xcalloc(1, sizeof(*server->names));
+    server->names->server = server;
+    list_init(&server->names->all);
+}
+
+void server_names_free(struct server *server)
 {
     struct server_names *names = server->names;
 
     if (!names)
         return;
-    for (unsigned i = 0; i < names->count; i++) {
-        if (names->v[i].watch)
-            resolver_watch_stop(&names->v[i].watch);
-        free(names->v[i].failure);
-    }
-    free(names->v);
+    list_for_each_safe(node, next, &names->all)
+        name_end(container_of(node, struct server_name, node));
     free(names);
     server->names = NULL;
+}
+
+unsigned server_names_waiting(const struct server *server)
+{
+    return server->names->waiting;
 }

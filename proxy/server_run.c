@@ -10,9 +10,9 @@
 #include "base/log.h"
 #include "net/address.h"
 #include "net/tls.h"
-#include "proxy/listen.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
+#include "proxy/shared_listener.h"
 
 void server_set_phase(struct server *server, enum server_phase phase)
 {
@@ -30,7 +30,7 @@ static void log_listeners(const struct server *server)
 
     for (size_t i = 0; i < server->config->listener_count; i++)
         log_info("listener \"%s\" is listening on %s", server->config->listeners[i].name,
-                 address_format(&server->listen[i].address, text));
+                 address_format(&server->listeners[i]->set.address, text));
 }
 
 /* A thread that cannot be started at all leaves nothing to serve with. */
@@ -43,7 +43,7 @@ static void begin_serving(struct server *server)
             continue;
         log_error("cannot start worker %u: the system's limit on threads or memory is reached", i);
         server->exit_code = 1;
-        loop_stop(&server->loop);
+        server_stop_loop(server);
         return;
     }
     log_listeners(server);
@@ -84,7 +84,7 @@ static void on_drain_timer(struct loop_timer *timer)
              "flight",
              seconds_of_ms(server->config->drain_timeout_ms),
              (unsigned long long)totals.connections, (unsigned long long)totals.requests_active);
-    loop_stop(&server->loop);
+    server_stop_loop(server);
 }
 
 void server_timers_init(struct server *server)
@@ -101,7 +101,7 @@ void server_drain(struct server *server, const char *why)
 
     if (server_phase(server) == SERVER_RESOLVING) {
         log_info("%s: stopping before anything was served", why);
-        loop_stop(&server->loop);
+        server_stop_loop(server);
         return;
     }
     log_info("%s: draining: %llu connections, %llu requests in flight, limit %g s; again to exit "
@@ -109,6 +109,7 @@ void server_drain(struct server *server, const char *why)
              why, (unsigned long long)totals.connections,
              (unsigned long long)totals.requests_active, seconds_of_ms(limit_ms));
     server_set_phase(server, SERVER_DRAINING);
+    server_orders_close(server);
     server->drain_started_us = clock_monotonic_us();
     loop_timer_set(&server->loop, &server->drain_timer, limit_ms);
     for (unsigned i = 0; i < server->worker_count; i++)
@@ -121,7 +122,7 @@ void server_exit_now(struct server *server, const char *why)
 
     log_warn("%s again: exiting now, cutting %llu connections with %llu requests in flight", why,
              (unsigned long long)totals.connections, (unsigned long long)totals.requests_active);
-    loop_stop(&server->loop);
+    server_stop_loop(server);
 }
 
 static void on_worker_drained(void *arg)
@@ -132,7 +133,7 @@ static void on_worker_drained(void *arg)
         return;
     log_info("drained after %.1f s",
              (double)(clock_monotonic_us() - server->drain_started_us) / 1000000);
-    loop_stop(&server->loop);
+    server_stop_loop(server);
 }
 
 void server_worker_drained(struct server *server)
@@ -165,12 +166,15 @@ int server_run(struct server *server)
     tls_tickets_rotate();
     loop_timer_set(&server->loop, &server->tickets_timer, SERVER_TICKETS_MS);
     loop_timer_set(&server->loop, &server->resolve_timer, SERVER_RESOLVE_WAIT_MS);
-    server_names_start(server);
+    server_names_follow(server);
+    if (server_names_waiting(server) == 0)
+        server_names_answered(server);
     loop_leave(&server->loop);
 
     if (server->exit_code == 0)
         loop_run(&server->loop);
 
+    server_orders_close(server);
     for (unsigned i = 0; i < server->worker_count; i++)
         worker_stop(&server->workers[i]);
     server_health_stop(server);

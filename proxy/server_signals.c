@@ -26,9 +26,7 @@ static void on_reopen(struct server *server, const char *name)
 
 static void on_reload(struct server *server, const char *name)
 {
-    log_warn("%s: reloading the configuration is not built yet; nothing was changed, restart "
-             "evergate to apply \"%s\"",
-             name, server->config->file);
+    server_reload_soon(server, name);
 }
 
 static void on_upgrade(struct server *server, const char *name)

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/list.h"
 #include "proxy/worker.h"
+#include "proxy/worker_listener.h"
 
 struct shell_nursery {
     struct worker_listener *listener;
@@ -178,6 +179,11 @@ int shell_listen(struct shell_nursery **ret_nursery, struct worker_listener *lis
     shell_nursery_register(nursery);
     *ret_nursery = nursery;
     return EG_OK;
+}
+
+int shell_listen_fd(const struct shell_nursery *nursery)
+{
+    return nursery->accept != NULL ? evconnlistener_get_fd(nursery->accept) : -1;
 }
 
 void shell_stop_accepting(struct shell_nursery *nursery)

@@ -54,6 +54,9 @@ int shell_listen(struct shell_nursery **ret_nursery, struct worker_listener *lis
                  int listen_fd, shell_accepted_cb on_accepted,
                  shell_accept_failed_cb on_accept_failed) WARN_UNUSED;
 
+/* The accept socket; -1 after shell_stop_accepting. */
+int shell_listen_fd(const struct shell_nursery *nursery);
+
 /* Closes the accept socket; connections live on. */
 void shell_stop_accepting(struct shell_nursery *nursery);
 

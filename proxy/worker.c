@@ -4,7 +4,8 @@
  * Life of a worker (threads in brackets):
  *
  *   worker_init [control] ─► worker_start [control] ─► loop_run [worker]
- *        worker_drain [any] ─► on_drain [worker] ─► ... ─► worker_connections_gone [worker]
+ *        worker_adopt, as often as something changes [worker]
+ *        worker_drain [any] ─► on_drain [worker] ─► ... ─► worker_note_gone [worker]
  *        worker_stop [control] ─► on_stop [worker], joined ─► worker_fini [control]
  *
  * Nobody touches a running worker from outside but by loop_post and by reading its counters.
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -23,7 +23,7 @@
 #include "base/timestamp.h"
 #include "proxy/front_http1.h"
 #include "proxy/server.h"
-#include "proxy/worker_internal.h"
+#include "proxy/worker_listener.h"
 
 static uint64_t rotate_left(uint64_t x, unsigned k)
 {
@@ -63,65 +63,21 @@ struct slice worker_date(struct worker *worker)
     return slice_from(worker->date, TIMESTAMP_HTTP_BYTES);
 }
 
-/* Listens from each descriptor in turn; those after a failure are closed, for all are ours. */
-static int listen_all(struct worker *worker, const int *listen_fds, size_t count, char **ret_why)
+int worker_init(struct worker *worker, struct server *server, unsigned index, char **ret_why)
 {
-    int rc = EG_OK;
+    int rc = loop_init(&worker->loop);
 
-    for (size_t i = 0; i < count; i++) {
-        if (rc != EG_OK) {
-            close(listen_fds[i]);
-            continue;
-        }
-        rc = front_http1_listen(&worker->view->listeners[i], listen_fds[i]);
-        if (rc != EG_OK)
-            *ret_why = xasprintf("listener \"%s\": cannot accept connections",
-                                 worker->view->listeners[i].config->name);
-    }
-    return rc;
-}
-
-static void unlisten_all(struct worker *worker)
-{
-    for (size_t i = 0; i < worker->view->config->listener_count; i++)
-        if (worker->view->listeners[i].nursery)
-            front_http1_unlisten(&worker->view->listeners[i]);
-}
-
-static void close_all(const int *fds, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        close(fds[i]);
-}
-
-int worker_init(struct worker *worker, struct server *server, unsigned index, const int *listen_fds,
-                char **ret_why)
-{
-    size_t listeners = server->config->listener_count;
-    int rc;
-
-    worker->server = server;
-    worker->index = index;
-    worker->access_log = server->access_log ? access_log_ring(server->access_log, index) : NULL;
-    list_init(&worker->connections);
-    random_seed(worker);
-    rc = loop_init(&worker->loop);
     if (rc != EG_OK) {
-        close_all(listen_fds, listeners);
         *ret_why = xasprintf("worker %u: cannot set up its event loop", index);
         return rc;
     }
-    rc = worker_view_new(&worker->view, worker, server->config, server->runtimes,
-                         server->listener_connections, ret_why);
-    if (rc != EG_OK) {
-        close_all(listen_fds, listeners);
-        loop_fini(&worker->loop);
-        return rc;
-    }
-    rc = listen_all(worker, listen_fds, listeners, ret_why);
-    if (rc != EG_OK)
-        worker_fini(worker);
-    return rc;
+    worker->server = server;
+    worker->index = index;
+    list_init(&worker->connections);
+    list_init(&worker->listeners);
+    list_init(&worker->retiring);
+    random_seed(worker);
+    return EG_OK;
 }
 
 /* What was closed is reaped when a turn ends, and what that releases in the turn after it. */
@@ -135,8 +91,9 @@ static void settle(struct worker *worker)
 
 void worker_fini(struct worker *worker)
 {
-    unlisten_all(worker);
-    worker_view_unref(worker->view);
+    worker_listener_free_all(worker);
+    if (worker->view != NULL)
+        worker_view_unref(worker->view);
     worker->view = NULL;
     settle(worker);
     loop_fini(&worker->loop);
@@ -165,10 +122,10 @@ int worker_start(struct worker *worker)
     return rc;
 }
 
-void worker_connections_gone(struct worker *worker)
+void worker_note_gone(struct worker *worker)
 {
-    CHECK(worker->draining);
-    if (worker->drained)
+    if (!worker->draining || worker->drained || !list_empty(&worker->connections) ||
+        !list_empty(&worker->retiring))
         return;
     worker->drained = true;
     server_worker_drained(worker->server);
@@ -182,8 +139,6 @@ static void on_drain(void *arg)
         return;
     worker->draining = true;
     front_http1_drain(worker);
-    if (list_empty(&worker->connections))
-        worker_connections_gone(worker);
 }
 
 void worker_drain(struct worker *worker)
@@ -207,42 +162,31 @@ void worker_stop(struct worker *worker)
     worker->running = false;
 }
 
-struct address_update {
+struct worker_order {
     struct worker *worker;
-    unsigned pool, endpoint;
-    size_t count;
-    void (*on_applied)(void *arg);
+    void (*act)(struct worker *worker, void *arg);
     void *arg;
-    struct address addresses[];
 };
 
-static void on_addresses(void *arg)
+static void on_order(void *arg)
 {
-    struct address_update *update = arg;
+    struct worker_order order = *(struct worker_order *)arg;
 
-    upstream_cluster_set_addresses(update->worker->view->clusters[update->pool], update->endpoint,
-                                   update->addresses, update->count);
-    if (update->on_applied)
-        update->on_applied(update->arg);
-    free(update);
+    free(arg);
+    order.act(order.worker, order.arg);
 }
 
-void worker_set_addresses(struct worker *worker, unsigned pool, unsigned endpoint,
-                          const struct address *addresses, size_t count,
-                          void (*on_applied)(void *arg), void *arg)
+void worker_do(struct worker *worker, void (*act)(struct worker *worker, void *arg), void *arg)
 {
-    size_t size = count * sizeof(*addresses);
-    struct address_update *update = xmalloc(sizeof(*update) + size);
+    struct worker_order *order;
 
-    update->worker = worker;
-    update->pool = pool;
-    update->endpoint = endpoint;
-    update->count = count;
-    update->on_applied = on_applied;
-    update->arg = arg;
-    memcpy(update->addresses, addresses, size);
-    if (worker->running)
-        loop_post(&worker->loop, on_addresses, update);
-    else
-        on_addresses(update); /* no race: the thread is not there yet, and starts after us */
+    if (!worker->running) {
+        loop_enter(&worker->loop);
+        act(worker, arg); /* no race: the thread is not there yet, and starts after us */
+        loop_leave(&worker->loop);
+        return;
+    }
+    order = xmalloc(sizeof(*order));
+    *order = (struct worker_order){.worker = worker, .act = act, .arg = arg};
+    loop_post(&worker->loop, on_order, order);
 }

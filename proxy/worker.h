@@ -2,10 +2,11 @@
  * A worker: one thread with its loop, its listeners, its view of the configuration and its
  * counters. Workers share endpoints (atomics) and nothing else.
  *
- * A view is what one configuration snapshot looks like to one worker: clusters and TLS contexts. It
- * is counted by plain integers, since only its own thread touches it: every exchange and every
- * connection holds one; the last one out frees it. A reload gives the worker a new view; work in
- * flight goes on in the old one.
+ * A view is what one configuration snapshot looks like to one worker: its routes, and the pools
+ * that they lead to. It is counted by plain integers, since only its own thread touches it: every
+ * exchange holds one; the last one out frees it. A change gives the worker a new view
+ * (worker_adoption.h), and every request that begins from then on goes by that one; requests in
+ * flight go on in theirs.
  */
 #ifndef EVERGATE_PROXY_WORKER_H
 #define EVERGATE_PROXY_WORKER_H
@@ -18,33 +19,20 @@
 #include "base/list.h"
 #include "config/config.h"
 #include "net/loop.h"
-#include "net/tls.h"
 #include "proxy/access_log.h"
 #include "proxy/pool_runtime.h"
 #include "upstream/upstream.h"
 
 struct server;
 struct worker;
-struct worker_view;
-struct shell_nursery;
-
-struct worker_listener {
-    const struct config_listener *config;
-    struct worker_view *view;
-    struct worker *worker;
-    struct tls_context *tls;       /* NULL: plain */
-    struct shell_nursery *nursery; /* its evhttp: owns accept socket, connections, requests */
-    _Atomic unsigned *connections; /* of this listener, over all workers: max_connections */
-    int reserve_fd;                /* given up to accept and shed when descriptors run out */
-};
+struct worker_adoption;
 
 struct worker_view {
     struct worker *worker;
     struct config *config;              /* one reference */
     unsigned refs;                      /* plain: this worker's thread only */
-    struct worker_listener *listeners;  /* config->listener_count */
-    struct upstream_cluster **clusters; /* config->pool_count */
-    struct pool_runtime **runtimes;     /* likewise; shared with the other workers */
+    struct pool_runtime **runtimes;     /* config->pool_count; shared with the other workers */
+    struct upstream_cluster **clusters; /* likewise: those of this worker's seats */
 };
 
 /* Written by the worker's thread, read by any: relaxed atomics, one writer. */
@@ -64,7 +52,9 @@ struct worker {
     unsigned index;
     pthread_t thread;
     struct loop loop;
-    struct worker_view *view;
+    struct worker_view *view; /* NULL until the first adoption */
+    struct list listeners;    /* worker_listener.node: those that accept, */
+    struct list retiring;     /* ... and those that are about to stop */
     struct worker_stats stats;
     struct access_log_ring *access_log; /* NULL: off */
     struct list connections;            /* front_http1 connections, for drain */
@@ -88,23 +78,24 @@ static inline void stat_sub(_Atomic uint64_t *gauge, uint64_t n)
 }
 
 struct worker_view *worker_view_ref(struct worker_view *view);
+/* The last one leaves the seats in the view's pools, and with a pool's last view on this worker its
+ * connections go. The worker's thread. */
 void worker_view_unref(struct worker_view *view);
 
 uint64_t worker_random(struct worker *worker);   /* fast, not for secrets */
 struct slice worker_date(struct worker *worker); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
-/* Sets up the loop and, from the server's configuration, pools and access log, the view: TLS
- * contexts, clusters, accept sockets (`listen_fds`, one per listener, owned from here). 0 or an
- * error with a sentence in *ret_why (heap); then the worker needs no worker_fini. */
-int worker_init(struct worker *worker, struct server *server, unsigned index, const int *listen_fds,
+/* Sets up the loop; what to serve comes by worker_adopt. 0 or an error with a sentence in *ret_why
+ * (heap); then the worker needs no worker_fini. */
+int worker_init(struct worker *worker, struct server *server, unsigned index,
                 char **ret_why) WARN_UNUSED;
 void worker_fini(struct worker *worker);
 
 int worker_start(struct worker *worker) WARN_UNUSED; /* the thread */
 
-/* The frontend's word that the last connection of a draining worker is gone. Worker's thread; only
- * the first call counts. */
-void worker_connections_gone(struct worker *worker);
+/* The frontend's word that a connection or an accepting listener is gone. The last one of a
+ * draining worker ends the drain: server_worker_drained. Worker's thread. */
+void worker_note_gone(struct worker *worker);
 
 /* Any thread. Drain: stops accepting, tells keep-alive clients to close, calls
  * server_worker_drained when the last connection is gone. */
@@ -113,10 +104,8 @@ void worker_drain(struct worker *worker);
 /* Control thread. Ends the loop, cutting what is left, and joins the thread. */
 void worker_stop(struct worker *worker);
 
-/* Control thread. New addresses of an endpoint (copied), applied on the worker's thread, or at once
- * while it does not run yet; then `on_applied(arg)`, if given, on that thread. */
-void worker_set_addresses(struct worker *worker, unsigned pool, unsigned endpoint,
-                          const struct address *addresses, size_t count,
-                          void (*on_applied)(void *arg), void *arg);
+/* Control thread. Runs `act(worker, arg)` on the worker's thread, or at once while it does not run.
+ * In the order of the calls. */
+void worker_do(struct worker *worker, void (*act)(struct worker *worker, void *arg), void *arg);
 
 #endif

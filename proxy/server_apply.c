@@ -1,0 +1,395 @@
+/*
+ * Carrying a change out: a new configuration takes the place of the one that is served.
+ *
+ *   prepare   sockets, log, certificates, programs are opened beside those in use     may fail
+ *   commit    settings and newcomers go into the pools; readers see the new whole
+ *   round     every worker adopts its part, and can reach the newcomers
+ *   settle    newcomers may be picked; who is not wanted any more gets no requests
+ *   round     no worker looks at what was before
+ *   release   what was before goes
+ *
+ * At start the same steps run one after the other, for no worker is there to be waited for.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "config/plan.h"
+#include "proxy/server_health.h"
+#include "proxy/server_internal.h"
+#include "proxy/shared_listener.h"
+#include "proxy/worker_adoption.h"
+
+/* What is served, with all that was opened for it. */
+struct served {
+    struct config *config;
+    struct pool_runtime **runtimes;
+    struct shared_listener **listeners;
+    struct access_log *access_log;
+};
+
+struct server_apply {
+    struct server *server;
+    struct served now, before;
+    struct worker_adoption **adoptions; /* one per worker */
+    struct checks_change *checks;
+    char *why;     /* of a step on the health thread that failed */
+    bool starting; /* nothing was served before */
+    void (*on_done)(void *arg);
+    void *arg;
+};
+
+static void run_on_health(struct server_apply *apply, void (*act)(void *arg, uint64_t now_us))
+{
+    server_health_do(apply->server, act, apply);
+}
+
+/* ---- Prepare: listeners and log ---- */
+
+static struct shared_listener *listener_before(const struct served *before, const char *bind)
+{
+    for (size_t i = 0; before->config != NULL && i < before->config->listener_count; i++)
+        if (strcmp(before->listeners[i]->bind, bind) == 0)
+            return before->listeners[i];
+    return NULL;
+}
+
+static int open_listeners(struct server_apply *apply, char **ret_why)
+{
+    const struct config *config = apply->now.config;
+
+    apply->now.listeners = xcalloc(config->listener_count, sizeof(struct shared_listener *));
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        struct shared_listener *before = listener_before(&apply->before, listener->bind);
+        char *why = NULL;
+
+        if (before != NULL) {
+            apply->now.listeners[i] = shared_listener_ref(before);
+        } else if (shared_listener_open(&apply->now.listeners[i], listener->bind,
+                                        apply->server->worker_count, &why) != EG_OK) {
+            *ret_why = xasprintf("listener \"%s\": %s", listener->name, why);
+            free(why);
+            return EG_E_INTERNAL;
+        }
+    }
+    return EG_OK;
+}
+
+static bool same_access_log(const struct config *a, const struct config *b)
+{
+    if (a->log.access != b->log.access || a->log.json != b->log.json ||
+        a->log.buffer_bytes != b->log.buffer_bytes)
+        return false;
+    return a->log.access != CONFIG_ACCESS_FILE ||
+           strcmp(a->log.access_path, b->log.access_path) == 0;
+}
+
+static int open_access_log(struct server_apply *apply, char **ret_why)
+{
+    const struct config *before = apply->before.config;
+
+    apply->now.access_log = apply->before.access_log;
+    if (before != NULL && same_access_log(before, apply->now.config))
+        return EG_OK;
+    return access_log_start(&apply->now.access_log, apply->now.config, apply->server->worker_count,
+                            ret_why);
+}
+
+/* ---- Prepare: pools, workers and checks ---- */
+
+static struct pool_runtime *runtime_before(const struct served *before, const char *name)
+{
+    for (size_t i = 0; before->config != NULL && i < before->config->pool_count; i++)
+        if (strcmp(before->runtimes[i]->name, name) == 0)
+            return before->runtimes[i];
+    return NULL;
+}
+
+static void make_pools(void *arg, uint64_t now_us)
+{
+    struct server_apply *apply = arg;
+    struct server *server = apply->server;
+    const struct config *config = apply->now.config;
+    struct slice secret = slice_from((const char *)server->sticky_secret, SERVER_SECRET_BYTES);
+
+    apply->now.runtimes = xcalloc(config->pool_count, sizeof(struct pool_runtime *));
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const struct config_pool *pool = &config->pools[i];
+
+        apply->now.runtimes[i] = runtime_before(&apply->before, pool->name);
+        if (apply->now.runtimes[i] == NULL)
+            apply->now.runtimes[i] =
+                pool_runtime_new(pool, &config->place, server->health, secret, server->workers,
+                                 server->worker_count, now_us);
+    }
+}
+
+static int make_adoptions(struct server_apply *apply, char **ret_why)
+{
+    struct server *server = apply->server;
+    const struct worker_adoption_params params = {
+        .config = apply->now.config,
+        .before = apply->before.config,
+        .pools = apply->now.runtimes,
+        .listeners = apply->now.listeners,
+        .access_log = apply->now.access_log,
+    };
+    int rc = EG_OK;
+
+    apply->adoptions = xcalloc(server->worker_count, sizeof(struct worker_adoption *));
+    for (unsigned i = 0; i < server->worker_count && rc == EG_OK; i++)
+        rc = worker_adoption_new(&apply->adoptions[i], &server->workers[i], &params, ret_why);
+    return rc;
+}
+
+static void prepare_checks(void *arg, uint64_t now_us)
+{
+    struct server_apply *apply = arg;
+
+    if (checks_prepare(server_health_checks(apply->server), apply->now.config, &apply->checks,
+                       &apply->why) != EG_OK)
+        apply->checks = NULL;
+}
+
+/* ---- Prepare: what was opened in vain ---- */
+
+static void discard_on_health(void *arg, uint64_t now_us)
+{
+    struct server_apply *apply = arg;
+    const struct config *config = apply->now.config;
+
+    if (apply->checks != NULL)
+        checks_discard(&apply->checks);
+    for (size_t i = 0; apply->now.runtimes != NULL && i < config->pool_count; i++)
+        if (runtime_before(&apply->before, config->pools[i].name) == NULL)
+            pool_runtime_free(apply->now.runtimes[i], apply->server->health);
+}
+
+static void apply_discard(struct server_apply *apply)
+{
+    const struct config *config = apply->now.config;
+
+    for (unsigned i = 0; apply->adoptions != NULL && i < apply->server->worker_count; i++)
+        worker_adoption_free(apply->adoptions[i]);
+    free(apply->adoptions);
+    run_on_health(apply, discard_on_health);
+    free(apply->now.runtimes);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct shared_listener *listener = apply->now.listeners[i];
+
+        if (listener == NULL)
+            break;
+        if (listener_before(&apply->before, listener->bind) == NULL)
+            shared_listener_close(listener);
+        shared_listener_unref(listener);
+    }
+    free(apply->now.listeners);
+    if (apply->now.access_log != apply->before.access_log)
+        access_log_stop(&apply->now.access_log);
+    config_unref(&apply->now.config);
+    free(apply);
+}
+
+int server_apply_prepare(struct server_apply **ret_apply, struct server *server,
+                         struct config *config, char **ret_why)
+{
+    struct server_apply *apply = xcalloc(1, sizeof(*apply));
+    int rc;
+
+    apply->server = server;
+    apply->starting = server->config == NULL;
+    apply->now.config = config_ref(config);
+    apply->before = (struct served){
+        .config = server->config,
+        .runtimes = server->runtimes,
+        .listeners = server->listeners,
+        .access_log = server->access_log,
+    };
+    rc = open_listeners(apply, ret_why);
+    if (rc == EG_OK)
+        rc = open_access_log(apply, ret_why);
+    if (rc == EG_OK) {
+        run_on_health(apply, make_pools);
+        rc = make_adoptions(apply, ret_why);
+    }
+    if (rc == EG_OK) {
+        run_on_health(apply, prepare_checks);
+        *ret_why = apply->why;
+        rc = apply->checks != NULL ? EG_OK : EG_E_INTERNAL;
+    }
+    if (rc != EG_OK) {
+        apply_discard(apply);
+        return rc;
+    }
+    *ret_apply = apply;
+    return EG_OK;
+}
+
+/* ---- Commit, and what follows when every worker has it ---- */
+
+static void commit_pools(void *arg, uint64_t now_us)
+{
+    struct server_apply *apply = arg;
+    const struct config *config = apply->now.config;
+
+    for (size_t i = 0; i < config->pool_count; i++) {
+        struct pool_runtime *runtime = apply->now.runtimes[i];
+
+        if (runtime_before(&apply->before, runtime->name) == NULL)
+            server_health_keep_pool(apply->server, runtime);
+        pool_runtime_commit(runtime, &config->pools[i], &config->place, apply->starting, now_us);
+    }
+}
+
+static void adopt(struct worker *worker, void *arg)
+{
+    struct server_apply *apply = arg;
+
+    worker_adopt(worker, apply->adoptions[worker->index]);
+}
+
+static void on_leaving(void *arg, struct pool_runtime *runtime, struct endpoint *endpoint)
+{
+    struct server_apply *apply = arg;
+
+    server_leavers_add(apply->server, runtime, endpoint);
+}
+
+static void settle_pools(void *arg, uint64_t now_us)
+{
+    struct server_apply *apply = arg;
+    const struct config *config = apply->now.config;
+    struct health_pool **pools = xcalloc(config->pool_count, sizeof(struct health_pool *));
+
+    for (size_t i = 0; i < config->pool_count; i++) {
+        struct pool_runtime *runtime = apply->now.runtimes[i];
+
+        balancer_pool_reclaim(runtime->balancer);
+        pool_runtime_settle(runtime, &config->pools[i], now_us, on_leaving, apply);
+        pools[i] = runtime->health;
+    }
+    checks_commit(&apply->checks, pools);
+    free(pools);
+}
+
+static void reclaim_pools(void *arg, uint64_t now_us)
+{
+    struct server_apply *apply = arg;
+
+    for (size_t i = 0; i < apply->now.config->pool_count; i++)
+        balancer_pool_reclaim(apply->now.runtimes[i]->balancer);
+}
+
+/* Nobody looks at what was served before, but for requests in flight, which hold what they need. */
+static void release_before(struct server_apply *apply)
+{
+    struct served *before = &apply->before;
+
+    for (size_t i = 0; before->config != NULL && i < before->config->listener_count; i++) {
+        struct shared_listener *listener = before->listeners[i];
+
+        if (listener_before(&apply->now, listener->bind) == NULL)
+            shared_listener_close(listener);
+        shared_listener_unref(listener);
+    }
+    free(before->listeners);
+    free(before->runtimes);
+    if (before->access_log != apply->now.access_log)
+        access_log_stop(&before->access_log);
+    config_unref(&before->config);
+}
+
+static void on_forgotten(void *arg)
+{
+    struct server_apply *apply = arg;
+    void (*on_done)(void *arg) = apply->on_done;
+    void *on_done_arg = apply->arg;
+
+    run_on_health(apply, reclaim_pools);
+    release_before(apply);
+    free(apply->adoptions);
+    free(apply);
+    on_done(on_done_arg);
+}
+
+static void on_adopted(void *arg)
+{
+    struct server_apply *apply = arg;
+    struct server *server = apply->server;
+
+    for (size_t i = 0; i < server->config->listener_count; i++)
+        server->listeners[i]->served = true;
+    run_on_health(apply, settle_pools);
+    if (!apply->starting)
+        server_names_follow(server);
+    server_round(server, NULL, NULL, on_forgotten, apply);
+}
+
+void server_apply_commit(struct server_apply *apply, void (*on_done)(void *arg), void *arg)
+{
+    struct server *server = apply->server;
+
+    apply->on_done = on_done;
+    apply->arg = arg;
+    log_init(apply->now.config->log.level, apply->now.config->log.json);
+    pthread_rwlock_wrlock(&server->structure);
+    run_on_health(apply, commit_pools);
+    server->config = apply->now.config;
+    server->runtimes = apply->now.runtimes;
+    server->listeners = apply->now.listeners;
+    server->access_log = apply->now.access_log;
+    pthread_rwlock_unlock(&server->structure);
+    server_round(server, adopt, apply, on_adopted, apply);
+}
+
+/* ---- To be told beforehand ---- */
+
+static bool has_bind(const struct config *config, const char *bind)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (strcmp(config->listeners[i].bind, bind) == 0)
+            return true;
+    return false;
+}
+
+static bool keeps_backend(const struct config_pool *pool, const struct config_backend *backend)
+{
+    for (size_t i = 0; i < pool->backend_count; i++)
+        if (strcmp(pool->backends[i].id, backend->id) == 0 &&
+            config_backend_same_target(&pool->backends[i], backend))
+            return true;
+    return false;
+}
+
+static unsigned leaving_requests(const struct pool_runtime *runtime, const struct config_pool *to)
+{
+    unsigned requests = 0;
+
+    for (unsigned i = 0; i < balancer_pool_size(runtime->balancer); i++) {
+        struct endpoint *e = balancer_pool_endpoint(runtime->balancer, i);
+        int active = e != NULL && !atomic_load(&e->leaving) ? atomic_load(&e->active) : 0;
+
+        if (active > 0 && (to == NULL || !keeps_backend(to, atomic_load(&e->backend))))
+            requests += (unsigned)active;
+    }
+    return requests;
+}
+
+void server_apply_foresee(const struct server *server, const struct config *to,
+                          unsigned *ret_closing, unsigned *ret_draining)
+{
+    *ret_closing = *ret_draining = 0;
+    for (size_t i = 0; i < server->config->listener_count; i++)
+        if (!has_bind(to, server->listeners[i]->bind))
+            *ret_closing += atomic_load(&server->listeners[i]->connections);
+    for (size_t i = 0; i < server->config->pool_count; i++) {
+        const struct config_pool *pool = NULL;
+
+        for (size_t j = 0; j < to->pool_count && pool == NULL; j++)
+            if (strcmp(to->pools[j].name, server->runtimes[i]->name) == 0)
+                pool = &to->pools[j];
+        *ret_draining += leaving_requests(server->runtimes[i], pool);
+    }
+}

@@ -1,0 +1,417 @@
+/* Changes that are asked for, one after the other: see server_change.h. */
+#include "proxy/server_change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "config/state_file.h"
+#include "health/health.h"
+#include "proxy/server_internal.h"
+
+enum order_kind { ORDER_RELOAD, ORDER_PLAN, ORDER_EDIT };
+
+struct order {
+    struct list node; /* server_orders.waiting */
+    enum order_kind kind;
+    const char *path; /* of a plan; NULL: the served file */
+    server_edit_cb edit;
+    void *arg;
+    const char *who; /* of a reload that nobody waits for; then the order is on the heap */
+    struct server_outcome *outcome;
+    bool done;
+};
+
+struct server_orders {
+    struct server *server;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t one_is_done;
+    struct list waiting;
+    bool closed;
+
+    /* The control thread's. */
+    bool busy;     /* a change or a sweep is under way */
+    bool stopping; /* the loop is to end when it is over */
+    struct order *current;
+    struct config *base;            /* what `current` makes the file's word, */
+    struct config_overlay *overlay; /* ... and the overlay; NULL: as they are */
+};
+
+/* ---- Asking ---- */
+
+static void on_orders(void *arg)
+{
+    server_idle(arg);
+}
+
+static bool enter(struct server *server, struct order *order)
+{
+    struct server_orders *orders = server->orders;
+    bool closed;
+
+    pthread_mutex_lock(&orders->lock);
+    closed = orders->closed;
+    if (!closed)
+        list_push_back(&orders->waiting, &order->node);
+    pthread_mutex_unlock(&orders->lock);
+    if (!closed)
+        loop_post(&server->loop, on_orders, server);
+    return !closed;
+}
+
+static void ask(struct server *server, struct order *order, struct server_outcome *ret_outcome)
+{
+    struct server_orders *orders = server->orders;
+
+    *ret_outcome = (struct server_outcome){.verdict = SERVER_CHANGE_STOPPING};
+    order->outcome = ret_outcome;
+    list_init(&order->node);
+    if (!enter(server, order))
+        return;
+    pthread_mutex_lock(&orders->lock);
+    while (!order->done)
+        pthread_cond_wait(&orders->one_is_done, &orders->lock);
+    pthread_mutex_unlock(&orders->lock);
+}
+
+void server_reload(struct server *server, struct server_outcome *ret_outcome)
+{
+    struct order order = {.kind = ORDER_RELOAD};
+
+    ask(server, &order, ret_outcome);
+}
+
+void server_plan(struct server *server, const char *path, struct server_outcome *ret_outcome)
+{
+    struct order order = {.kind = ORDER_PLAN, .path = path};
+
+    ask(server, &order, ret_outcome);
+}
+
+void server_edit(struct server *server, server_edit_cb edit, void *arg,
+                 struct server_outcome *ret_outcome)
+{
+    struct order order = {.kind = ORDER_EDIT, .edit = edit, .arg = arg};
+
+    ask(server, &order, ret_outcome);
+}
+
+void server_reload_soon(struct server *server, const char *who)
+{
+    struct order *order = xcalloc(1, sizeof(*order));
+
+    order->kind = ORDER_RELOAD;
+    order->who = who;
+    order->outcome = xcalloc(1, sizeof(*order->outcome));
+    list_init(&order->node);
+    if (enter(server, order))
+        return;
+    log_warn("%s: no reload: evergate is stopping", who);
+    free(order->outcome);
+    free(order);
+}
+
+void server_outcome_free(struct server_outcome *outcome)
+{
+    free(outcome->why);
+    free(outcome->not_saved);
+    config_errors_free(&outcome->errors);
+    config_plan_free(outcome->plan);
+    *outcome = (struct server_outcome){.verdict = outcome->verdict};
+}
+
+void server_read_lock(struct server *server)
+{
+    pthread_rwlock_rdlock(&server->structure);
+}
+
+void server_read_unlock(struct server *server)
+{
+    pthread_rwlock_unlock(&server->structure);
+}
+
+/* ---- The end of one ---- */
+
+/* What the log and the events say of it, whoever asked. */
+static void tell_done(struct server *server, const struct order *order)
+{
+    const struct server_outcome *outcome = order->outcome;
+    const char *who = order->who != NULL ? order->who : "management";
+    const struct config_plan *plan = outcome->plan;
+    char generation[24], before[24], why[192];
+
+    snprintf(before, sizeof(before), "%llu", (unsigned long long)outcome->generation - 1);
+    snprintf(generation, sizeof(generation), "%llu", (unsigned long long)outcome->generation);
+    snprintf(why, sizeof(why),
+             "%s by %s: %zu changes, risk %s; kept: %u listeners, %u routes, %u "
+             "pools, %u endpoints",
+             order->kind == ORDER_RELOAD ? "reload" : "edit", who, plan->count,
+             config_risk_name(plan->risk), plan->kept.listeners, plan->kept.routes,
+             plan->kept.pools, plan->kept.endpoints);
+    health_tell_process(server->health, EVENT_CONFIG, EVENT_INFO, before, generation, why, "");
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->changes[i].needs_upgrade)
+            log_warn("%s: %s: takes effect when the binary is replaced (SIGUSR2) or restarted",
+                     plan->changes[i].name, plan->changes[i].detail);
+    if (outcome->not_saved != NULL)
+        log_error("the change is served, but would be lost by a restart: %s", outcome->not_saved);
+}
+
+static void tell_refused(struct server *server, const struct order *order)
+{
+    const struct server_outcome *outcome = order->outcome;
+    const char *who = order->who != NULL ? order->who : "management";
+
+    if (order->kind != ORDER_RELOAD)
+        return; /* whoever edits is told, and it is no news for others */
+    for (size_t i = 0; i < outcome->errors.count; i++)
+        log_error("%s:%u: %s", outcome->errors.v[i].file, outcome->errors.v[i].line,
+                  outcome->errors.v[i].message);
+    health_tell_process(server->health, EVENT_CONFIG, EVENT_ERROR, "reload", "refused",
+                        outcome->why != NULL ? outcome->why : outcome->errors.v[0].message,
+                        "nothing has changed: the old configuration is served");
+    log_error("%s: reload refused, the old configuration is served", who);
+}
+
+static void count_reload(struct server *server, const struct order *order)
+{
+    if (order->kind != ORDER_RELOAD)
+        return;
+    if (order->outcome->verdict == SERVER_CHANGE_DONE)
+        atomic_fetch_add(&server->reloads_done, 1);
+    else
+        atomic_fetch_add(&server->reloads_refused, 1);
+}
+
+static void hand_back(struct server_orders *orders, struct order *order)
+{
+    if (order->who != NULL) {
+        server_outcome_free(order->outcome);
+        free(order->outcome);
+        free(order);
+        return;
+    }
+    pthread_mutex_lock(&orders->lock);
+    order->done = true;
+    pthread_cond_broadcast(&orders->one_is_done);
+    pthread_mutex_unlock(&orders->lock);
+}
+
+static void finish(struct server_orders *orders, enum server_verdict verdict)
+{
+    struct server *server = orders->server;
+    struct order *order = orders->current;
+
+    order->outcome->verdict = verdict;
+    order->outcome->generation = atomic_load(&server->generation);
+    config_unref(&orders->base);
+    config_overlay_free(orders->overlay);
+    orders->overlay = NULL;
+    orders->current = NULL;
+    count_reload(server, order);
+    if (verdict == SERVER_CHANGE_REFUSED)
+        tell_refused(server, order);
+    else if (order->kind != ORDER_PLAN)
+        tell_done(server, order);
+    hand_back(orders, order);
+    server_turn_ends(server);
+}
+
+/* ---- Carrying one out ---- */
+
+/* NULL, or why it would be lost by a restart (heap). */
+static char *save_overlay(const struct server *server)
+{
+    const char *path = server->config->state_file;
+    char *why = NULL;
+
+    if (path == NULL || state_file_save(server->overlay, path, &why) == EG_OK)
+        return NULL;
+    return why;
+}
+
+static void on_applied(void *arg)
+{
+    struct server_orders *orders = arg;
+    struct server *server = orders->server;
+
+    if (orders->base != NULL) {
+        config_unref(&server->base);
+        server->base = config_ref(orders->base);
+    }
+    if (orders->overlay != NULL) {
+        config_overlay_free(server->overlay);
+        server->overlay = orders->overlay;
+        orders->overlay = NULL;
+        orders->current->outcome->not_saved = save_overlay(server);
+    }
+    atomic_fetch_add(&server->generation, 1);
+    if (server->on_changed != NULL)
+        server->on_changed(server->on_changed_arg);
+    server_leavers_look(server);
+    finish(orders, SERVER_CHANGE_DONE);
+}
+
+/* What the order wants to be served; NULL: it is refused, and the outcome says why. */
+static struct config *wanted(struct server_orders *orders)
+{
+    struct server *server = orders->server;
+    struct order *order = orders->current;
+    struct server_outcome *outcome = order->outcome;
+    const char *path = order->path != NULL ? order->path : server->base->file;
+    struct config *config = NULL;
+
+    if (order->kind == ORDER_EDIT) {
+        orders->overlay = config_overlay_copy(server->overlay);
+        if (order->edit(order->arg, orders->overlay, server->config, &outcome->why) != EG_OK)
+            return NULL;
+    } else if (config_load(&orders->base, path, &outcome->errors) != EG_OK) {
+        return NULL;
+    }
+    /* Without a mistake there is nothing to free yet. */
+    if (config_overlay_apply(&config, orders->overlay != NULL ? orders->overlay : server->overlay,
+                             orders->base != NULL ? orders->base : server->base,
+                             &outcome->errors) != EG_OK)
+        return NULL;
+    return config;
+}
+
+static void carry_out(struct server_orders *orders)
+{
+    struct server *server = orders->server;
+    struct server_outcome *outcome = orders->current->outcome;
+    struct config *config = wanted(orders);
+    struct server_apply *apply;
+    int rc;
+
+    if (config == NULL) {
+        finish(orders, SERVER_CHANGE_REFUSED);
+        return;
+    }
+    outcome->plan = config_plan_new(server->config, config);
+    server_apply_foresee(server, config, &outcome->closing, &outcome->draining);
+    if (orders->current->kind == ORDER_PLAN) {
+        config_unref(&config);
+        finish(orders, SERVER_CHANGE_DONE);
+        return;
+    }
+    rc = server_apply_prepare(&apply, server, config, &outcome->why);
+    config_unref(&config);
+    if (rc != EG_OK) {
+        config_plan_free(outcome->plan);
+        outcome->plan = NULL;
+        finish(orders, SERVER_CHANGE_REFUSED);
+        return;
+    }
+    server_apply_commit(apply, on_applied, orders);
+}
+
+static struct order *next_order(struct server_orders *orders)
+{
+    struct order *order = NULL;
+
+    pthread_mutex_lock(&orders->lock);
+    if (!orders->closed && !list_empty(&orders->waiting)) {
+        order = container_of(orders->waiting.next, struct order, node);
+        list_remove(&order->node);
+    }
+    pthread_mutex_unlock(&orders->lock);
+    return order;
+}
+
+/* Sweeps come between two changes, so that a stream of changes does not keep the leavers. */
+void server_idle(struct server *server)
+{
+    struct server_orders *orders = server->orders;
+
+    if (orders->busy || server_phase(server) != SERVER_SERVING)
+        return;
+    orders->busy = true;
+    if (server_leavers_sweep(server))
+        return;
+    orders->current = next_order(orders);
+    if (orders->current != NULL)
+        carry_out(orders);
+    else
+        orders->busy = false;
+}
+
+void server_turn_ends(struct server *server)
+{
+    server->orders->busy = false;
+    if (server->orders->stopping)
+        loop_stop(&server->loop);
+    else
+        server_idle(server);
+}
+
+void server_stop_loop(struct server *server)
+{
+    server->orders->stopping = true;
+    if (!server->orders->busy)
+        loop_stop(&server->loop);
+}
+
+/* ---- Beginning and end ---- */
+
+void server_orders_init(struct server *server)
+{
+    struct server_orders *orders = xcalloc(1, sizeof(*orders));
+
+    orders->server = server;
+    pthread_mutex_init(&orders->lock, NULL);
+    pthread_cond_init(&orders->one_is_done, NULL);
+    list_init(&orders->waiting);
+    server->orders = orders;
+}
+
+void server_orders_close(struct server *server)
+{
+    struct server_orders *orders = server->orders;
+
+    pthread_mutex_lock(&orders->lock);
+    orders->closed = true;
+    pthread_mutex_unlock(&orders->lock);
+    list_for_each_safe(node, next, &orders->waiting)
+    {
+        struct order *order = container_of(node, struct order, node);
+
+        list_remove(&order->node);
+        hand_back(orders, order);
+    }
+}
+
+void server_orders_free(struct server *server)
+{
+    struct server_orders *orders = server->orders;
+
+    if (orders == NULL)
+        return;
+    config_unref(&orders->base);
+    config_overlay_free(orders->overlay);
+    pthread_cond_destroy(&orders->one_is_done);
+    pthread_mutex_destroy(&orders->lock);
+    free(orders);
+    server->orders = NULL;
+}
+
+int server_overlay_load(struct server *server, struct config **ret_config, char **ret_why)
+{
+    struct config_errors errors = {0};
+    const char *path = server->base->state_file;
+    int rc;
+
+    if (path == NULL)
+        server->overlay = config_overlay_new();
+    else if (state_file_load(&server->overlay, path, ret_why) != EG_OK)
+        return EG_E_INTERNAL;
+    rc = config_overlay_apply(ret_config, server->overlay, server->base, &errors);
+    if (rc != EG_OK)
+        *ret_why =
+            xasprintf("%s does not fit \"%s\": %s; correct one of them, or remove the former", path,
+                      server->base->file, errors.v[0].message);
+    config_errors_free(&errors);
+    return rc;
+}

@@ -1,0 +1,260 @@
+/* See worker_adoption.h. */
+#include "proxy/worker_adoption.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "config/plan.h"
+#include "proxy/front_http1.h"
+#include "proxy/worker_view.h"
+#include "upstream/backend.h"
+
+struct adopted_listener {
+    struct shared_listener *shared; /* a reference */
+    struct tls_context *tls;        /* NULL: plain */
+    int fd; /* the worker's accept socket, if it accepts there from now on */
+};
+
+struct adopted_pool {
+    struct upstream_cluster *cluster; /* of a pool that is new here */
+    struct tls_context *tls;          /* of one that is not, if that has changed */
+    bool tls_changed;
+};
+
+struct worker_adoption {
+    struct worker_view *view;
+    struct adopted_listener *listeners; /* of view->config, in its order; likewise pools */
+    struct adopted_pool *pools;
+    struct access_log_ring *access_log; /* NULL: off */
+};
+
+/* ---- On the control thread: what may fail ---- */
+
+static enum tls_verify verify_of(enum config_verify_client verify)
+{
+    switch (verify) {
+    case CONFIG_VERIFY_OPTIONAL:
+        return TLS_VERIFY_OPTIONAL;
+    case CONFIG_VERIFY_REQUIRE:
+        return TLS_VERIFY_REQUIRE;
+    case CONFIG_VERIFY_OFF:
+        break;
+    }
+    return TLS_VERIFY_OFF;
+}
+
+static int listener_tls_new(struct tls_context **ret_context,
+                            const struct config_listener_tls *config, char **ret_why)
+{
+    struct tls_certificate *certificates =
+        xcalloc(config->certificate_count, sizeof(*certificates));
+    struct tls_server_params params = {
+        .certificates = certificates,
+        .certificate_count = config->certificate_count,
+        .client_ca_path = config->client_ca_path,
+        .verify_client = verify_of(config->verify_client),
+        .min_version = config->min_version_1_3 ? TLS_VERSION_1_3 : TLS_VERSION_1_2,
+        .alpn = (const char *const *)config->alpn,
+    };
+    int rc;
+
+    for (size_t i = 0; i < config->certificate_count; i++) {
+        certificates[i].cert_path = config->certificates[i].cert_path;
+        certificates[i].key_path = config->certificates[i].key_path;
+    }
+    rc = tls_context_new_server(ret_context, &params, ret_why);
+    free(certificates);
+    return rc;
+}
+
+static int open_listener(struct adopted_listener *adopted, const struct config_listener *config,
+                         struct shared_listener *shared, unsigned worker, char **ret_why)
+{
+    char *why = NULL;
+
+    adopted->shared = shared_listener_ref(shared);
+    adopted->fd = shared->served ? -1 : listen_take(&shared->set, worker);
+    if (!config->tls || listener_tls_new(&adopted->tls, config->tls, &why) == EG_OK)
+        return EG_OK;
+    *ret_why = xasprintf("listener \"%s\": %s", config->name, why);
+    free(why);
+    return EG_E_INTERNAL;
+}
+
+static const struct config_pool *pool_before(const struct config *before, const char *name)
+{
+    for (size_t i = 0; before != NULL && i < before->pool_count; i++)
+        if (strcmp(before->pools[i].name, name) == 0)
+            return &before->pools[i];
+    return NULL;
+}
+
+static int open_pool(struct adopted_pool *adopted, const struct worker_adoption_params *params,
+                     size_t index, struct worker *worker, char **ret_why)
+{
+    static const char *const alpn[] = {"http/1.1", NULL};
+    const struct config_pool *pool = &params->config->pools[index];
+    const struct config_pool *before = pool_before(params->before, pool->name);
+    char *why = NULL;
+    int rc = EG_OK;
+
+    if (before == NULL) {
+        rc = upstream_cluster_new(&adopted->cluster, &worker->loop, pool,
+                                  params->pools[index]->health, &why);
+    } else if (config_pool_differences(params->before, before, params->config, pool) &
+               CONFIG_PART_TLS) {
+        adopted->tls_changed = true;
+        rc = upstream_backend_tls_new(&adopted->tls, pool, alpn, &why);
+    }
+    if (rc == EG_OK)
+        return EG_OK;
+    *ret_why = xasprintf("pool \"%s\": %s", pool->name, why);
+    free(why);
+    return rc;
+}
+
+int worker_adoption_new(struct worker_adoption **ret_adoption, struct worker *worker,
+                        const struct worker_adoption_params *params, char **ret_why)
+{
+    const struct config *config = params->config;
+    struct worker_adoption *adoption = xcalloc(1, sizeof(*adoption));
+    int rc = EG_OK;
+
+    adoption->view = worker_view_new(worker, params->config, params->pools);
+    adoption->listeners = xcalloc(config->listener_count, sizeof(*adoption->listeners));
+    adoption->pools = xcalloc(config->pool_count, sizeof(*adoption->pools));
+    if (params->access_log != NULL)
+        adoption->access_log = access_log_ring(params->access_log, worker->index);
+    for (size_t i = 0; i < config->listener_count; i++)
+        adoption->listeners[i].fd = -1;
+    for (size_t i = 0; i < config->listener_count && rc == EG_OK; i++)
+        rc = open_listener(&adoption->listeners[i], &config->listeners[i], params->listeners[i],
+                           worker->index, ret_why);
+    for (size_t i = 0; i < config->pool_count && rc == EG_OK; i++)
+        rc = open_pool(&adoption->pools[i], params, i, worker, ret_why);
+    if (rc != EG_OK) {
+        worker_adoption_free(adoption);
+        return rc;
+    }
+    *ret_adoption = adoption;
+    return EG_OK;
+}
+
+void worker_adoption_free(struct worker_adoption *adoption)
+{
+    const struct config *config;
+
+    if (adoption == NULL)
+        return;
+    config = adoption->view->config;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct adopted_listener *listener = &adoption->listeners[i];
+
+        tls_context_free(listener->tls);
+        if (listener->fd >= 0)
+            close(listener->fd);
+        if (listener->shared != NULL)
+            shared_listener_unref(listener->shared);
+    }
+    for (size_t i = 0; i < config->pool_count; i++) {
+        upstream_cluster_free(adoption->pools[i].cluster);
+        tls_context_free(adoption->pools[i].tls);
+    }
+    free(adoption->listeners);
+    free(adoption->pools);
+    worker_view_unref(adoption->view);
+    free(adoption);
+}
+
+/* ---- On the worker's thread: what may not ---- */
+
+static void adopt_members(struct upstream_cluster *cluster, struct balancer_pool *pool)
+{
+    for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
+        struct endpoint *endpoint = balancer_pool_endpoint(pool, i);
+
+        if (endpoint != NULL && !atomic_load(&endpoint->leaving) &&
+            !upstream_cluster_has(cluster, endpoint))
+            upstream_cluster_add(cluster, endpoint, atomic_load(&endpoint->backend));
+    }
+}
+
+static void adopt_pools(struct worker_adoption *adoption)
+{
+    struct worker_view *view = adoption->view;
+
+    for (size_t i = 0; i < view->config->pool_count; i++) {
+        struct adopted_pool *pool = &adoption->pools[i];
+        bool is_new = pool->cluster != NULL;
+
+        worker_view_take_seat(view, i, pool->cluster);
+        pool->cluster = NULL;
+        if (!is_new)
+            upstream_cluster_change(view->clusters[i], &view->config->pools[i], pool->tls,
+                                    pool->tls_changed);
+        pool->tls = NULL;
+        adopt_members(view->clusters[i], view->runtimes[i]->balancer);
+    }
+}
+
+static void adopt_listener(struct worker *worker, struct adopted_listener *adopted,
+                           struct config *snapshot, const struct config_listener *config)
+{
+    struct worker_listener *listener = worker_listener_find(worker, adopted->shared);
+
+    if (listener != NULL) {
+        worker_listener_change(listener, snapshot, config, adopted->tls);
+    } else if (adopted->fd < 0 || worker->draining) {
+        return;
+    } else {
+        if (worker_listener_new(worker, adopted->shared, snapshot, config, adopted->tls,
+                                adopted->fd) == NULL)
+            log_error("listener \"%s\": worker %u cannot accept connections", config->name,
+                      worker->index);
+        adopted->fd = -1;
+    }
+    adopted->tls = NULL;
+}
+
+static bool has_listener(const struct worker_adoption *adoption,
+                         const struct worker_listener *listener)
+{
+    for (size_t i = 0; i < adoption->view->config->listener_count; i++)
+        if (adoption->listeners[i].shared == listener->shared)
+            return true;
+    return false;
+}
+
+static void adopt_listeners(struct worker *worker, struct worker_adoption *adoption)
+{
+    struct config *snapshot = adoption->view->config;
+
+    list_for_each_safe(node, next, &worker->listeners)
+    {
+        struct worker_listener *listener = container_of(node, struct worker_listener, node);
+
+        if (has_listener(adoption, listener))
+            continue;
+        worker_listener_retire(listener);
+        front_http1_end_listener(listener);
+    }
+    for (size_t i = 0; i < snapshot->listener_count; i++)
+        adopt_listener(worker, &adoption->listeners[i], snapshot, &snapshot->listeners[i]);
+}
+
+void worker_adopt(struct worker *worker, void *arg)
+{
+    struct worker_adoption *adoption = arg;
+    struct worker_view *before = worker->view;
+
+    adopt_pools(adoption);
+    worker->view = worker_view_ref(adoption->view);
+    worker->access_log = adoption->access_log;
+    adopt_listeners(worker, adoption);
+    worker_adoption_free(adoption);
+    if (before != NULL)
+        worker_view_unref(before);
+}
