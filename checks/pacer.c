@@ -15,6 +15,12 @@ void pacer_init(struct pacer *pacer, unsigned per_second)
     *pacer = (struct pacer){.gap_ns = NS_PER_S / per_second};
 }
 
+void pacer_change(struct pacer *pacer, unsigned per_second)
+{
+    CHECK(per_second > 0);
+    pacer->gap_ns = NS_PER_S / per_second;
+}
+
 uint64_t pacer_wait_us(const struct pacer *pacer, uint64_t now_us)
 {
     uint64_t latest_ns = (now_us + PACER_BURST_US) * NS_PER_US;
@@ -47,6 +53,22 @@ void brake_fini(struct brake *brake)
 {
     free(brake->started_us);
     brake->started_us = NULL;
+}
+
+/* The latest ones move into the new ring, the oldest of them first. */
+void brake_change(struct brake *brake, unsigned per_minute)
+{
+    struct brake old = *brake;
+    unsigned kept = old.count < per_minute ? old.count : per_minute;
+
+    if (per_minute == old.limit)
+        return;
+    brake_init(brake, per_minute);
+    for (unsigned i = 0; i < kept; i++)
+        brake->started_us[i] = old.started_us[(old.next + old.limit - kept + i) % old.limit];
+    brake->count = kept;
+    brake->next = kept % per_minute;
+    brake_fini(&old);
 }
 
 /* Once the ring is full, `next` is the oldest of the last `limit`. */

@@ -21,6 +21,8 @@ struct pacer {
 };
 
 void pacer_init(struct pacer *pacer, unsigned per_second);
+/* Another rate from the next one on. */
+void pacer_change(struct pacer *pacer, unsigned per_second);
 /* True: it may begin now, and counts. */
 bool pacer_take(struct pacer *pacer, uint64_t now_us);
 /* How long until pacer_take says yes; 0: it does. */
@@ -35,6 +37,8 @@ struct brake {
 
 void brake_init(struct brake *brake, unsigned per_minute);
 void brake_fini(struct brake *brake);
+/* Another limit from now on; what began within the last minute counts against it. */
+void brake_change(struct brake *brake, unsigned per_minute);
 bool brake_take(struct brake *brake, uint64_t now_us);
 uint64_t brake_wait_us(const struct brake *brake, uint64_t now_us);
 

@@ -26,6 +26,7 @@ static void probe_on_reap(struct loop_task *task)
 
     if (probe->type->fini)
         probe->type->fini(probe);
+    config_unref(&probe->target.snapshot);
     free(probe);
 }
 
@@ -58,6 +59,8 @@ struct probe *probe_start(const struct probe_type *type, const struct probe_targ
 
     probe->type = type;
     probe->target = *target;
+    if (target->snapshot)
+        config_ref(target->snapshot);
     probe->awaits = "answer";
     probe->done = done;
     probe->arg = arg;
@@ -143,7 +146,7 @@ void probe_skip(struct probe *probe, const char *why)
     if (probe->stopped)
         return;
     log_warn_limited(&limiter, "pool \"%s\": endpoint \"%s\": cannot be checked: %s",
-                     probe->target.pool->config->name, probe->target.backend->id, why);
+                     probe->target.config->name, probe->target.backend->id, why);
     probe->skipped = true;
     probe_conclude(probe, CHECK_FAIL);
 }

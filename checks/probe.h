@@ -29,19 +29,30 @@ struct process_room;
 struct tls_context;
 struct probe;
 
-/* What the probes of one pool share. Made before the first probe, gone after the last. */
+/* What the probes of one pool share under one set of health settings. Made before the first probe,
+ * gone after the last. */
 struct probe_pool {
-    const struct config_pool *config; /* ->health is not NULL */
     struct loop *loop;
     struct tls_context *tls;        /* with the pool's own tls settings; NULL: plain */
     struct process_room *processes; /* where commands run: process.h */
     void *shared;                   /* the type's own: made by type->open */
 };
 
-/* Who is asked. Copied into the probe; the pointers outlive it. */
+/*
+ * Who is asked, and how. Copied into the probe.
+ *
+ * While it runs the pool may get another configuration; when that says the same of health, the
+ * probe goes on by the one that it began with, and keeps hold of it. The other pointers outlive it
+ * until probe_cancel.
+ */
 struct probe_target {
-    const struct probe_pool *pool;
+    struct probe_pool *pool;
+    const struct config_pool *config; /* ->health is not NULL */
     const struct config_backend *backend;
+    struct config *snapshot; /* what holds these two; NULL: the caller sees to it (tests) */
+    /* Where the type may keep something of this endpoint from check to check; *memory is NULL at
+     * first and given to type->forget in the end. */
+    void **memory;
     struct address address;  /* of the backend, or its check_address; a name's addresses in turn */
     const char *server_name; /* that TLS must prove, and SNI; NULL: neither */
 };
@@ -51,10 +62,12 @@ struct probe_type {
     size_t size_bytes; /* of the type's struct, which begins with a struct probe */
     /* The type keeps the time by itself (a command is given some to die in): no timer of ours. */
     bool own_timeout;
-    /* Once per pool, both optional: sets pool->shared (a password that is read from a file, say).
-     * 0 or an error with a sentence in *ret_why (heap), which makes checks_new fail. `close` is
-     * called after a failed `open` too. */
-    int (*open)(struct probe_pool *pool, char **ret_why);
+    /* Once per pool and settings, both optional: sets pool->shared (a password that is read from a
+     * file, say). What it needs of `health` later it must copy. 0 or an error with a sentence in
+     * *ret_why (heap), which makes checks_prepare fail. `close` is called after a failed `open`
+     * too.
+     */
+    int (*open)(struct probe_pool *pool, const struct config_health *health, char **ret_why);
     void (*close)(struct probe_pool *pool);
     /* Begins to ask. The type's members are zero. A verdict may be given from within. */
     void (*start)(struct probe *probe);
@@ -64,6 +77,9 @@ struct probe_type {
     void (*stop)(struct probe *probe);
     /* Optional: frees what the members point to; the struct itself is probe.c's. After the turn. */
     void (*fini)(struct probe *probe);
+    /* Optional: frees what stands in target->memory. After the endpoint's last probe was stopped,
+     * possibly before its `fini`. */
+    void (*forget)(void *memory);
 };
 
 /* Tells the verdict; `result` is valid during the call. NULL: there is none, since this process
@@ -128,7 +144,7 @@ static inline struct loop *probe_loop(const struct probe *probe)
 
 static inline const struct config_health *probe_config(const struct probe *probe)
 {
-    return probe->target.pool->config->health;
+    return probe->target.config->health;
 }
 
 /* The types. */

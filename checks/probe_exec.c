@@ -15,9 +15,9 @@ struct probe_exec {
     struct process *process;
 };
 
-static int exec_open(struct probe_pool *pool, char **ret_why)
+static int exec_open(struct probe_pool *pool, const struct config_health *health, char **ret_why)
 {
-    return process_check(pool->config->health->command.argv, ret_why);
+    return process_check(health->command.argv, ret_why);
 }
 
 static void exec_judge_exit(struct probe *probe, const struct process_result *result)
@@ -77,7 +77,7 @@ static void exec_start(struct probe *probe)
     const struct config_backend *backend = target->backend;
     struct variables variables;
 
-    variables_set_endpoint(&variables, target->pool->config, backend,
+    variables_set_endpoint(&variables, target->config, backend,
                            backend->check_address ? backend->check_address : backend->address);
     const struct process_command command = {
         .argv = probe_config(probe)->command.argv,

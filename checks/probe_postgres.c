@@ -10,9 +10,10 @@
  * in ("FATAL: the database system is starting up"); a refused connection and TLS's failures are the
  * transport's words; silence is the probe's timeout, with what was waited for.
  *
- * Everything lives as long as the probe. What outlives it, per backend, is in the pool's `shared`:
- * SCRAM's keys, which are expensive, and when a standby was last seen with nothing to catch up on.
+ * Everything lives as long as the probe. What outlives it is the endpoint's `memory`: SCRAM's keys,
+ * which are expensive, and when a standby was last seen with nothing to catch up on.
  */
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -36,14 +37,13 @@ enum pg_stage {
     PG_QUERY,
 };
 
-struct pg_memory { /* of one backend */
+struct pg_memory { /* of one endpoint */
     struct scram_keys keys;
     uint64_t caught_up_us; /* of the monotonic clock; 0: never seen so */
 };
 
 struct pg_shared {
     struct secret password;
-    struct pg_memory *memory; /* one per backend of the pool */
 };
 
 struct pg_probe {
@@ -66,9 +66,7 @@ static struct pg_shared *pg_shared_of(const struct pg_probe *pg)
 
 static struct pg_memory *pg_memory_of(const struct pg_probe *pg)
 {
-    const struct probe_target *target = &pg->probe.target;
-
-    return &pg_shared_of(pg)->memory[target->backend - target->pool->config->backends];
+    return *pg->probe.target.memory;
 }
 
 /* ---- out ---------------------------------------------------------------------------------- */
@@ -299,13 +297,12 @@ static const struct transport_ops pg_ops = {
 
 /* ---- the type ----------------------------------------------------------------------------- */
 
-static int pg_open(struct probe_pool *pool, char **ret_why)
+static int pg_open(struct probe_pool *pool, const struct config_health *health, char **ret_why)
 {
     struct pg_shared *shared = xcalloc(1, sizeof(*shared));
 
-    shared->memory = xcalloc(pool->config->backend_count, sizeof(*shared->memory));
     pool->shared = shared;
-    return secret_init(&shared->password, pool->config->health->password_file, ret_why);
+    return secret_init(&shared->password, health->password_file, ret_why);
 }
 
 static void pg_close(struct probe_pool *pool)
@@ -315,7 +312,6 @@ static void pg_close(struct probe_pool *pool)
     if (!shared)
         return;
     secret_fini(&shared->password);
-    free(shared->memory);
     free(shared);
     pool->shared = NULL;
 }
@@ -324,6 +320,8 @@ static void pg_start(struct probe *probe)
 {
     struct pg_probe *pg = container_of(probe, struct pg_probe, probe);
 
+    if (*probe->target.memory == NULL)
+        *probe->target.memory = xcalloc(1, sizeof(struct pg_memory));
     pg->login.user = probe_config(probe)->user;
     pg->login.keys = &pg_memory_of(pg)->keys;
     probe->awaits = "connection";
@@ -343,6 +341,12 @@ static void pg_stop(struct probe *probe)
     transport_fini(&pg->transport, false);
 }
 
+static void pg_forget(void *memory)
+{
+    OPENSSL_cleanse(memory, sizeof(struct pg_memory));
+    free(memory);
+}
+
 const struct probe_type probe_postgres = {
     .name = "postgres",
     .size_bytes = sizeof(struct pg_probe),
@@ -350,4 +354,5 @@ const struct probe_type probe_postgres = {
     .close = pg_close,
     .start = pg_start,
     .stop = pg_stop,
+    .forget = pg_forget,
 };

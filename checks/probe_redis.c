@@ -204,7 +204,7 @@ static void ask_sentinels(struct redis_probe *redis)
 
     redis->probe.awaits = "answer from a Sentinel";
     redis->query.loop = pool->loop;
-    redis->query.config = pool->config;
+    redis->query.config = redis->probe.target.config;
     redis->query.sentinels = &redis_shared_of(redis)->sentinels;
     redis->query.password = &redis_shared_of(redis)->password;
     redis->query.tls = pool->tls;
@@ -214,9 +214,8 @@ static void ask_sentinels(struct redis_probe *redis)
 
 /* ---- the type ----------------------------------------------------------------------------- */
 
-static int redis_open(struct probe_pool *pool, char **ret_why)
+static int redis_open(struct probe_pool *pool, const struct config_health *config, char **ret_why)
 {
-    const struct config_health *config = pool->config->health;
     struct redis_shared *shared = xcalloc(1, sizeof(*shared));
 
     pool->shared = shared;

@@ -253,6 +253,18 @@ void process_cancel(struct process **process)
     /* Dying or ended: on its way out already. */
 }
 
+void process_abandon(struct process **process)
+{
+    struct process *p = *process;
+
+    if (p && p->state == PROCESS_RUNNING) {
+        *process = NULL;
+        p->done = NULL;
+        return;
+    }
+    process_cancel(process);
+}
+
 /* ---- the room ---- */
 
 /* Whoever started us may have left SIGCHLD ignored; then the kernel would throw exit statuses away

@@ -82,6 +82,11 @@ struct process *process_start(struct process_room *room, const struct process_co
  * pointer; `done` is not called. NULL is fine. */
 void process_cancel(struct process **process);
 
+/* Nobody wants to know any more, but what has begun may finish: it runs on to its end or its
+ * timeout, as the room's. What still waits in the queue is taken out. Nulls the pointer; `done` is
+ * not called. NULL is fine. */
+void process_abandon(struct process **process);
+
 /* Before anything runs: is the program there? What depends on a variable is not known yet. 0, or
  * EG_E_INTERNAL with a sentence in *ret_why (heap). */
 int process_check(const char *const *argv, char **ret_why) WARN_UNUSED;

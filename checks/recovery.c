@@ -85,7 +85,7 @@ static void start_command(struct recovery *r, const struct facts *facts)
     const struct checks_endpoint *e = r->e;
     struct variables variables;
 
-    variables_set_endpoint(&variables, e->pool->shared.config, e->backend, e->backend->address);
+    variables_set_endpoint(&variables, e->pool->config, e->backend, e->backend->address);
     variables_add(&variables, CONFIG_VARIABLE_ATTEMPT, facts->attempt);
     variables_add(&variables, CONFIG_VARIABLE_STATUS, endpoint_status_name(facts->view.status));
     variables_add(&variables, CONFIG_VARIABLE_REASON, facts->view.why);
@@ -94,15 +94,15 @@ static void start_command(struct recovery *r, const struct facts *facts)
         .argv = recovery_config(r)->command.argv,
         .variables = variables.v,
         .variable_count = variables.count,
-        .timeout_ms = recovery_config(r)->timeout_ms,
+        .timeout_ms = r->timeout_ms,
     };
     r->command = process_start(r->room->processes, &command, on_command_done, r);
 }
 
-static void start_webhook(struct recovery *r, struct webhook *webhook, const struct facts *facts)
+static void start_webhook(struct recovery *r, const struct facts *facts)
 {
     char *body = webhook_compose(&(struct webhook_facts){
-        .pool = r->e->pool->shared.config->name,
+        .pool = r->e->pool->config->name,
         .endpoint = r->e->backend->id,
         .address = r->e->backend->address,
         .status = endpoint_status_name(facts->view.status),
@@ -111,24 +111,24 @@ static void start_webhook(struct recovery *r, struct webhook *webhook, const str
         .attempt = r->state.attempts,
     });
 
-    r->webhook = webhook_post(webhook, body, recovery_config(r)->timeout_ms, on_webhook_done, r);
+    r->webhook = webhook_post(r->e->pool->webhook, body, r->timeout_ms, on_webhook_done, r);
     free(body);
 }
 
 static void attempt_start(struct recovery *r)
 {
-    struct webhook *webhook = r->room->webhooks[r->e->pool - r->room->checks->pools];
     struct facts facts;
 
     gather_facts(r, &facts);
     r->failed = false;
+    r->timeout_ms = recovery_config(r)->timeout_ms;
     r->outcome[0] = '\0';
     checks_count(&r->room->checks->stats.recoveries_started);
     recovery_tell_started(r, facts.view.why);
     if (recovery_config(r)->command.argv)
         start_command(r, &facts);
-    if (webhook)
-        start_webhook(r, webhook, &facts);
+    if (r->e->pool->webhook)
+        start_webhook(r, &facts);
 }
 
 static bool ask_brake(void *arg, uint64_t now_us)
@@ -218,7 +218,7 @@ void recovery_on_check(struct recovery *r, uint64_t began_us, const struct check
 
 struct recovery *recovery_new(struct recovery_room *room, struct checks_endpoint *e)
 {
-    const struct config_recovery *config = e->pool->shared.config->recovery;
+    const struct config_recovery *config = e->pool->config->recovery;
     struct recovery *r = xcalloc(1, sizeof(*r));
 
     r->room = room;
@@ -226,15 +226,25 @@ struct recovery *recovery_new(struct recovery_room *room, struct checks_endpoint
     recovery_state_init(&r->state, config->max_attempts, config->interval_ms * 1000);
     loop_timer_init(&r->timer, recovery_on_timer);
     loop_task_init(&r->look, recovery_on_look);
+    recovery_on_status(r, atomic_load_explicit(&e->endpoint->status, memory_order_relaxed));
     return r;
+}
+
+void recovery_change(struct recovery *r)
+{
+    const struct config_recovery *config = recovery_config(r);
+
+    recovery_state_change(&r->state, config->max_attempts, config->interval_ms * 1000,
+                          r->room->loop->now_us);
+    loop_soon(r->room->loop, &r->look);
 }
 
 void recovery_free(struct recovery *r)
 {
     if (!r)
         return;
-    process_cancel(&r->command);
-    webhook_cancel(&r->webhook);
+    process_abandon(&r->command);
+    webhook_abandon(&r->webhook);
     loop_timer_cancel(&r->timer);
     loop_task_cancel(&r->look);
     free(r);

@@ -22,7 +22,6 @@ struct recovery_room {
     struct brake brake;
     struct process_room *processes; /* not those of checks, which may all hang */
     struct webhook_means means;
-    struct webhook **webhooks; /* by pool; NULL where there is none */
     struct loop_task reap;
 };
 
@@ -36,13 +35,14 @@ struct recovery {
     /* The attempt that runs, or the last one. */
     struct process *command; /* NULL: none runs */
     struct webhook_call *webhook;
+    uint64_t timeout_ms;
     bool failed;
     char outcome[RECOVERY_OUTCOME_BYTES];
 };
 
 static inline const struct config_recovery *recovery_config(const struct recovery *r)
 {
-    return r->e->pool->shared.config->recovery;
+    return r->e->pool->config->recovery;
 }
 
 /* recovery_tell.c */

@@ -6,38 +6,41 @@
 
 enum { RECOVERY_CHILDREN_MAX = 16 };
 
-static int open_pool(struct recovery_room *room, unsigned index, char **ret_why)
+int recovery_room_prepare(struct recovery_room *room, const struct config_pool *config,
+                          struct webhook **ret_webhook, char **ret_why)
 {
-    const struct config_pool *pool = &room->checks->config->pools[index];
+    const struct config_recovery *recovery = config->recovery;
     char *why = NULL;
     int code = EG_OK;
 
-    if (!pool->recovery)
+    *ret_webhook = NULL;
+    if (!recovery)
         return EG_OK;
-    if (pool->recovery->command.argv)
-        code = process_check(pool->recovery->command.argv, &why);
-    if (code == EG_OK && pool->recovery->webhook)
-        code = webhook_new(&room->webhooks[index], &room->means, pool->recovery->webhook, &why);
+    if (recovery->command.argv)
+        code = process_check(recovery->command.argv, &why);
+    if (code == EG_OK && recovery->webhook)
+        code = webhook_new(ret_webhook, &room->means, recovery->webhook, &why);
     if (code != EG_OK)
-        *ret_why = xasprintf("pool \"%s\": recovery: %s", pool->name, why);
+        *ret_why = xasprintf("pool \"%s\": recovery: %s", config->name, why);
     free(why);
     return code;
 }
 
-int recovery_room_new(struct recovery_room **ret_room, struct checks *checks, char **ret_why)
+struct recovery_room *recovery_room_new(struct checks *checks)
 {
     struct recovery_room *room = xcalloc(1, sizeof(*room));
-    int code = EG_OK;
 
     room->checks = checks;
-    room->loop = room->means.loop = checks->loop;
-    brake_init(&room->brake, checks->config->supervision.recoveries_per_minute);
+    room->loop = checks->loop;
+    webhook_means_init(&room->means, checks->loop);
+    brake_init(&room->brake, 1); /* until there is a configuration, and something to recover */
     room->processes = process_room_new(checks->loop, RECOVERY_CHILDREN_MAX);
-    room->webhooks = xcalloc(checks->pool_count, sizeof(*room->webhooks));
-    *ret_room = room; /* also when it fails: checks_free frees it with the rest */
-    for (unsigned i = 0; i < checks->pool_count && code == EG_OK; i++)
-        code = open_pool(room, i, ret_why);
-    return code;
+    return room;
+}
+
+void recovery_room_set_limit(struct recovery_room *room, unsigned per_minute)
+{
+    brake_change(&room->brake, per_minute);
 }
 
 /* After the webhooks' calls were reaped. */
@@ -47,7 +50,6 @@ static void room_on_reap(struct loop_task *task)
 
     webhook_means_fini(&room->means);
     brake_fini(&room->brake);
-    free(room->webhooks);
     free(room);
 }
 
@@ -55,8 +57,7 @@ void recovery_room_free(struct recovery_room *room)
 {
     if (!room)
         return;
-    for (unsigned i = 0; i < room->checks->pool_count; i++)
-        webhook_free(room->webhooks[i]);
+    webhook_means_stop(&room->means);
     process_room_free(room->processes);
     loop_task_init(&room->reap, room_on_reap);
     loop_reap(room->loop, &room->reap);

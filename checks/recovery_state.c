@@ -37,6 +37,17 @@ static enum recovery_phase phase_for(const struct recovery_state *state)
     return state->attempts < state->max_attempts ? RECOVERY_DUE : RECOVERY_RESTING;
 }
 
+void recovery_state_change(struct recovery_state *state, unsigned max_attempts,
+                           uint64_t interval_us, uint64_t now_us)
+{
+    CHECK(max_attempts > 0);
+    state->max_attempts = max_attempts;
+    state->interval_us = interval_us;
+    state->attempts = state->phase == RECOVERY_RUNNING ? 1 : 0;
+    if (state->phase != RECOVERY_RUNNING)
+        set_phase(state, phase_for(state), now_us);
+}
+
 void recovery_state_set_condition(struct recovery_state *state, enum recovery_condition condition,
                                   uint64_t now_us)
 {

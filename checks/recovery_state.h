@@ -51,6 +51,11 @@ struct recovery_state {
 
 void recovery_state_init(struct recovery_state *state, unsigned max_attempts, uint64_t interval_us);
 
+/* Other settings: attempts are counted anew, an action that runs as the first of them. The interval
+ * since the last one is kept. */
+void recovery_state_change(struct recovery_state *state, unsigned max_attempts,
+                           uint64_t interval_us, uint64_t now_us);
+
 /* The endpoint's condition is now this one. */
 void recovery_state_set_condition(struct recovery_state *state, enum recovery_condition condition,
                                   uint64_t now_us);

@@ -25,7 +25,7 @@ void recovery_tell_started(struct recovery *r, const char *reason)
 {
     char attempt[ATTEMPT_BYTES], span[WORDS_SPAN_BYTES], next[NEXT_BYTES];
 
-    snprintf(next, sizeof(next), "it has %s", words_span(span, recovery_config(r)->timeout_ms));
+    snprintf(next, sizeof(next), "it has %s", words_span(span, r->timeout_ms));
     tell(r, EVENT_WARN, attempt_text(r, r->state.attempts, attempt), "started", reason, next);
 }
 
@@ -111,8 +111,7 @@ static const char *end_text(const struct recovery *r, const struct process_resul
                  words_span(span, result->took_us / 1000));
         break;
     case PROCESS_TIMED_OUT:
-        snprintf(out, 64, "killed, it had not ended within %s",
-                 words_span(span, recovery_config(r)->timeout_ms));
+        snprintf(out, 64, "killed, it had not ended within %s", words_span(span, r->timeout_ms));
         break;
     case PROCESS_NOT_STARTED:
         snprintf(out, 64, "cannot be run: %s", strerrordesc_np(result->code));

@@ -20,6 +20,9 @@
 #include "base/log.h"
 #include "checks/checks_internal.h"
 
+/* First verdicts are awaited: soon, but not all at once. */
+enum { FIRST_CHECK_SPREAD_MS = 1000 };
+
 /* ---- chance ---- */
 
 /* A Weyl sequence, mixed: even enough to spread checks. */
@@ -67,7 +70,7 @@ static void schedule_set_phase(struct checks_endpoint *e, enum schedule_phase ph
 /* The queue it waits in. */
 static struct list *ready_list(struct checks_endpoint *e)
 {
-    uint64_t usual_ms = e->pool->shared.config->health->interval_ms;
+    uint64_t usual_ms = e->pool->config->health->interval_ms;
     bool is_faster = health_check_interval_ms(e->pool->health, e->endpoint) < usual_ms;
 
     return &schedule_of(e)->ready[is_faster];
@@ -123,7 +126,7 @@ static void take_result(struct checks_endpoint *e, const struct check_result *re
 /* The next one's time counts from this one's begin, so that slow answers do not slow the rhythm. */
 static void schedule_next(struct checks_endpoint *e)
 {
-    const struct config_health *health = e->pool->shared.config->health;
+    const struct config_health *health = e->pool->config->health;
     uint64_t interval_ms = health_check_interval_ms(e->pool->health, e->endpoint);
     bool again = e->again;
 
@@ -146,7 +149,7 @@ static void schedule_on_done(void *arg, const struct check_result *result)
 /* Names have several addresses: each check asks the next one. */
 static struct address next_address(struct checks_endpoint *e)
 {
-    return e->addresses[e->next_address++ % e->address_count];
+    return e->addresses.v[e->next_address++ % e->addresses.count];
 }
 
 static void note_lateness(struct checks_endpoint *e, uint64_t now_us)
@@ -168,8 +171,11 @@ static void begin(struct checks_endpoint *e)
 {
     struct checks *checks = e->pool->checks;
     const struct probe_target target = {
-        .pool = &e->pool->shared,
+        .pool = &e->pool->method->shared,
+        .config = e->pool->config,
         .backend = e->backend,
+        .snapshot = checks->config,
+        .memory = &e->memory,
         .address = next_address(e),
         .server_name = e->server_name,
     };
@@ -177,7 +183,7 @@ static void begin(struct checks_endpoint *e)
     note_lateness(e, checks->loop->now_us);
     schedule_set_phase(e, SCHEDULE_ASKING);
     e->began_us = checks->loop->now_us;
-    e->probe = probe_start(e->pool->type, &target, schedule_on_done, e);
+    e->probe = probe_start(e->pool->method->type, &target, schedule_on_done, e);
 }
 
 /* ---- the pace ---- */
@@ -232,7 +238,7 @@ void schedule_init(struct checks *checks)
 {
     struct schedule *schedule = &checks->schedule;
 
-    pacer_init(&schedule->pacer, checks->config->supervision.checks_per_second);
+    pacer_init(&schedule->pacer, 1); /* until there is a configuration, and something to check */
     list_init(&schedule->ready[0]);
     list_init(&schedule->ready[1]);
     schedule->pace = event_new(checks->loop->base, -1, 0, on_pace, checks);
@@ -249,14 +255,21 @@ void schedule_fini(struct checks *checks)
     checks->schedule.pace = NULL;
 }
 
+void schedule_set_pace(struct checks *checks, unsigned per_second)
+{
+    pacer_change(&checks->schedule.pacer, per_second);
+}
+
 void schedule_endpoint_init(struct checks_endpoint *e)
 {
     list_init(&e->ready);
     loop_timer_init(&e->due, schedule_on_due);
 }
 
-void schedule_endpoint_start(struct checks_endpoint *e, uint64_t spread_ms)
+void schedule_endpoint_start(struct checks_endpoint *e)
 {
+    uint64_t interval_ms = e->pool->config->health->interval_ms;
+    uint64_t spread_ms = interval_ms < FIRST_CHECK_SPREAD_MS ? interval_ms : FIRST_CHECK_SPREAD_MS;
     uint64_t wait_us = random_up_to(schedule_of(e), spread_ms * 1000);
 
     wait_until(e, e->pool->checks->loop->now_us + wait_us);

@@ -43,6 +43,15 @@ static ssize_t read_file(const char *path, char *out, size_t capacity)
     return n < 0 ? -1 : (ssize_t)size;
 }
 
+static void forget_text(struct secret *secret)
+{
+    if (secret->text)
+        OPENSSL_cleanse(secret->text, secret->size);
+    free(secret->text);
+    secret->text = NULL;
+    secret->size = 0;
+}
+
 static int secret_read(struct secret *secret, char **ret_why)
 {
     char buffer[SECRET_MAX_BYTES + 1];
@@ -58,7 +67,7 @@ static int secret_read(struct secret *secret, char **ret_why)
     } else if (text.n == 0 || memchr(text.p, '\0', text.n)) {
         *ret_why = xasprintf("password file \"%s\" holds no password", secret->path);
     } else {
-        secret_fini(secret);
+        forget_text(secret);
         secret->text = xstrndup(text.p, text.n);
         secret->size = text.n;
         err = 0;
@@ -69,17 +78,15 @@ static int secret_read(struct secret *secret, char **ret_why)
 
 int secret_init(struct secret *secret, const char *path, char **ret_why)
 {
-    *secret = (struct secret){.path = path};
+    *secret = (struct secret){.path = path ? xstrdup(path) : NULL};
     return path ? secret_read(secret, ret_why) : 0;
 }
 
 void secret_fini(struct secret *secret)
 {
-    if (secret->text)
-        OPENSSL_cleanse(secret->text, secret->size);
-    free(secret->text);
-    secret->text = NULL;
-    secret->size = 0;
+    forget_text(secret);
+    free(secret->path);
+    secret->path = NULL;
 }
 
 void secret_refresh(struct secret *secret)

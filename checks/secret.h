@@ -13,13 +13,14 @@
 enum { SECRET_MAX_BYTES = 1024 };
 
 struct secret {
-    const char *path; /* the configuration's; NULL: there is no password */
-    char *text;       /* heap, NUL-terminated; NULL: none */
+    char *path; /* heap; NULL: there is no password */
+    char *text; /* heap, NUL-terminated; NULL: none */
     size_t size;
 };
 
 /* Without a path that is all. 0, or EG_E_INTERNAL with a sentence in *ret_why (heap) that names the
- * file. White space at either end is not part of a password. `path` must outlive it. */
+ * file. White space at either end is not part of a password. After a failure, too, secret_fini is
+ * due. */
 int secret_init(struct secret *secret, const char *path, char **ret_why) WARN_UNUSED;
 void secret_fini(struct secret *secret); /* overwrites it */
 

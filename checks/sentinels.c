@@ -68,7 +68,7 @@ int sentinels_init(struct sentinels *sentinels, struct loop *loop, const char *c
         struct sentinel *sentinel = &sentinels->v[sentinels->count++];
         int err;
 
-        sentinel->text = texts[i];
+        sentinel->text = xstrdup(texts[i]);
         err = address_parse(&sentinel->address, slice_str(texts[i]));
         sentinel->known = err == 0;
         if (err == EG_E_RESOLVE)
@@ -86,6 +86,7 @@ void sentinels_fini(struct sentinels *sentinels)
     for (unsigned i = 0; i < sentinels->count; i++) {
         resolver_watch_stop(&sentinels->v[i].watch);
         free(sentinels->v[i].host);
+        free(sentinels->v[i].text);
     }
     resolver_free(sentinels->resolver);
     free(sentinels->v);

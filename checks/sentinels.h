@@ -13,8 +13,8 @@
 #include "net/resolver.h"
 
 struct sentinel {
-    const char *text; /* as configured */
-    char *host;       /* heap; NULL: an address, not a name */
+    char *text; /* as configured; heap */
+    char *host; /* heap; NULL: an address, not a name */
     struct address address;
     bool known;
     struct resolver_watch *watch;
@@ -27,7 +27,7 @@ struct sentinels {
     struct resolver *resolver; /* NULL: all are addresses */
 };
 
-/* `texts` is NULL-terminated and must outlive it. On failure, too, sentinels_fini is due; the
+/* `texts` is NULL-terminated. On failure, too, sentinels_fini is due; the
  * sentence in *ret_why (heap) names the culprit. */
 int sentinels_init(struct sentinels *sentinels, struct loop *loop, const char *const *texts,
                    char **ret_why) WARN_UNUSED;

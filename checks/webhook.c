@@ -14,8 +14,9 @@
 #include "net/resolver.h"
 
 struct webhook {
+    unsigned refs; /* the owner's, and one per call */
     struct webhook_means *means;
-    struct url url;
+    bool tls;
     char *host, *authority, *target; /* heap: the url's parts with a NUL */
     struct resolver_watch *watch;    /* NULL: the host is an address */
     struct address addresses[RESOLVER_MAX_ADDRESSES];
@@ -25,6 +26,7 @@ struct webhook {
 
 struct webhook_call {
     struct webhook *webhook;
+    struct list node; /* in means->abandoned */
     struct http_client client;
     bool has_client;
     const char *awaits;
@@ -85,10 +87,9 @@ static void on_resolved(void *arg, const struct address *addresses, size_t count
     webhook->address_count = count;
 }
 
-static int find_address(struct webhook *webhook, char **ret_why)
+static int find_address(struct webhook *webhook, const struct url *url, char **ret_why)
 {
     struct webhook_means *means = webhook->means;
-    const struct url *url = &webhook->url;
     char *text = url->is_ipv6 ? xasprintf("[%s]:%u", webhook->host, url->port)
                               : xasprintf("%s:%u", webhook->host, url->port);
     int code = address_parse(&webhook->addresses[0], slice_str(text));
@@ -119,17 +120,20 @@ int webhook_new(struct webhook **ret_webhook, struct webhook_means *means, const
                 char **ret_why)
 {
     struct webhook *webhook = xcalloc(1, sizeof(*webhook));
+    struct url parts;
     char *why = NULL;
 
+    webhook->refs = 1;
     webhook->means = means;
-    int code = url_parse(&webhook->url, url);
+    int code = url_parse(&parts, url);
     if (code == EG_OK) {
-        webhook->host = xstrndup(webhook->url.host.p, webhook->url.host.n);
-        webhook->authority = xstrndup(webhook->url.authority.p, webhook->url.authority.n);
-        webhook->target = xstrndup(webhook->url.target.p, webhook->url.target.n);
-        code = find_address(webhook, &why);
+        webhook->host = xstrndup(parts.host.p, parts.host.n);
+        webhook->authority = xstrndup(parts.authority.p, parts.authority.n);
+        webhook->target = xstrndup(parts.target.p, parts.target.n);
+        webhook->tls = parts.tls;
+        code = find_address(webhook, &parts, &why);
     }
-    if (code == EG_OK && webhook->url.tls)
+    if (code == EG_OK && webhook->tls)
         code = need_tls(means, &why);
     if (code == EG_OK) {
         *ret_webhook = webhook;
@@ -145,7 +149,7 @@ int webhook_new(struct webhook **ret_webhook, struct webhook_means *means, const
 
 void webhook_free(struct webhook *webhook)
 {
-    if (!webhook)
+    if (!webhook || --webhook->refs > 0)
         return;
     if (webhook->watch)
         resolver_watch_stop(&webhook->watch);
@@ -153,6 +157,21 @@ void webhook_free(struct webhook *webhook)
     free(webhook->authority);
     free(webhook->target);
     free(webhook);
+}
+
+void webhook_means_init(struct webhook_means *means, struct loop *loop)
+{
+    *means = (struct webhook_means){.loop = loop};
+    list_init(&means->abandoned);
+}
+
+void webhook_means_stop(struct webhook_means *means)
+{
+    while (!list_empty(&means->abandoned)) {
+        struct webhook_call *call = container_of(means->abandoned.next, struct webhook_call, node);
+
+        webhook_cancel(&call);
+    }
 }
 
 void webhook_means_fini(struct webhook_means *means)
@@ -171,6 +190,7 @@ static void call_on_reap(struct loop_task *task)
 
     if (call->has_client)
         http_client_fini(&call->client);
+    webhook_free(call->webhook);
     free(call);
 }
 
@@ -178,8 +198,10 @@ static void call_on_tell(struct loop_task *task)
 {
     struct webhook_call *call = container_of(task, struct webhook_call, tell);
 
+    list_remove(&call->node);
     loop_reap(call->loop, &call->reap);
-    call->done(call->arg, call->succeeded, call->text);
+    if (call->done)
+        call->done(call->arg, call->succeeded, call->text);
 }
 
 static void call_stop(struct webhook_call *call)
@@ -230,7 +252,7 @@ static void call_begin(struct webhook_call *call, const char *body)
     }
     const struct http_client_request request = {
         .address = &webhook->addresses[webhook->next_address++ % webhook->address_count],
-        .tls = webhook->url.tls ? webhook->means->tls : NULL,
+        .tls = webhook->tls ? webhook->means->tls : NULL,
         .server_name = webhook->host,
         .method = "POST",
         .target = webhook->target,
@@ -254,6 +276,8 @@ struct webhook_call *webhook_post(struct webhook *webhook, const char *body, uin
 
     _Static_assert((int)HTTP_CLIENT_WHY_BYTES >= (int)WORDS_ERROR_BYTES, "errors fit");
     call->webhook = webhook;
+    webhook->refs++;
+    list_init(&call->node);
     call->loop = webhook->means->loop;
     call->done = done;
     call->arg = arg;
@@ -274,8 +298,20 @@ void webhook_cancel(struct webhook_call **call)
     if (!c)
         return;
     *call = NULL;
+    list_remove(&c->node);
     loop_task_cancel(&c->tell);
     if (!c->concluded)
         call_stop(c);
     loop_reap(c->loop, &c->reap);
+}
+
+void webhook_abandon(struct webhook_call **call)
+{
+    struct webhook_call *c = *call;
+
+    if (!c)
+        return;
+    *call = NULL;
+    c->done = NULL;
+    list_push_back(&c->webhook->means->abandoned, &c->node);
 }

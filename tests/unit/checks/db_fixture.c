@@ -17,16 +17,21 @@ void db_init(struct db_fixture *f, const struct probe_type *type)
     f->backend = (struct config_backend){.id = "db", .address = f->server.text};
     f->config = (struct config_pool){
         .name = "app", .health = &f->health, .backends = &f->backend, .backend_count = 1};
-    f->pool = (struct probe_pool){.config = &f->config, .loop = &f->loop};
+    f->pool = (struct probe_pool){.loop = &f->loop};
     f->target = (struct probe_target){
-        .pool = &f->pool, .backend = &f->backend, .address = f->server.address};
+        .pool = &f->pool,
+        .config = &f->config,
+        .backend = &f->backend,
+        .memory = &f->memory,
+        .address = f->server.address,
+    };
 }
 
 void db_open(struct db_fixture *f)
 {
     char *why = NULL;
 
-    if (f->type->open(&f->pool, &why) != 0) {
+    if (f->type->open(&f->pool, &f->health, &why) != 0) {
         fprintf(stderr, "%s\n", why);
         abort();
     }
@@ -63,6 +68,8 @@ void db_fini(struct db_fixture *f)
 {
     IN_TURN(&f->loop, probe_cancel(&f->probe));
     fake_backend_stop(&f->server);
+    if (f->memory)
+        f->type->forget(f->memory);
     IN_TURN(&f->loop, f->type->close(&f->pool));
     loop_fini(&f->loop);
 }

@@ -14,6 +14,7 @@ struct db_fixture {
     struct config_backend backend;
     struct probe_pool pool;
     struct probe_target target;
+    void *memory; /* of the endpoint */
     const struct probe_type *type;
     struct fake_backend server; /* the endpoint */
     struct probe *probe;

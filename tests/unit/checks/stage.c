@@ -1,5 +1,5 @@
 /* See stage.h. */
-#include "tests/unit/checks/stage.h"
+#include "tests/unit/checks/stage_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,48 +17,48 @@ static void on_status(void *arg, struct health_pool *pool, struct endpoint *endp
         checks_on_status(s->checks, pool, endpoint, from, to);
 }
 
-static struct config *load(const char *text)
+struct config *stage_load(const char *pool, const char *more, const char *top)
 {
+    char *text = xasprintf("listeners = ( { name = \"edge\"; bind = \"127.0.0.1:0\"; } );\n"
+                           "routes = ( { name = \"all\"; pool = \"api\"; } );\n"
+                           "%s\npools = ( { name = \"api\"; %s }%s%s%s );\n",
+                           top, pool, more ? ", { name = \"other\"; " : "", more ? more : "",
+                           more ? " }" : "");
     struct config *config = NULL;
     struct config_errors errors;
     int code = config_load_text(&config, "test.conf", text, &errors);
 
     cr_assert_eq(code, 0, "%s\n%s", errors.count > 0 ? errors.v[0].message : "", text);
     config_errors_free(&errors);
+    free(text);
     return config;
 }
 
 void stage_init(struct stage *s, const char *pool, const char *top)
 {
-    char *text = xasprintf("listeners = ( { name = \"edge\"; bind = \"127.0.0.1:0\"; } );\n"
-                           "%s\npools = ( { name = \"api\"; %s } );\n",
-                           top, pool);
     const struct health_params params = {.events = EVENTS_KEPT, .on_status = on_status, .arg = s};
+    char *why = NULL;
 
     memset(s, 0, sizeof(*s));
     log_init(getenv("VERBOSE") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, false);
     cr_assert_eq(loop_init(&s->loop), 0);
-    s->config = load(text);
-    free(text);
+    s->config = stage_load(pool, NULL, top);
     s->health = health_new(&params);
-    s->balancer = balancer_pool_new(&s->config->pools[0], &s->config->place);
-    s->pool = health_pool_add(s->health, s->balancer, &s->config->pools[0], s->loop.now_us);
+    cr_assert_eq(checks_new(&s->checks, &s->loop, &why), EG_OK, "%s", why);
 }
 
 void stage_start(struct stage *s)
 {
-    char *why = NULL;
+    char *why = stage_apply(s, config_ref(s->config), true);
 
-    int code = checks_new(&s->checks, &s->loop, s->config, &s->pool, &why);
-    cr_assert_eq(code, 0, "%s", why ? why : "");
+    cr_assert_null(why, "%s", why);
 }
 
 char *stage_refuse(struct stage *s)
 {
-    char *why = NULL;
+    char *why = stage_apply(s, config_ref(s->config), true);
 
-    cr_assert_eq(checks_new(&s->checks, &s->loop, s->config, &s->pool, &why), EG_E_INTERNAL);
-    cr_assert_null(s->checks);
+    cr_assert_not_null(why);
     return why;
 }
 
@@ -68,7 +68,11 @@ void stage_fini(struct stage *s)
     s->checks = NULL;
     run_turns(&s->loop, 3);
     health_free(s->health);
-    balancer_pool_free(s->balancer);
+    for (unsigned i = 0; i < STAGE_POOLS; i++) {
+        if (s->pools[i].name)
+            balancer_pool_free(s->pools[i].balancer);
+        free((char *)s->pools[i].name);
+    }
     config_unref(&s->config);
     loop_fini(&s->loop);
 }
@@ -81,6 +85,18 @@ void stage_keep(struct stage *s)
 struct endpoint *stage_endpoint(struct stage *s, unsigned index)
 {
     return balancer_pool_endpoint(s->balancer, index);
+}
+
+struct endpoint *stage_endpoint_named(struct stage *s, const char *id)
+{
+    return balancer_pool_find(s->balancer, id);
+}
+
+struct checks_endpoint *stage_checked(struct stage *s, unsigned index)
+{
+    struct checks_pool *pool = s->checks->pools[0];
+
+    return index < pool->slots ? pool->endpoints[index] : NULL;
 }
 
 enum endpoint_status stage_status(struct stage *s, unsigned index)

@@ -63,7 +63,7 @@ Test(probe_exec, an_end_in_the_middle_of_a_check_leaves_nothing)
 {
     start("command = \"sleep 1000\";");
     stage_start(&s);
-    RUN_UNTIL(&s.loop, s.checks->pools[0].endpoints[0].phase == SCHEDULE_ASKING);
+    RUN_UNTIL(&s.loop, stage_checked(&s, 0)->phase == SCHEDULE_ASKING);
     run_turns(&s.loop, 5);
     stage_fini(&s);
 }

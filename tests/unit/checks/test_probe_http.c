@@ -178,7 +178,7 @@ Test(probe_http, what_is_slow_is_degraded)
 {
     start("degraded_latency = \"1ms\";", NULL);
     RUN_UNTIL(&s.loop, backend.count > 0 && backend.connections[0]->received > 0);
-    uint64_t asked_us = s.checks->pools[0].endpoints[0].began_us;
+    uint64_t asked_us = stage_checked(&s, 0)->began_us;
     RUN_UNTIL(&s.loop, clock_monotonic_us() > asked_us + 3000);
     fake_send(backend.connections[0], OK_ANSWER);
     STAGE_UNTIL(&s, stage_status(&s, 0) != ENDPOINT_UNKNOWN);

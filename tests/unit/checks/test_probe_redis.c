@@ -313,7 +313,7 @@ Test(probe_redis, a_sentinel_that_is_no_address_is_refused)
 
     start(CONFIG_ROLE_PRIMARY);
     f.health.sentinels = (const char **)texts;
-    cr_assert_eq(probe_redis.open(&f.pool, &why), EG_E_INTERNAL);
+    cr_assert_eq(probe_redis.open(&f.pool, &f.health, &why), EG_E_INTERNAL);
     cr_expect_str_eq(why, "sentinel \"10.0.0.1:99999\" is no address; write HOST:PORT");
     free(why);
     db_fini(&f);

@@ -60,7 +60,7 @@ Test(probe_tcp, what_cannot_be_asked_is_no_failure)
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
     none = (struct rlimit){.rlim_cur = 3, .rlim_max = usual.rlim_max};
     cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    struct checks_endpoint *e = &s.checks->pools[0].endpoints[0];
+    struct checks_endpoint *e = stage_checked(&s, 0);
     STAGE_UNTIL(&s, e->began_us != 0);
     uint64_t first_us = e->began_us;
     STAGE_UNTIL(&s, e->began_us != first_us);

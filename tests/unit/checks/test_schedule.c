@@ -62,14 +62,14 @@ static void start(const char *health, unsigned endpoints, const char *top)
     char *pool = xasprintf("health = { type = \"tcp\"; %s }; backends = ( %s );", health, backends);
     stage_init(&s, pool, top);
     stage_start(&s);
-    s.checks->pools[0].type = &played;
+    s.checks->pools[0]->method->type = &played;
     free(pool);
     free(backends);
 }
 
 static struct checks_endpoint *endpoint(unsigned index)
 {
-    return &s.checks->pools[0].endpoints[index];
+    return stage_checked(&s, index);
 }
 
 /* ---- tests ---- */
@@ -100,7 +100,7 @@ Test(schedule, jitter_goes_to_both_sides_and_keeps_the_mean)
     start("interval = \"100s\"; jitter = \"10%\";", COUNT,
           "supervision = { checks_per_second = 100000; };");
     for (unsigned i = 0; i < COUNT; i++)
-        IN_TURN(&s.loop, checks_now(s.checks, 0, i));
+        IN_TURN(&s.loop, checks_now(s.checks, s.pool, stage_endpoint(&s, i)));
     STAGE_UNTIL(&s, starts >= COUNT);
     run_turns(&s.loop, 5);
     for (unsigned i = 0; i < COUNT; i++) {
@@ -193,10 +193,10 @@ Test(schedule, asking_now_begins_a_check_of_its_own)
 {
     answer_at_once = false;
     start("interval = \"1h\"; timeout = \"1h\";", 1, "");
-    checks_now(s.checks, 0, 0);
+    checks_now(s.checks, s.pool, stage_endpoint(&s, 0));
     STAGE_UNTIL(&s, starts == 1);
-    checks_now(s.checks, 0, 0); /* while one runs */
-    checks_now(s.checks, 0, 0);
+    checks_now(s.checks, s.pool, stage_endpoint(&s, 0)); /* while one runs */
+    checks_now(s.checks, s.pool, stage_endpoint(&s, 0));
     run_turns(&s.loop, 5);
     cr_expect_eq(starts, 1);
     IN_TURN(&s.loop, probe_pass(last));
@@ -268,18 +268,18 @@ Test(schedule, a_name_is_asked_while_it_has_addresses_each_in_turn)
                "backends = ( { id = \"a\"; address = \"name.test:1\"; } );",
                "");
     stage_start(&s);
-    s.checks->pools[0].type = &played;
+    s.checks->pools[0]->method->type = &played;
     cr_expect_eq(endpoint(0)->phase, SCHEDULE_IDLE);
-    checks_now(s.checks, 0, 0);
+    checks_now(s.checks, s.pool, stage_endpoint(&s, 0));
     cr_expect_eq(endpoint(0)->phase, SCHEDULE_IDLE);
 
-    checks_set_addresses(s.checks, 0, 0, addresses, 2);
+    checks_set_addresses(s.checks, s.pool, stage_endpoint(&s, 0), addresses, 2);
     STAGE_UNTIL(&s, starts == 1);
     struct address first = last_address;
     STAGE_UNTIL(&s, starts == 2);
     cr_expect_not(address_equal(&first, &last_address));
 
-    checks_set_addresses(s.checks, 0, 0, NULL, 0);
+    checks_set_addresses(s.checks, s.pool, stage_endpoint(&s, 0), NULL, 0);
     cr_expect_eq(endpoint(0)->phase, SCHEDULE_IDLE);
     stage_fini(&s);
 }
