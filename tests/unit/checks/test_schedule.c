@@ -1,53 +1,26 @@
-/* When whom is asked. The probes here are played: a type of the test's own that answers at once or
- * when it is told to. */
+/* When whom is asked. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "tests/unit/checks/stage.h"
+#include "tests/unit/checks/played.h"
 
 enum { MANY = 5000 };
 
 static struct stage s;
 
-/* ---- played probes ---- */
-
-static bool answer_at_once, healthy;
-static unsigned starts, stops, running, most_running;
 static unsigned place_of_last_endpoint; /* which start was that of the one with the highest index */
-static struct probe *last;              /* while it runs */
-static struct address last_address;
 static uint64_t begun_us[4 * MANY];
 
-static void played_start(struct probe *probe)
+static void note_start(struct probe *probe)
 {
-    if (starts < sizeof(begun_us) / sizeof(begun_us[0]))
-        begun_us[starts] = s.loop.now_us;
-    starts++;
-    if (probe->target.backend == &s.config->pools[0].backends[s.config->pools[0].backend_count - 1])
-        place_of_last_endpoint = starts;
-    last = probe;
-    last_address = probe->target.address;
-    if (++running > most_running)
-        most_running = running;
-    if (answer_at_once && healthy)
-        probe_pass(probe);
-    else if (answer_at_once)
-        probe_fail(probe, "played");
-}
+    const struct config_pool *pool = &s.config->pools[0];
 
-static void played_stop(struct probe *probe)
-{
-    stops++;
-    running--;
+    if (played.starts <= sizeof(begun_us) / sizeof(begun_us[0]))
+        begun_us[played.starts - 1] = s.loop.now_us;
+    if (probe->target.backend == &pool->backends[pool->backend_count - 1])
+        place_of_last_endpoint = played.starts;
 }
-
-static const struct probe_type played = {
-    .name = "played",
-    .size_bytes = sizeof(struct probe),
-    .start = played_start,
-    .stop = played_stop,
-};
 
 static void start(const char *health, unsigned endpoints, const char *top)
 {
@@ -62,7 +35,8 @@ static void start(const char *health, unsigned endpoints, const char *top)
     char *pool = xasprintf("health = { type = \"tcp\"; %s }; backends = ( %s );", health, backends);
     stage_init(&s, pool, top);
     stage_start(&s);
-    s.checks->pools[0]->method->type = &played;
+    played_take_over(&s, 0);
+    played.on_start = note_start;
     free(pool);
     free(backends);
 }
@@ -96,12 +70,12 @@ Test(schedule, jitter_goes_to_both_sides_and_keeps_the_mean)
     enum { COUNT = 2000 };
     uint64_t sum = 0, least = UINT64_MAX, most = 0;
 
-    answer_at_once = healthy = true;
+    played.answers_at_once = played.healthy = true;
     start("interval = \"100s\"; jitter = \"10%\";", COUNT,
           "supervision = { checks_per_second = 100000; };");
     for (unsigned i = 0; i < COUNT; i++)
         IN_TURN(&s.loop, checks_now(s.checks, s.pool, stage_endpoint(&s, i)));
-    STAGE_UNTIL(&s, starts >= COUNT);
+    STAGE_UNTIL(&s, played.starts >= COUNT);
     run_turns(&s.loop, 5);
     for (unsigned i = 0; i < COUNT; i++) {
         uint64_t after = endpoint(i)->due_us - endpoint(i)->began_us;
@@ -122,12 +96,12 @@ Test(schedule, five_thousand_endpoints_are_asked_at_the_pace_that_is_set)
 {
     enum { PACE = 5000 };
 
-    answer_at_once = healthy = true;
+    played.answers_at_once = played.healthy = true;
     start("interval = \"1h\";", MANY, "supervision = { checks_per_second = 5000; };");
-    STAGE_UNTIL(&s, starts >= MANY);
-    cr_expect_eq(starts, MANY);
+    STAGE_UNTIL(&s, played.starts >= MANY);
+    cr_expect_eq(played.starts, MANY);
     /* In no second more than the pace, but for the 5 ms that may be made up for. */
-    for (unsigned i = PACE / 10; i < starts; i++) {
+    for (unsigned i = PACE / 10; i < played.starts; i++) {
         uint64_t span_us = begun_us[i] - begun_us[i - PACE / 10];
         cr_assert_geq(span_us + PACER_BURST_US + 1000, 100000, "%u: %zu", i, (size_t)span_us);
     }
@@ -137,7 +111,7 @@ Test(schedule, five_thousand_endpoints_are_asked_at_the_pace_that_is_set)
 
 Test(schedule, checks_that_the_pace_delays_are_counted)
 {
-    answer_at_once = healthy = true;
+    played.answers_at_once = played.healthy = true;
     start("interval = \"10ms\";", 100, "supervision = { checks_per_second = 100; };");
     STAGE_UNTIL(&s, checks_stats(s.checks).late > 0);
     cr_expect_gt(checks_stats(s.checks).passed, 0);
@@ -161,7 +135,7 @@ Test(schedule, many_that_fail_do_not_keep_one_that_is_well_waiting)
 {
     enum { COUNT = 300, WELL = COUNT - 1 };
 
-    answer_at_once = true;
+    played.answers_at_once = true;
     start("interval = \"2h\"; fast_interval = \"1h\"; timeout = \"1s\"; fall = 1;", COUNT,
           "supervision = { checks_per_second = 1000; };");
     loop_timer_cancel(&endpoint(WELL)->due); /* not by itself meanwhile */
@@ -170,62 +144,63 @@ Test(schedule, many_that_fail_do_not_keep_one_that_is_well_waiting)
         give_verdict(i, CHECK_FAIL);
         come_due(i);
     }
-    unsigned before = starts;
+    unsigned before = played.starts;
     cr_assert_lt(before, WELL); /* the pace holds some of them */
     come_due(WELL);
     STAGE_UNTIL(&s, endpoint(WELL)->began_us != 0);
     cr_expect_leq(place_of_last_endpoint - before, 2);
-    STAGE_UNTIL(&s, starts == COUNT);
+    STAGE_UNTIL(&s, played.starts == COUNT);
     stage_fini(&s);
 }
 
 Test(schedule, an_endpoint_is_asked_once_at_a_time)
 {
     start("interval = \"10ms\"; fast_interval = \"10ms\"; timeout = \"10ms\";", 1, "");
-    answer_at_once = false;
-    STAGE_UNTIL(&s, starts >= 20);
-    cr_expect_eq(most_running, 1);
+    played.answers_at_once = false;
+    STAGE_UNTIL(&s, played.starts >= 20);
+    cr_expect_eq(played.most_running, 1);
     stage_fini(&s);
-    cr_expect_eq(starts, stops);
+    cr_expect_eq(played.starts, played.stops);
 }
 
 Test(schedule, asking_now_begins_a_check_of_its_own)
 {
-    answer_at_once = false;
+    played.answers_at_once = false;
     start("interval = \"1h\"; timeout = \"1h\";", 1, "");
     checks_now(s.checks, s.pool, stage_endpoint(&s, 0));
-    STAGE_UNTIL(&s, starts == 1);
+    STAGE_UNTIL(&s, played.starts == 1);
     checks_now(s.checks, s.pool, stage_endpoint(&s, 0)); /* while one runs */
     checks_now(s.checks, s.pool, stage_endpoint(&s, 0));
     run_turns(&s.loop, 5);
-    cr_expect_eq(starts, 1);
-    IN_TURN(&s.loop, probe_pass(last));
-    STAGE_UNTIL(&s, starts == 2);
-    IN_TURN(&s.loop, probe_pass(last));
+    cr_expect_eq(played.starts, 1);
+    IN_TURN(&s.loop, probe_pass(played.last));
+    STAGE_UNTIL(&s, played.starts == 2);
+    IN_TURN(&s.loop, probe_pass(played.last));
     run_turns(&s.loop, 5);
-    cr_expect_eq(starts, 2);
+    cr_expect_eq(played.starts, 2);
     stage_fini(&s);
 }
 
 Test(schedule, only_the_first_verdict_counts)
 {
-    answer_at_once = false;
+    played.answers_at_once = false;
     start("interval = \"1h\"; timeout = \"1h\";", 1, "");
-    STAGE_UNTIL(&s, starts == 1);
-    IN_TURN(&s.loop, (probe_pass(last), probe_fail(last, "later")));
+    STAGE_UNTIL(&s, played.starts == 1);
+    struct probe *probe = played.last;
+    IN_TURN(&s.loop, (probe_pass(probe), probe_fail(probe, "later")));
     STAGE_UNTIL(&s, stage_status(&s, 0) == ENDPOINT_HEALTHY);
-    cr_expect_eq(stops, 1);
+    cr_expect_eq(played.stops, 1);
     cr_expect_eq(checks_stats(s.checks).failed, 0);
     stage_fini(&s);
 }
 
 Test(schedule, what_this_process_could_not_ask_is_no_failure)
 {
-    answer_at_once = false;
+    played.answers_at_once = false;
     start("interval = \"10ms\"; timeout = \"10ms\";", 1, "");
-    STAGE_UNTIL(&s, starts == 1);
-    IN_TURN(&s.loop, probe_skip(last, "no descriptors"));
-    STAGE_UNTIL(&s, starts == 2);
+    STAGE_UNTIL(&s, played.starts == 1);
+    IN_TURN(&s.loop, probe_skip(played.last, "no descriptors"));
+    STAGE_UNTIL(&s, played.starts == 2);
     cr_expect_eq(stage_status(&s, 0), ENDPOINT_UNKNOWN);
     cr_expect_eq(checks_stats(s.checks).failed, 0);
     stage_fini(&s);
@@ -233,12 +208,12 @@ Test(schedule, what_this_process_could_not_ask_is_no_failure)
 
 Test(schedule, what_fails_is_asked_more_often)
 {
-    answer_at_once = true;
-    healthy = false;
+    played.answers_at_once = true;
+    played.healthy = false;
     start("interval = \"1h\"; fast_interval = \"10ms\"; timeout = \"10ms\";", 1, "");
     STAGE_UNTIL(&s, stage_status(&s, 0) == ENDPOINT_UNHEALTHY);
-    STAGE_UNTIL(&s, starts >= 5);
-    healthy = true;
+    STAGE_UNTIL(&s, played.starts >= 5);
+    played.healthy = true;
     STAGE_UNTIL(&s, stage_status(&s, 0) == ENDPOINT_HEALTHY);
     cr_expect_gt(endpoint(0)->due_us, s.loop.now_us + 1000000000);
     stage_fini(&s);
@@ -246,10 +221,10 @@ Test(schedule, what_fails_is_asked_more_often)
 
 Test(schedule, a_drained_endpoint_is_asked_too)
 {
-    answer_at_once = healthy = true;
+    played.answers_at_once = played.healthy = true;
     start("interval = \"10ms\"; timeout = \"10ms\";", 1, "");
     health_set_draining(s.pool, stage_endpoint(&s, 0), true, "test", s.loop.now_us);
-    STAGE_UNTIL(&s, starts >= 3);
+    STAGE_UNTIL(&s, played.starts >= 3);
     cr_expect_eq(stage_status(&s, 0), ENDPOINT_DRAINING);
     health_set_draining(s.pool, stage_endpoint(&s, 0), false, "test", s.loop.now_us);
     STAGE_UNTIL(&s, stage_status(&s, 0) == ENDPOINT_HEALTHY);
@@ -262,22 +237,23 @@ Test(schedule, a_name_is_asked_while_it_has_addresses_each_in_turn)
 
     cr_assert_eq(address_parse(&addresses[0], SLICE_LIT("127.0.0.1:1")), 0);
     cr_assert_eq(address_parse(&addresses[1], SLICE_LIT("127.0.0.2:1")), 0);
-    answer_at_once = healthy = true;
+    played.answers_at_once = played.healthy = true;
     stage_init(&s,
                "health = { type = \"tcp\"; interval = \"10ms\"; timeout = \"10ms\"; };"
                "backends = ( { id = \"a\"; address = \"name.test:1\"; } );",
                "");
     stage_start(&s);
-    s.checks->pools[0]->method->type = &played;
+    played_take_over(&s, 0);
+    played.on_start = note_start;
     cr_expect_eq(endpoint(0)->phase, SCHEDULE_IDLE);
     checks_now(s.checks, s.pool, stage_endpoint(&s, 0));
     cr_expect_eq(endpoint(0)->phase, SCHEDULE_IDLE);
 
     checks_set_addresses(s.checks, s.pool, stage_endpoint(&s, 0), addresses, 2);
-    STAGE_UNTIL(&s, starts == 1);
-    struct address first = last_address;
-    STAGE_UNTIL(&s, starts == 2);
-    cr_expect_not(address_equal(&first, &last_address));
+    STAGE_UNTIL(&s, played.starts == 1);
+    struct address first = played.last_address;
+    STAGE_UNTIL(&s, played.starts == 2);
+    cr_expect_not(address_equal(&first, &played.last_address));
 
     checks_set_addresses(s.checks, s.pool, stage_endpoint(&s, 0), NULL, 0);
     cr_expect_eq(endpoint(0)->phase, SCHEDULE_IDLE);
@@ -286,12 +262,12 @@ Test(schedule, a_name_is_asked_while_it_has_addresses_each_in_turn)
 
 Test(schedule, an_end_while_all_are_being_asked_stops_all)
 {
-    answer_at_once = false;
+    played.answers_at_once = false;
     start("interval = \"1h\"; timeout = \"1h\";", 50, "");
-    STAGE_UNTIL(&s, starts == 50);
+    STAGE_UNTIL(&s, played.starts == 50);
     stage_fini(&s);
-    cr_expect_eq(running, 0);
-    cr_expect_eq(stops, 50);
+    cr_expect_eq(played.running, 0);
+    cr_expect_eq(played.stops, 50);
 }
 
 /* The pace allows one at a time: each look at the queues that may begin nothing changes nothing. */
@@ -299,7 +275,7 @@ Test(schedule, a_look_that_may_begin_nothing_takes_nobodys_turn)
 {
     enum { COUNT = 60, WELL = COUNT - 1 };
 
-    answer_at_once = true;
+    played.answers_at_once = true;
     start("interval = \"2h\"; fast_interval = \"1h\"; timeout = \"1s\"; fall = 1;", COUNT,
           "supervision = { checks_per_second = 20; };");
     loop_timer_cancel(&endpoint(WELL)->due);
@@ -308,7 +284,7 @@ Test(schedule, a_look_that_may_begin_nothing_takes_nobodys_turn)
         give_verdict(i, CHECK_FAIL);
         come_due(i);
     }
-    unsigned before = starts;
+    unsigned before = played.starts;
     come_due(WELL);
     STAGE_UNTIL(&s, endpoint(WELL)->began_us != 0);
     cr_expect_leq(place_of_last_endpoint - before, 2);
