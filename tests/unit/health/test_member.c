@@ -317,30 +317,68 @@ Test(member, the_last_usable_one_is_not_ejected_for_the_sake_of_one_that_leaves)
     fixture_fini(&f);
 }
 
+static void by_rate(struct fixture *f)
+{
+    only_outlier(f, 3);
+    f->config.outlier.consecutive_5xx = 0;
+    f->config.outlier.error_percent = 20;
+    fixture_start(f);
+}
+
+static void succeed_times(struct fixture *f, unsigned index, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        fixture_success(f, index);
+}
+
 Test(member, what_a_leaving_one_had_is_no_measure_for_the_others)
 {
     struct fixture f;
-    struct endpoint *e;
 
-    only_outlier(&f, 3);
-    f.config.outlier.consecutive_5xx = 0;
-    f.config.outlier.error_percent = 20;
-    fixture_start(&f);
+    by_rate(&f);
     for (unsigned i = 0; i < 19; i++)
         fixture_status(&f, 1, 500);
-    for (unsigned i = 0; i < 20; i++)
-        fixture_success(&f, 2);
-    for (unsigned i = 0; i < 10; i++)
-        fixture_success(&f, 0);
+    succeed_times(&f, 2, 20);
+    succeed_times(&f, 0, 10);
     fixture_pass(&f, 2 * S);
     for (unsigned i = 0; i < 10; i++)
         fixture_status(&f, 0, 500);
     cr_assert(usable(&f, 0), "the rest is as bad");
-    e = fixture_leave(&f, 1);
-    for (unsigned i = 0; i < 30; i++)
-        report(&f, e, HEALTH_FAILURE);
+    fixture_leave(&f, 1);
     fixture_status(&f, 0, 500);
     cr_assert_not(usable(&f, 0), "who is left is well");
+    fixture_fini(&f);
+}
+
+Test(member, nor_is_what_comes_of_it_late)
+{
+    struct fixture f;
+    struct endpoint *e;
+
+    by_rate(&f);
+    e = fixture_leave(&f, 1);
+    for (unsigned i = 0; i < 15; i++)
+        report(&f, e, HEALTH_FAILURE);
+    succeed_times(&f, 2, 20);
+    succeed_times(&f, 0, 10);
+    fixture_pass(&f, 2 * S);
+    for (unsigned i = 0; i < 10; i++)
+        fixture_status(&f, 0, 500);
+    cr_assert_not(usable(&f, 0), "its late failures excuse nobody");
+    fixture_fini(&f);
+
+    by_rate(&f);
+    e = fixture_leave(&f, 1);
+    for (unsigned i = 0; i < 200; i++)
+        report(&f, e, HEALTH_SUCCESS);
+    succeed_times(&f, 2, 10);
+    succeed_times(&f, 0, 10);
+    fixture_pass(&f, 2 * S);
+    for (unsigned i = 0; i < 10; i++) {
+        fixture_status(&f, 2, 500);
+        fixture_status(&f, 0, 500);
+    }
+    cr_assert(usable(&f, 0) && usable(&f, 2), "its late successes accuse nobody");
     fixture_fini(&f);
 }
 
