@@ -97,7 +97,8 @@ static bool refresh_panic(struct balancer_pool *pool, const struct balancer_memb
     for (unsigned i = 0; i < members->size; i++) {
         const struct endpoint *e = members->endpoints[i];
 
-        meant += e != NULL && endpoint_meant_to_serve(e);
+        /* One that cannot be reached yet has not failed: it may just have joined. */
+        meant += e != NULL && endpoint_meant_to_serve(e) && atomic_load(&e->resolved);
         usable += e != NULL && endpoint_condition(e) != PREFER_NEVER;
     }
     panic = (uint64_t)usable * 100 < (uint64_t)meant * pool->config->failover.panic_percent;
