@@ -152,7 +152,7 @@ static bool pool_is_usable(const struct pool_runtime *pool)
     return false;
 }
 
-bool server_ready(struct server *server)
+bool server_ready(const struct server *server)
 {
     bool ready = false;
 

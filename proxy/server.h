@@ -101,8 +101,8 @@ static inline enum server_phase server_phase(const struct server *server)
 }
 
 /* Can it serve: not draining, and at least one pool has a usable endpoint (or there is no pool)?
- * Any thread without the read lock. */
-bool server_ready(struct server *server);
+ * Any thread. */
+bool server_ready(const struct server *server);
 
 /* The sum of all workers' counters at about this moment; any thread, no lock. */
 struct server_totals {

@@ -122,14 +122,15 @@ void server_outcome_free(struct server_outcome *outcome)
     *outcome = (struct server_outcome){.verdict = outcome->verdict};
 }
 
-void server_read_lock(struct server *server)
+/* Of a server that is only looked at, only the lock is changed. */
+void server_read_lock(const struct server *server)
 {
-    pthread_rwlock_rdlock(&server->structure);
+    pthread_rwlock_rdlock((pthread_rwlock_t *)&server->structure);
 }
 
-void server_read_unlock(struct server *server)
+void server_read_unlock(const struct server *server)
 {
-    pthread_rwlock_unlock(&server->structure);
+    pthread_rwlock_unlock((pthread_rwlock_t *)&server->structure);
 }
 
 /* ---- The end of one ---- */

@@ -65,7 +65,7 @@ void server_edit(struct server *server, server_edit_cb edit, void *arg,
  * threads that look at all of it, such as management; held for the making of one answer, never
  * across a call of the functions above. Workers and the health thread need it not.
  */
-void server_read_lock(struct server *server);
-void server_read_unlock(struct server *server);
+void server_read_lock(const struct server *server);
+void server_read_unlock(const struct server *server);
 
 #endif
