@@ -1,4 +1,5 @@
-/* The command line's entry: finds the command, parses its options, runs it. See cli.h. */
+/* The command line's entry: finds the command and its verb, parses the options, runs it. See cli.h.
+ */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -8,30 +9,9 @@
 #include "admin/admin_json.h"
 #include "cli/cli_internal.h"
 
-void cli_print_help(void)
-{
-    printf("evergate %s: HTTP reverse proxy and load balancer\n"
-           "\n"
-           "usage: evergate COMMAND [OPTIONS]\n"
-           "\n",
-           EVERGATE_VERSION);
-    for (const struct cli_command *c = cli_commands; c->name; c++)
-        printf("  %-10s %s%s\n", c->name, c->summary, c->run ? "" : " (not built yet)");
-    printf("\n\"evergate COMMAND --help\" tells a command's options.\n"
-           "Exit codes: 0 good, 1 the thing asked about is not good, 2 wrong usage, 3 cannot reach "
-           "the instance.\n");
-}
-
 static bool is_help(const char *argument)
 {
     return strcmp(argument, "--help") == 0 || strcmp(argument, "-h") == 0;
-}
-
-/* Every subcommand has --help: of one that is not built yet it says just that. */
-static int not_built_help(const struct cli_command *command)
-{
-    printf("evergate %s: %s.\n\nNot built yet in this version.\n", command->name, command->summary);
-    return CLI_GOOD;
 }
 
 static int not_built(const struct cli_command *command)
@@ -41,21 +21,9 @@ static int not_built(const struct cli_command *command)
     return CLI_USAGE;
 }
 
-void cli_print_command_help(const struct cli_command *command)
-{
-    printf("usage: evergate %s %s\n\n%s.\n\n%s", command->name, command->arguments,
-           command->summary, command->help);
-}
-
 int cli_version(const struct cli_options *options)
 {
     printf("evergate %s\n", EVERGATE_VERSION);
-    return CLI_GOOD;
-}
-
-int cli_help(const struct cli_options *options)
-{
-    cli_print_help();
     return CLI_GOOD;
 }
 
@@ -73,23 +41,21 @@ static int unknown_command(const char *name)
     return CLI_USAGE;
 }
 
-/* `evergate help COMMAND`; true when that is what was asked, with the exit code. */
-static bool help_for(int argc, char **argv, int *ret_code)
+int cli_help(const struct cli_options *options)
 {
-    const struct cli_command *command;
+    const struct cli_command *command, *verb = NULL;
 
-    if (argc != 3 || strcmp(argv[1], "help") != 0 || argv[2][0] == '-')
-        return false;
-    command = cli_command_find(argv[2]);
-    if (!command) {
-        *ret_code = unknown_command(argv[2]);
-    } else if (!command->run) {
-        *ret_code = not_built_help(command);
-    } else {
-        cli_print_command_help(command);
-        *ret_code = CLI_GOOD;
+    if (options->operand_count == 0) {
+        cli_print_help();
+        return CLI_GOOD;
     }
-    return true;
+    command = cli_command_find(options->operands[0]);
+    if (!command)
+        return unknown_command(options->operands[0]);
+    if (options->operand_count == 2)
+        verb = cli_verb_find(command, options->operands[1]);
+    cli_print_command_help(verb ? verb : command);
+    return CLI_GOOD;
 }
 
 static int run_command(const struct cli_command *command, int argc, char **argv)
@@ -97,10 +63,9 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
     struct cli_options options;
     char *why = NULL;
 
-    if (!command->run)
-        return argc > 1 && is_help(argv[1]) ? not_built_help(command) : not_built(command);
     if (cli_options_parse(&options, command, argc, argv, &why) != EG_OK) {
-        fprintf(stderr, "evergate %s\nTry \"evergate %s --help\".\n", why, command->name);
+        fprintf(stderr, "evergate %s\nTry \"evergate %s%s%s --help\".\n", why,
+                command->of ? command->of : "", command->of ? " " : "", command->name);
         free(why);
         return CLI_USAGE;
     }
@@ -111,24 +76,45 @@ static int run_command(const struct cli_command *command, int argc, char **argv)
     return command->run(&options);
 }
 
+/* Every subcommand has --help: of one that is not built yet it says just that. */
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    struct cli_scan scan;
+
+    if (!command->run && argc > 1 && is_help(argv[1])) {
+        cli_print_command_help(command);
+        return CLI_GOOD;
+    }
+    if (!command->run)
+        return not_built(command);
+    scan = cli_scan(command, argc, argv);
+    if (scan.verb > 0) {
+        memmove(&argv[scan.verb], &argv[scan.verb + 1],
+                (size_t)(argc - scan.verb) * sizeof(*argv)); /* the NULL behind them too */
+        argc--;
+    }
+    return run_command(scan.command, argc, argv);
+}
+
 int cli_main(int argc, char **argv)
 {
     const struct cli_command *command;
-    int code;
 
     admin_json_init();
     if (argc < 2) {
         fprintf(stderr, "evergate: which command? Try \"evergate --help\".\n");
         return CLI_USAGE;
     }
-    if (is_help(argv[1]))
-        return cli_help(NULL);
+    if (is_help(argv[1])) {
+        cli_print_help();
+        return CLI_GOOD;
+    }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
         return cli_version(NULL);
-    if (help_for(argc, argv, &code))
-        return code;
+    if (strcmp(argv[1], CLI_COMPLETE) == 0)
+        return cli_complete(argc - 2, argv + 2);
     command = cli_command_find(argv[1]);
     if (!command)
         return unknown_command(argv[1]);
-    return run_command(command, argc - 1, argv + 1);
+    return run(command, argc - 1, argv + 1);
 }

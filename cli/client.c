@@ -41,9 +41,9 @@ char *client_escape(const char *text)
 }
 
 /* A connected socket, or -1 and errno. SO_SNDTIMEO bounds connect(2) too. */
-static int connect_to(const struct sockaddr *address, socklen_t length)
+static int connect_to(const struct sockaddr *address, socklen_t length, unsigned timeout_ms)
 {
-    const struct timeval limit = {.tv_sec = CLIENT_TIMEOUT_S};
+    const struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int code;
 
@@ -60,7 +60,7 @@ static int connect_to(const struct sockaddr *address, socklen_t length)
 }
 
 /* "name:port": each address of the name in turn. */
-static int connect_by_name(const char *text, char **ret_why)
+static int connect_by_name(const char *text, unsigned timeout_ms, char **ret_why)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     const char *colon = strrchr(text, ':');
@@ -71,7 +71,7 @@ static int connect_by_name(const char *text, char **ret_why)
     if (rc != 0)
         *ret_why = xasprintf("%s: %s", text, gai_strerror(rc));
     for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
-        fd = connect_to(a->ai_addr, a->ai_addrlen);
+        fd = connect_to(a->ai_addr, a->ai_addrlen, timeout_ms);
     if (rc == 0 && fd < 0)
         *ret_why = xasprintf("%s: %s", text, strerror(errno));
     if (found)
@@ -80,18 +80,18 @@ static int connect_by_name(const char *text, char **ret_why)
     return fd;
 }
 
-static int open_connection(const char *text, char **ret_why)
+static int open_connection(const char *text, unsigned timeout_ms, char **ret_why)
 {
     struct address address;
     int rc = address_parse(&address, slice_str(text)), fd;
 
     if (rc == EG_E_RESOLVE)
-        return connect_by_name(text, ret_why);
+        return connect_by_name(text, timeout_ms, ret_why);
     if (rc != EG_OK) {
         *ret_why = xasprintf("\"%s\" is no address; write \"host:port\" or \"unix:/path\"", text);
         return -1;
     }
-    fd = connect_to(&address.sa, address.length);
+    fd = connect_to(&address.sa, address.length, timeout_ms);
     if (fd < 0)
         *ret_why = xasprintf("%s: %s", text, strerror(errno));
     return fd;
@@ -112,15 +112,27 @@ static bool send_all(int fd, const char *bytes, size_t n)
     return true;
 }
 
-static bool send_request(int fd, const char *address, const char *path, const char *token)
+static char *body_headers(const char *body)
 {
-    bool local = strncmp(address, "unix:", 5) == 0;
-    char *text = xasprintf("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s\r\n", path,
-                           local ? "localhost" : address, token ? "Authorization: Bearer " : "",
-                           token ? token : "", token ? "\r\n" : "");
+    if (!body)
+        return xstrdup("");
+    return xasprintf("Content-Type: application/json\r\nContent-Length: %zu\r\n", strlen(body));
+}
+
+/* Where the socket is local there is no name to give, but management wants a Host it knows. */
+static bool send_request(int fd, const struct client_request *request)
+{
+    bool local = strncmp(request->address, "unix:", 5) == 0;
+    char *more = body_headers(request->body);
+    char *text = xasprintf("%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s%s%s%s\r\n%s",
+                           request->method, request->path, local ? "localhost" : request->address,
+                           request->token ? "Authorization: Bearer " : "",
+                           request->token ? request->token : "", request->token ? "\r\n" : "", more,
+                           request->body ? request->body : "");
     bool sent = send_all(fd, text, strlen(text));
 
     free(text);
+    free(more);
     return sent;
 }
 
@@ -172,34 +184,34 @@ static bool parse_answer(struct client_answer *ret, const char *bytes, size_t si
     return true;
 }
 
-static int exchange(struct client_answer *ret, int fd, const char *address, const char *path,
-                    const char *token, char **ret_why)
+static int exchange(struct client_answer *ret, int fd, const struct client_request *request,
+                    char **ret_why)
 {
     char *bytes;
     size_t size;
     bool good;
 
-    if (!send_request(fd, address, path, token) || !read_all(fd, &bytes, &size)) {
-        *ret_why =
-            xasprintf("%s: %s", address, errno == EAGAIN ? "no answer in time" : strerror(errno));
+    if (!send_request(fd, request) || !read_all(fd, &bytes, &size)) {
+        *ret_why = xasprintf("%s: %s", request->address,
+                             errno == EAGAIN ? "no answer in time" : strerror(errno));
         return EG_E_UPSTREAM_PROTOCOL;
     }
     good = parse_answer(ret, bytes, size);
     free(bytes);
     if (good)
         return EG_OK;
-    *ret_why = xasprintf("%s: what answers there is not evergate's management", address);
+    *ret_why = xasprintf("%s: what answers there is not evergate's management", request->address);
     return EG_E_UPSTREAM_PROTOCOL;
 }
 
-int client_get(struct client_answer *ret_answer, const char *address, const char *path,
-               const char *token, char **ret_why)
+int client_ask(struct client_answer *ret_answer, const struct client_request *request,
+               char **ret_why)
 {
-    int fd = open_connection(address, ret_why), rc;
+    int fd = open_connection(request->address, request->timeout_ms, ret_why), rc;
 
     if (fd < 0)
         return EG_E_CONNECT;
-    rc = exchange(ret_answer, fd, address, path, token, ret_why);
+    rc = exchange(ret_answer, fd, request, ret_why);
     close(fd);
     return rc;
 }

@@ -10,7 +10,6 @@
 #include "base/error.h"
 
 enum {
-    CLIENT_TIMEOUT_S = 10,                   /* without a byte */
     CLIENT_ANSWER_BYTES = 256 * 1024 * 1024, /* a pool of 5000 endpoints is 8 MB of JSON */
 };
 
@@ -21,13 +20,21 @@ struct client_answer {
 };
 void client_answer_free(struct client_answer *answer);
 
+struct client_request {
+    const char *address; /* "host:port", "[v6]:port" or "unix:/path" */
+    const char *method;
+    const char *path;    /* with its query, escaped */
+    const char *token;   /* for Authorization; NULL: none */
+    const char *body;    /* JSON; NULL: none */
+    unsigned timeout_ms; /* without a byte */
+};
+
 /*
- * GET `path` (with its query, escaped) from "host:port", "[v6]:port" or "unix:/path". `token`, or
- * NULL, goes into Authorization. 0, or with a sentence in *ret_why (heap): EG_E_CONNECT when nobody
- * could be reached there, EG_E_UPSTREAM_PROTOCOL when what came is no complete answer.
+ * 0, or with a sentence in *ret_why (heap): EG_E_CONNECT when nobody could be reached there,
+ * EG_E_UPSTREAM_PROTOCOL when what came is no complete answer.
  */
-int client_get(struct client_answer *ret_answer, const char *address, const char *path,
-               const char *token, char **ret_why) WARN_UNUSED;
+int client_ask(struct client_answer *ret_answer, const struct client_request *request,
+               char **ret_why) WARN_UNUSED;
 
 /* `text` as one segment of a path: everything but unreserved characters as %XX. Heap. */
 char *client_escape(const char *text);

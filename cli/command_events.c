@@ -45,7 +45,7 @@ static char *line_of(const json_t *event)
     return line;
 }
 
-void remote_print_events(const json_t *answer, bool colours)
+void remote_print_events(const json_t *answer, FILE *out, bool colours)
 {
     const json_t *event;
     size_t i;
@@ -54,8 +54,8 @@ void remote_print_events(const json_t *answer, bool colours)
     {
         char *line = line_of(event), *printable = cli_printable(line);
 
-        cli_print_in(stdout, colours, colour_of(remote_text(event, "severity")), printable);
-        putchar('\n');
+        cli_print_in(out, colours, colour_of(remote_text(event, "severity")), printable);
+        fputc('\n', out);
         free(printable);
         free(line);
     }
@@ -69,8 +69,8 @@ static void wait_a_little(void)
 }
 
 /* One answer, printed; *since moves on. */
-static int step(struct remote *remote, const char *path, bool json, uint64_t *since,
-                size_t *ret_count)
+static int step(struct remote *remote, const char *path, const struct cli_options *options,
+                uint64_t *since, size_t *ret_count)
 {
     json_t *answer;
     int code = remote_get(remote, path, &answer);
@@ -79,8 +79,8 @@ static int step(struct remote *remote, const char *path, bool json, uint64_t *si
         return code;
     *ret_count = json_array_size(json_object_get(answer, "events"));
     *since = (uint64_t)remote_number(answer, "last_id");
-    if (!json) {
-        remote_print_events(answer, cli_colours(stdout));
+    if (!options->json) {
+        remote_print_events(answer, stdout, cli_colours(stdout, options->colours));
     } else if (*ret_count > 0) {
         json_dumpf(answer, stdout, JSON_COMPACT);
         putchar('\n');
@@ -91,14 +91,14 @@ static int step(struct remote *remote, const char *path, bool json, uint64_t *si
 }
 
 /* A last_id below what was asked for belongs to a new process, whose events begin anew. */
-static int follow(struct remote *remote, bool json, uint64_t since)
+static int follow(struct remote *remote, const struct cli_options *options, uint64_t since)
 {
     for (;;) {
         char *path = xasprintf("/api/v1/events?since=%llu&limit=%d", (unsigned long long)since,
                                EVENTS_AT_ONCE);
         uint64_t last = since;
         size_t count = 0;
-        int code = step(remote, path, json, &last, &count);
+        int code = step(remote, path, options, &last, &count);
 
         free(path);
         if (code != CLI_GOOD)
@@ -120,11 +120,11 @@ int cli_events(const struct cli_options *options)
     int code = remote_init(&remote, "events", options);
 
     if (code == CLI_GOOD && options->json && !options->follow)
-        code = remote_print(&remote, path);
+        code = remote_print(&remote, "GET", path, NULL, stdout);
     else if (code == CLI_GOOD)
-        code = step(&remote, path, options->json, &since, &count);
+        code = step(&remote, path, options, &since, &count);
     if (code == CLI_GOOD && options->follow)
-        code = follow(&remote, options->json, since);
+        code = follow(&remote, options, since);
     remote_fini(&remote);
     free(path);
     return code;

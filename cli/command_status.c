@@ -6,16 +6,17 @@
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
 #include "cli/table.h"
+#include "cli/watch.h"
 #include "health/duration.h"
 
-static void print_pair(const char *title, const json_t *object, const char *now_key,
+static void print_pair(FILE *out, const char *title, const json_t *object, const char *now_key,
                        const char *now_word)
 {
-    printf("%-14s %.0f %s, %.0f since the start\n", title, remote_number(object, now_key), now_word,
-           remote_number(object, "total"));
+    fprintf(out, "%-14s %.0f %s, %.0f since the start\n", title, remote_number(object, now_key),
+            now_word, remote_number(object, "total"));
 }
 
-static void print_listeners(const json_t *listeners)
+static void print_listeners(FILE *out, const json_t *listeners)
 {
     const json_t *listener;
     size_t i;
@@ -25,51 +26,59 @@ static void print_listeners(const json_t *listeners)
         char *name = cli_printable(remote_text(listener, "name"));
         char *address = cli_printable(remote_text(listener, "address"));
 
-        printf("%-14s %s on %s, %.0f connections\n", i == 0 ? "listeners" : "", name, address,
-               remote_number(listener, "connections"));
+        fprintf(out, "%-14s %s on %s, %.0f connections\n", i == 0 ? "listeners" : "", name, address,
+                remote_number(listener, "connections"));
         free(name);
         free(address);
     }
 }
 
-static void print_instance(const json_t *status, bool colours)
+void remote_print_state(const json_t *status, FILE *out, bool colours)
 {
-    const json_t *config = json_object_get(status, "config");
     const char *state = remote_text(status, "state");
     bool ready = json_is_true(json_object_get(status, "ready"));
-    char *file = cli_printable(remote_text(config, "file"));
     uint64_t uptime_us = (uint64_t)(remote_number(status, "uptime_seconds") * 1000000);
 
-    printf("evergate %s, ", remote_text(status, "version"));
-    cli_print_in(stdout, colours, ready ? CLI_GREEN : CLI_RED, state);
-    printf("%s, for %s, %.0f workers\n",
-           !ready && strcmp(state, "serving") == 0 ? ", but no pool has a usable endpoint" : "",
-           duration_text(uptime_us).text, remote_number(status, "workers"));
-    printf("%-14s %s, generation %.0f\n", "configuration", file,
-           remote_number(config, "generation"));
-    print_pair("connections", json_object_get(status, "connections"), "open", "open");
-    print_pair("requests", json_object_get(status, "requests"), "active", "in flight");
-    print_listeners(json_object_get(status, "listeners"));
+    fprintf(out, "evergate %s, ", remote_text(status, "version"));
+    cli_print_in(out, colours, ready ? CLI_GREEN : CLI_RED, state);
+    fprintf(out, "%s, for %s, %.0f workers\n",
+            !ready && strcmp(state, "serving") == 0 ? ", but no pool has a usable endpoint" : "",
+            duration_text(uptime_us).text, remote_number(status, "workers"));
+}
+
+static void print_instance(const json_t *status, FILE *out, bool colours)
+{
+    const json_t *config = json_object_get(status, "config");
+    char *file = cli_printable(remote_text(config, "file"));
+
+    remote_print_state(status, out, colours);
+    fprintf(out, "%-14s %s, generation %.0f\n", "configuration", file,
+            remote_number(config, "generation"));
+    print_pair(out, "connections", json_object_get(status, "connections"), "open", "open");
+    print_pair(out, "requests", json_object_get(status, "requests"), "active", "in flight");
+    print_listeners(out, json_object_get(status, "listeners"));
     free(file);
 }
 
-static int print_page(struct remote *remote)
+static int show(struct remote *remote, const struct cli_options *options, FILE *out, bool colours)
 {
     json_t *status = NULL, *pools = NULL, *events = NULL;
-    bool colours = cli_colours(stdout);
-    int code = remote_get(remote, "/api/v1/status", &status);
+    int code;
 
+    if (options->json)
+        return remote_print(remote, "GET", "/api/v1/status", NULL, out);
+    code = remote_get(remote, "/api/v1/status", &status);
     if (code == CLI_GOOD)
         code = remote_get(remote, "/api/v1/pools?endpoints=false", &pools);
     if (code == CLI_GOOD)
         code = remote_get(remote, "/api/v1/events?limit=5", &events);
     if (code == CLI_GOOD) {
-        print_instance(status, colours);
-        putchar('\n');
-        remote_print_pools(pools, colours);
+        print_instance(status, out, colours);
+        fputc('\n', out);
+        remote_print_pools(pools, out, colours);
         if (json_array_size(json_object_get(events, "events")) > 0)
-            printf("\nThe latest events:\n");
-        remote_print_events(events, colours);
+            fprintf(out, "\nThe latest events:\n");
+        remote_print_events(events, out, colours);
     }
     json_decref(status);
     json_decref(pools);
@@ -79,12 +88,5 @@ static int print_page(struct remote *remote)
 
 int cli_status(const struct cli_options *options)
 {
-    struct remote remote;
-    int code = remote_init(&remote, "status", options);
-
-    if (code != CLI_GOOD)
-        return code;
-    code = options->json ? remote_print(&remote, "/api/v1/status") : print_page(&remote);
-    remote_fini(&remote);
-    return code;
+    return cli_show("status", options, show);
 }

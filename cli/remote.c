@@ -10,12 +10,18 @@
 #include "base/alloc.h"
 #include "cli/client.h"
 #include "cli/config_errors.h"
+#include "cli/table.h"
 #include "net/address.h"
 
-static int fail(const struct remote *remote, int code, char *why)
+enum { TIMEOUT_MS = 10000, CHANGE_TIMEOUT_MS = 120000 };
+
+/* Takes `why`. */
+static int fail(struct remote *remote, int code, char *why)
 {
-    fprintf(stderr, "evergate %s: %s\n", remote->command, why);
-    free(why);
+    if (!remote->quiet)
+        fprintf(stderr, "evergate %s: %s\n", remote->command, why);
+    free(remote->why);
+    remote->why = why;
     return code;
 }
 
@@ -78,7 +84,7 @@ int remote_init(struct remote *remote, const char *command, const struct cli_opt
 {
     int code;
 
-    *remote = (struct remote){.command = command};
+    *remote = (struct remote){.command = command, .json = options->json, .timeout_ms = TIMEOUT_MS};
     code = load_token(remote, "--token-file", options->token_file);
     if (code == CLI_GOOD)
         code = find(remote, options);
@@ -92,79 +98,129 @@ void remote_fini(struct remote *remote)
     for (size_t i = 0; i < sizeof(remote->addresses) / sizeof(remote->addresses[0]); i++)
         free(remote->addresses[i]);
     free(remote->token);
+    free(remote->why);
     *remote = (struct remote){0};
 }
 
 /* Where nobody listens, the next address is tried; what answered once is asked from then on. */
-static int get_from_any(struct remote *remote, const char *path, struct client_answer *ret_answer,
-                        char **ret_why)
+static int ask_any(struct remote *remote, struct client_request *request,
+                   struct client_answer *ret_answer, char **ret_why)
 {
-    int rc = client_get(ret_answer, remote->addresses[0], path, remote->token, ret_why);
-    char *second = remote->addresses[1], *why = NULL;
+    char *second = remote->addresses[1], *first_why = NULL;
+    int rc;
 
-    if (rc != EG_E_CONNECT || !second)
+    request->address = remote->addresses[0];
+    rc = client_ask(ret_answer, request, second ? &first_why : ret_why);
+    if (rc != EG_E_CONNECT || !second) {
+        if (second)
+            *ret_why = first_why;
         return rc;
-    rc = client_get(ret_answer, second, path, remote->token, &why);
+    }
+    request->address = second;
+    rc = client_ask(ret_answer, request, ret_why);
     if (rc != EG_E_CONNECT) {
-        free(*ret_why);
-        *ret_why = why;
         free(remote->addresses[0]);
         remote->addresses[0] = second;
         remote->addresses[1] = NULL;
-        return rc;
+    } else {
+        char *second_why = *ret_why;
+
+        *ret_why = xasprintf("%s; %s", first_why, second_why);
+        free(second_why);
     }
-    second = xasprintf("%s; %s", *ret_why, why);
-    free(*ret_why);
-    free(why);
-    *ret_why = second;
+    free(first_why);
     return rc;
 }
 
-/* {"error":{"message"}} of an answer that is no success. */
-static char *message_of(const struct client_answer *answer)
+/* A line per mistake, as "evergate check" prints them; false: the refusal lists none. */
+static bool print_mistakes(const json_t *error)
 {
-    json_t *value = json_loadb(answer->body, answer->size, 0, NULL);
-    const char *message =
-        json_string_value(json_object_get(json_object_get(value, "error"), "message"));
-    char *text =
-        message ? xstrdup(message) : xasprintf("management answers with status %d", answer->status);
+    const json_t *detail, *details = json_object_get(error, "details");
+    size_t i;
 
-    json_decref(value);
-    return text;
+    json_array_foreach(details, i, detail)
+    {
+        char *file = cli_printable(remote_text(detail, "file"));
+        char *message = cli_printable(remote_text(detail, "message"));
+        double line = remote_number(detail, "line");
+
+        if (remote_text(detail, "file")[0] == '\0')
+            fprintf(stderr, "error: %s\n", message);
+        else if (line > 0)
+            fprintf(stderr, "%s:%.0f: error: %s\n", file, line, message);
+        else
+            fprintf(stderr, "%s: error: %s\n", file, message);
+        free(file);
+        free(message);
+    }
+    return json_array_size(details) > 0;
 }
 
-int remote_get_text(struct remote *remote, const char *path, char **ret_text, size_t *ret_size)
+/* {"error":{"message","details"}} of an answer that is no success. */
+static int refused(struct remote *remote, const struct client_answer *answer)
 {
-    struct client_answer answer;
-    char *why = NULL;
-    int code;
+    json_t *value = json_loadb(answer->body, answer->size, 0, NULL);
+    const json_t *error = json_object_get(value, "error");
+    const char *message = json_string_value(json_object_get(error, "message"));
+    char *text = message ? cli_printable(message)
+                         : xasprintf("management answers with status %d", answer->status);
 
-    if (get_from_any(remote, path, &answer, &why) != EG_OK) {
-        why = why ? why : xstrdup("no answer");
-        fprintf(stderr, "evergate %s: cannot reach management: %s\n", remote->command, why);
+    if (remote->json && !remote->quiet)
+        fwrite(answer->body, 1, answer->size, stdout);
+    if (!remote->quiet && print_mistakes(error))
+        free(text);
+    else
+        fail(remote, CLI_BAD, text);
+    json_decref(value);
+    return CLI_BAD;
+}
+
+/* A change is answered when every worker has it. */
+static unsigned timeout_of(const struct remote *remote, const char *method)
+{
+    return strcmp(method, "GET") == 0 ? remote->timeout_ms : CHANGE_TIMEOUT_MS;
+}
+
+int remote_ask_text(struct remote *remote, const char *method, const char *path, const json_t *body,
+                    char **ret_text, size_t *ret_size)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL, *why = NULL;
+    struct client_request request = {.method = method,
+                                     .path = path,
+                                     .token = remote->token,
+                                     .body = text,
+                                     .timeout_ms = timeout_of(remote, method)};
+    struct client_answer answer = {0};
+    int rc = ask_any(remote, &request, &answer, &why), code = CLI_GOOD;
+
+    free(text);
+    if (rc != EG_OK) {
+        code = fail(remote, CLI_UNREACHABLE,
+                    xasprintf("cannot reach management: %s", why ? why : "no answer"));
         free(why);
-        return CLI_UNREACHABLE;
+        return code;
     }
-    if (answer.status == 200) {
+    if (answer.status >= 200 && answer.status <= 299) {
         *ret_text = answer.body;
         *ret_size = answer.size;
         return CLI_GOOD;
     }
-    code = fail(remote, CLI_BAD, message_of(&answer));
+    code = refused(remote, &answer);
     client_answer_free(&answer);
     return code;
 }
 
-int remote_get(struct remote *remote, const char *path, json_t **ret_value)
+int remote_ask(struct remote *remote, const char *method, const char *path, const json_t *body,
+               json_t **ret_value)
 {
     char *text;
     size_t size;
     json_t *value;
-    int code = remote_get_text(remote, path, &text, &size);
+    int code = remote_ask_text(remote, method, path, body, &text, &size);
 
     if (code != CLI_GOOD)
         return code;
-    value = json_loadb(text, size, 0, NULL);
+    value = size > 0 ? json_loadb(text, size, 0, NULL) : json_object();
     free(text);
     if (!value)
         return fail(
@@ -174,17 +230,41 @@ int remote_get(struct remote *remote, const char *path, json_t **ret_value)
     return CLI_GOOD;
 }
 
-int remote_print(struct remote *remote, const char *path)
+int remote_get(struct remote *remote, const char *path, json_t **ret_value)
+{
+    return remote_ask(remote, "GET", path, NULL, ret_value);
+}
+
+int remote_print(struct remote *remote, const char *method, const char *path, const json_t *body,
+                 FILE *out)
 {
     char *text;
     size_t size;
-    int code = remote_get_text(remote, path, &text, &size);
+    int code = remote_ask_text(remote, method, path, body, &text, &size);
 
     if (code != CLI_GOOD)
         return code;
-    fwrite(text, 1, size, stdout);
+    fwrite(text, 1, size, out);
     free(text);
     return CLI_GOOD;
+}
+
+char *remote_pool_path(const char *pool, const char *more)
+{
+    char *name = client_escape(pool), *path = xasprintf("/api/v1/pools/%s%s", name, more);
+
+    free(name);
+    return path;
+}
+
+char *remote_endpoint_path(const char *pool, const char *id, const char *more)
+{
+    char *name = client_escape(id), *rest = xasprintf("/endpoints/%s%s", name, more);
+    char *path = remote_pool_path(pool, rest);
+
+    free(name);
+    free(rest);
+    return path;
 }
 
 const char *remote_text(const json_t *object, const char *key)

@@ -4,11 +4,30 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
+
+#include "cli/table.h"
+
+/* `status` of GET /api/v1/status: a line. */
+void remote_print_state(const json_t *status, FILE *out, bool colours);
 
 /* `answer` of GET /api/v1/pools. */
-void remote_print_pools(const json_t *answer, bool colours);
+void remote_print_pools(const json_t *answer, FILE *out, bool colours);
+
+/* An array of endpoints' objects: a table, and a sentence for each that is not well. */
+void remote_print_endpoints(const json_t *endpoints, FILE *out, bool colours);
 
 /* `answer` of GET /api/v1/events: a line each. */
-void remote_print_events(const json_t *answer, bool colours);
+void remote_print_events(const json_t *answer, FILE *out, bool colours);
+
+/* Does an endpoint serve as it should? Then there is nothing to be said about it. */
+bool remote_is_well(const json_t *endpoint);
+const char *remote_breaker_state(const json_t *endpoint);
+enum cli_colour remote_status_colour(const char *status);
+
+/* Cells: an endpoint's status and breaker (two); a latency in seconds, perhaps null; a count. */
+void table_add_state(struct table *table, const json_t *endpoint);
+void table_add_latency(struct table *table, const json_t *object, const char *key);
+void table_add_count(struct table *table, const json_t *object, const char *key);
 
 #endif

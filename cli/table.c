@@ -21,10 +21,12 @@ struct table {
     size_t count, capacity;
 };
 
-bool cli_colours(FILE *out)
+bool cli_colours(FILE *out, enum cli_when when)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
+    if (when != CLI_AUTO)
+        return when == CLI_ALWAYS;
     return isatty(fileno(out)) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 

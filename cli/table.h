@@ -9,10 +9,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "cli/cli_internal.h"
+
 enum cli_colour { CLI_PLAIN, CLI_GREEN, CLI_YELLOW, CLI_RED, CLI_DIM };
 
-/* Is `out` a terminal that wants colours (NO_COLOR, TERM)? */
-bool cli_colours(FILE *out);
+/* With CLI_AUTO: is `out` a terminal that wants colours (NO_COLOR, TERM)? */
+bool cli_colours(FILE *out, enum cli_when when);
 
 /* `text` without control characters, each of which becomes '?'. Heap. NULL: "-". */
 char *cli_printable(const char *text);

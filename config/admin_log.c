@@ -26,6 +26,13 @@ static void admin_read_bind(struct schema_walk *walk, const struct config_node *
         config->admin.bind = config_schema_dup(walk, text);
 }
 
+static json_t *admin_show_bind(const struct config *config, const void *in)
+{
+    const struct config *shown = in;
+
+    return json_string(shown->admin.bind[0] != '\0' ? shown->admin.bind : "off");
+}
+
 /* One line of visible ASCII: what can stand behind "Authorization: Bearer". */
 static bool is_token_text(const char *text)
 {
@@ -41,7 +48,7 @@ static bool is_token_text(const char *text)
 }
 
 static void admin_check_token(struct schema_walk *walk, const struct config_node *group,
-                              const char *path)
+                              const char *path, struct config_digest *ret_digest)
 {
     unsigned line = config_node_line(group, "token_file");
     struct config_file_content content;
@@ -52,6 +59,7 @@ static void admin_check_token(struct schema_walk *walk, const struct config_node
         free(why);
         return;
     }
+    *ret_digest = config_digest_of(&content);
     if (!is_token_text(content.text))
         config_diag_add(walk->diag, line,
                         "token_file: \"%s\" does not hold a token; write one line of letters, "
@@ -73,15 +81,15 @@ static void admin_check(struct schema_walk *walk, const struct config_node *grou
             config_diag_add(walk->diag, config_node_line(group, "socket"), "socket: %s", problem);
     }
     if (config->admin.token_file != NULL)
-        admin_check_token(walk, group, config->admin.token_file);
+        admin_check_token(walk, group, config->admin.token_file, &config->admin.token_digest);
 }
 
 static const struct schema_key admin_keys[] = {
-    {"bind", SCHEMA_CUSTOM, "127.0.0.1:9900", .read = admin_read_bind},
+    {"bind", SCHEMA_CUSTOM, "127.0.0.1:9900", .read = admin_read_bind, .show = admin_show_bind},
     {"socket", SCHEMA_STRING, SCHEMA_AT(struct config, admin.socket),
      .example = "\"/run/evergate/admin.sock\""},
     {"token_file", SCHEMA_PATH, SCHEMA_AT(struct config, admin.token_file),
-     .example = "\"/etc/evergate/token\""},
+     SCHEMA_DIGEST(struct config, admin.token_digest), .example = "\"/etc/evergate/token\""},
 };
 
 const struct schema_section config_admin_section = {
@@ -93,40 +101,59 @@ const struct schema_section config_admin_section = {
 
 /* ---- log ---- */
 
-/* The file need not exist, but it must be possible to make or append to it. */
-static void log_check_file(struct schema_walk *walk, unsigned line, const char *path)
+/* A path without a slash is in the working directory. */
+static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *directory = slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+
+    if (slash == NULL)
+        return xstrdup(".");
+    return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+void config_check_writable(struct schema_walk *walk, unsigned line, const char *key,
+                           const char *path)
+{
+    char *directory = directory_of(path);
     struct stat st;
 
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        config_diag_add(walk->diag, line, "access: \"%s\" is a directory; write a file in it",
+        config_diag_add(walk->diag, line, "%s: \"%s\" is a directory; write a file in it", key,
                         path);
     else if (access(path, F_OK) == 0 && access(path, W_OK) != 0)
         config_diag_add(walk->diag, line,
-                        "access: \"%s\" cannot be written; correct the path or its permissions",
+                        "%s: \"%s\" cannot be written; correct the path or its permissions", key,
                         path);
     else if (access(path, F_OK) != 0 && access(directory, W_OK | X_OK) != 0)
         config_diag_add(walk->diag, line,
-                        "access: the directory \"%s\" is missing or cannot be written; make it, or "
+                        "%s: the directory \"%s\" is missing or cannot be written; make it, or "
                         "write another path",
-                        directory);
+                        key, directory);
     free(directory);
+}
+
+static const char *const access_words[] = {[CONFIG_ACCESS_OFF] = "off",
+                                           [CONFIG_ACCESS_STDOUT] = "stdout",
+                                           [CONFIG_ACCESS_STDERR] = "stderr"};
+
+static json_t *log_show_access(const struct config *config, const void *in)
+{
+    const struct config *shown = in;
+
+    if (shown->log.access == CONFIG_ACCESS_FILE)
+        return config_schema_text_json(shown->log.access_path);
+    return json_string(access_words[shown->log.access]);
 }
 
 static void log_read_access(struct schema_walk *walk, const struct config_node *node, void *out)
 {
-    static const char *const words[] = {[CONFIG_ACCESS_OFF] = "off",
-                                        [CONFIG_ACCESS_STDOUT] = "stdout",
-                                        [CONFIG_ACCESS_STDERR] = "stderr"};
     const char *text = config_schema_string(walk, node, "a string", "\"stdout\"");
     struct config *config = out;
 
     if (text == NULL)
         return;
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(text, words[i]) == 0) {
+    for (size_t i = 0; i < sizeof(access_words) / sizeof(access_words[0]); i++) {
+        if (strcmp(text, access_words[i]) == 0) {
             config->log.access = (enum config_access_target)i;
             return;
         }
@@ -141,7 +168,7 @@ static void log_read_access(struct schema_walk *walk, const struct config_node *
     }
     config->log.access = CONFIG_ACCESS_FILE;
     config->log.access_path = config_source_path(walk->source, node->line, text, walk->arena);
-    log_check_file(walk, node->line, config->log.access_path);
+    config_check_writable(walk, node->line, "access", config->log.access_path);
 }
 
 static const char *const level_words[] = {[LOG_LEVEL_ERROR] = "error",
@@ -153,7 +180,7 @@ static const char *const format_words[] = {[false] = "text", [true] = "json", NU
 
 static const struct schema_key log_keys[] = {
     {"level", SCHEMA_CHOICE, "info", SCHEMA_AT(struct config, log.level), .choices = level_words},
-    {"access", SCHEMA_CUSTOM, "stdout", .read = log_read_access},
+    {"access", SCHEMA_CUSTOM, "stdout", .read = log_read_access, .show = log_show_access},
     {"format", SCHEMA_CHOICE, "json", SCHEMA_AT(struct config, log.json), .choices = format_words},
     {"buffer", SCHEMA_SIZE, "1m", SCHEMA_AT(struct config, log.buffer_bytes), .min = 64 * 1024,
      .max = 1024 * 1024 * 1024},

@@ -2,8 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
-#include "config/sections_internal.h"
+#include "config/backend_internal.h"
 
 enum { BACKEND_MAX_METADATA = 64 };
 
@@ -17,7 +16,7 @@ static void backend_take_address(struct schema_walk *walk, struct config_backend
         backend->host = arena_dup(walk->arena, address->host).p;
 }
 
-static void backend_check_address(struct schema_walk *walk, const struct config_node *group,
+void config_backend_check_address(struct schema_walk *walk, const struct config_node *group,
                                   struct config_backend *backend)
 {
     unsigned line = config_node_line(group, "address");
@@ -57,10 +56,11 @@ static void backend_check(struct schema_walk *walk, const struct config_node *gr
 {
     struct config_backend *backend = out;
 
+    backend->where = config_schema_where(walk, group->line);
     if (backend->id == NULL)
         backend->id = backend->address;
     if (backend->address[0] != '\0')
-        backend_check_address(walk, group, backend);
+        config_backend_check_address(walk, group, backend);
     if (backend->check_address != NULL && backend->check_address[0] == '\0')
         backend->check_address = NULL;
     if (backend->check_address != NULL)
@@ -71,7 +71,7 @@ static void backend_check(struct schema_walk *walk, const struct config_node *gr
 
 /* ---- metadata ---- */
 
-static void backend_read_metadata(struct schema_walk *walk, const struct config_node *node,
+void config_backend_read_metadata(struct schema_walk *walk, const struct config_node *node,
                                   void *out)
 {
     struct config_backend *backend = out;
@@ -96,26 +96,25 @@ static void backend_read_metadata(struct schema_walk *walk, const struct config_
     }
 }
 
+json_t *config_backend_show_metadata(const struct config *config, const void *in)
+{
+    const struct config_backend *backend = in;
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < backend->metadata_count; i++)
+        json_object_set_new(object, backend->metadata[i].key,
+                            config_schema_text_json(backend->metadata[i].value));
+    return object;
+}
+
 static const struct schema_key backend_keys[] = {
     {"id", SCHEMA_NAME, SCHEMA_AT(struct config_backend, id), .example = "\"a\""},
     {"address", SCHEMA_STRING, "", SCHEMA_AT(struct config_backend, address), .required = true,
      .example = "\"10.0.0.1:8080\""},
-    {"weight", SCHEMA_INTEGER, "1", SCHEMA_AT(struct config_backend, weight), .min = 0,
-     .max = 65535},
-    {"priority", SCHEMA_INTEGER, "1", SCHEMA_AT(struct config_backend, priority), .min = 1,
-     .max = 100},
-    {"backup", SCHEMA_BOOL, "false", SCHEMA_AT(struct config_backend, backup)},
-    {"max_connections", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config_backend, max_connections),
-     .min = 0, .max = CONFIG_MAX_CONNECTIONS},
-    {"region", SCHEMA_STRING, "", SCHEMA_AT(struct config_backend, place.region),
-     .example = "\"us-east-1\""},
-    {"zone", SCHEMA_STRING, "", SCHEMA_AT(struct config_backend, place.zone),
-     .example = "\"us-east-1a\""},
     {"check_address", SCHEMA_STRING, SCHEMA_AT(struct config_backend, check_address),
      .example = "\"10.0.0.1:8081\""},
-    {"drain", SCHEMA_BOOL, "false", SCHEMA_AT(struct config_backend, drain)},
-    {"tags", SCHEMA_STRINGS, SCHEMA_AT(struct config_backend, tags), .example = "[ \"blue\" ]"},
-    {"metadata", SCHEMA_CUSTOM, .read = backend_read_metadata},
+    {"health_check", SCHEMA_BOOL, "true", SCHEMA_AT(struct config_backend, checked)},
+    CONFIG_BACKEND_KEYS,
 };
 
 const struct schema_section config_backend_section = {

@@ -48,7 +48,8 @@ static X509 *certificate_parse(BIO *bio)
     return NULL;
 }
 
-static X509 *certificate_load(struct schema_walk *walk, unsigned line, const char *path)
+static X509 *certificate_load(struct schema_walk *walk, unsigned line, const char *path,
+                              struct config_digest *ret_digest)
 {
     struct config_file_content content;
     BIO *bio = certificate_open(walk, line, path, &content);
@@ -56,6 +57,7 @@ static X509 *certificate_load(struct schema_walk *walk, unsigned line, const cha
 
     if (bio == NULL)
         return NULL;
+    *ret_digest = config_digest_of(&content);
     certificate = certificate_parse(bio);
     certificate_close(bio, &content);
     if (certificate == NULL)
@@ -73,7 +75,8 @@ static int on_passphrase(char *buffer, int size, int writing, void *arg)
     return -1;
 }
 
-static EVP_PKEY *key_load(struct schema_walk *walk, unsigned line, const char *path)
+static EVP_PKEY *key_load(struct schema_walk *walk, unsigned line, const char *path,
+                          struct config_digest *ret_digest)
 {
     struct config_file_content content;
     BIO *bio = certificate_open(walk, line, path, &content);
@@ -82,6 +85,7 @@ static EVP_PKEY *key_load(struct schema_walk *walk, unsigned line, const char *p
 
     if (bio == NULL)
         return NULL;
+    *ret_digest = config_digest_of(&content);
     key = PEM_read_bio_PrivateKey(bio, NULL, on_passphrase, &encrypted);
     certificate_close(bio, &content);
     if (key == NULL && encrypted)
@@ -98,29 +102,30 @@ static EVP_PKEY *key_load(struct schema_walk *walk, unsigned line, const char *p
 }
 
 void config_check_key_pair(struct schema_walk *walk, const struct config_node *group,
-                           const char *cert_path, const char *key_path)
+                           const struct config_key_pair *pair)
 {
     unsigned key_line = config_node_line(group, "key");
     X509 *certificate = NULL;
     EVP_PKEY *key = NULL;
 
-    if (cert_path != NULL)
-        certificate = certificate_load(walk, config_node_line(group, "cert"), cert_path);
-    if (key_path != NULL)
-        key = key_load(walk, key_line, key_path);
+    if (pair->cert_path != NULL)
+        certificate = certificate_load(walk, config_node_line(group, "cert"), pair->cert_path,
+                                       pair->ret_cert_digest);
+    if (pair->key_path != NULL)
+        key = key_load(walk, key_line, pair->key_path, pair->ret_key_digest);
     if (certificate != NULL && key != NULL && X509_check_private_key(certificate, key) != 1)
         config_diag_add(walk->diag, key_line,
                         "the key \"%s\" does not belong to the certificate \"%s\"; write the key "
                         "it was made with",
-                        key_path, cert_path);
+                        pair->key_path, pair->cert_path);
     X509_free(certificate);
     EVP_PKEY_free(key);
     ERR_clear_error();
 }
 
 void config_check_ca(struct schema_walk *walk, const struct config_node *group, const char *key,
-                     const char *path)
+                     const char *path, struct config_digest *ret_digest)
 {
     if (path != NULL)
-        X509_free(certificate_load(walk, config_node_line(group, key), path));
+        X509_free(certificate_load(walk, config_node_line(group, key), path, ret_digest));
 }

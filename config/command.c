@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 
 enum { COMMAND_MAX_WORDS = 256 };
 
@@ -276,4 +277,44 @@ void config_command_read(struct schema_walk *walk, const struct config_node *nod
     if (why != NULL)
         config_diag_add(walk->diag, node->line, "command: %s", why);
     free(why);
+}
+
+/* ---- showing ---- */
+
+static void command_show_word(FILE *out, const char *word)
+{
+    if (word[0] != '\0' && strpbrk(word, " \t\r\n'\"\\`;&|<>()*?#") == NULL) {
+        fputs(word, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*word, out);
+    }
+    fputc('\'', out);
+}
+
+json_t *config_command_show(const struct config_command *command)
+{
+    char *text = NULL;
+    size_t size;
+    json_t *shown;
+    FILE *out;
+
+    if (command->argv == NULL)
+        return NULL;
+    out = open_memstream(&text, &size);
+    CHECK(out != NULL);
+    for (const char *const *word = command->argv; *word != NULL; word++) {
+        if (word != command->argv)
+            fputc(' ', out);
+        command_show_word(out, *word);
+    }
+    CHECK(fclose(out) == 0);
+    shown = config_schema_text_json(text);
+    free(text);
+    return shown;
 }

@@ -22,4 +22,7 @@ const char **config_command_split(const char *text, struct arena *arena, char **
 void config_command_read(struct schema_walk *walk, const struct config_node *node,
                          unsigned variables, struct config_command *out);
 
+/* The words as one line that splits into them again; NULL where there is no command. */
+json_t *config_command_show(const struct config_command *command);
+
 #endif

@@ -5,9 +5,10 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "config/overlay.h"
 #include "config/sections_internal.h"
 
-static struct config *config_new(const char *file)
+struct config *config_new(const char *file)
 {
     struct config *config = xcalloc(1, sizeof(*config));
 
@@ -18,8 +19,8 @@ static struct config *config_new(const char *file)
     return config;
 }
 
-/* Also for one that was only half read. */
-static void config_free(struct config *config)
+/* Those of a snapshot that was laid over another are the other's. */
+static void config_free_regexes(struct config *config)
 {
     for (size_t i = 0; i < config->route_count; i++) {
         if (config->routes[i].path_match == CONFIG_PATH_REGEX)
@@ -29,6 +30,15 @@ static void config_free(struct config *config)
         if (config->pools[i].health != NULL && config->pools[i].health->expect_body_regex != NULL)
             regfree(config->pools[i].health->expect_body_regex);
     }
+}
+
+/* Also for one that was only half read. */
+static void config_free(struct config *config)
+{
+    if (config->base == NULL)
+        config_free_regexes(config);
+    config_overlay_free(config->overlay);
+    config_unref(&config->base);
     arena_fini(config->arena);
     free(config->arena);
     free(config);

@@ -26,12 +26,25 @@
 #include "base/log.h"
 #include "http/forward.h"
 
+/* Where something was written. */
+struct config_where {
+    const char *file; /* NULL: nowhere, it is a default; "api": it was said over the API */
+    unsigned line;
+};
+
+/* What a file held when it was read; all zero where none was. For comparing only. */
+struct config_digest {
+    unsigned char bytes[32];
+};
+
 struct config_listener_tls {
     struct config_certificate {
         const char *cert_path, *key_path;
+        struct config_digest cert_digest, key_digest;
     } * certificates;
     size_t certificate_count;
     const char *client_ca_path; /* NULL: none */
+    struct config_digest client_ca_digest;
     enum config_verify_client {
         CONFIG_VERIFY_OFF,
         CONFIG_VERIFY_OPTIONAL,
@@ -54,6 +67,7 @@ struct config_listener {
         struct http_limits head; /* 32k, 100 */
         uint64_t body_bytes;     /* 0: no limit */
     } limits;
+    struct config_where where;
 };
 
 enum config_path_match { CONFIG_PATH_PREFIX, CONFIG_PATH_EXACT, CONFIG_PATH_REGEX };
@@ -90,6 +104,7 @@ struct config_route {
     const char *rewrite_prefix; /* NULL: none; replaces the matched prefix */
     struct http_header_edits request_headers, response_headers;
     uint64_t timeout_ms; /* whole exchange until the answer's head; 0: none */
+    struct config_where where;
 };
 
 enum config_algorithm {
@@ -113,6 +128,7 @@ struct config_place {
 
 struct config_backend {
     const char *id;      /* default: the address */
+    const char *name;    /* a label for people; "" */
     const char *address; /* as written: "10.0.0.1:80", "[::1]:80", "unix:/path", "name:80" */
     const char *host;    /* the host part when it is a name to be resolved, else NULL */
     uint16_t port;
@@ -122,12 +138,14 @@ struct config_backend {
     unsigned max_connections; /* requests in flight on it, over all workers; 0: no limit */
     struct config_place place;
     const char *check_address; /* whom health checks ask instead; NULL: the backend itself */
+    bool checked;              /* by the pool's health; true */
     bool drain;
     const char **tags; /* NULL-terminated */
     struct config_metadata {
         const char *key, *value;
     } * metadata;
     size_t metadata_count;
+    struct config_where where; /* "api" as soon as the API said anything of it */
 };
 
 struct config_pool_tls {
@@ -135,6 +153,7 @@ struct config_pool_tls {
     const char *ca_path; /* NULL: the system's store */
     bool verify;
     const char *cert_path, *key_path; /* NULL: no client certificate */
+    struct config_digest ca_digest, cert_digest, key_digest;
 };
 
 /* A set of statuses 100-599, one bit each: "200-299, 304". */
@@ -201,9 +220,10 @@ struct config_health {
     enum config_role role;       /* any */
     const char *user, *database; /* postgres: "postgres", "postgres"; redis: user "" */
     const char *password_file;   /* NULL: none */
-    uint64_t max_lag_ms;         /* postgres standby: replay delay over this degrades; 0: off */
-    const char **sentinels;      /* redis: addresses of Sentinels; empty: ask the server itself */
-    const char *master_name;     /* redis: what the Sentinels call it */
+    struct config_digest password_digest;
+    uint64_t max_lag_ms;     /* postgres standby: replay delay over this degrades; 0: off */
+    const char **sentinels;  /* redis: addresses of Sentinels; empty: ask the server itself */
+    const char *master_name; /* redis: what the Sentinels call it */
 };
 
 /* Passive detection; 0 switches a rule off. */
@@ -277,8 +297,9 @@ struct config_fallback {
     unsigned status;            /* 503: with body_file */
     const char *body_file;      /* NULL: none */
     struct slice body;          /* its content, at most 1m */
-    const char *body_type;      /* its content type, by the file's name */
-    int pool;                   /* index into config.pools; -1: none */
+    struct config_digest body_digest;
+    const char *body_type; /* its content type, by the file's name */
+    int pool;              /* index into config.pools; -1: none */
 };
 
 /* What is done for an endpoint that became unhealthy. */
@@ -294,9 +315,31 @@ struct config_sticky {
     uint64_t ttl_ms;         /* 1 h */
     const char *secret_file; /* NULL: a key of this process's own, lost with it */
     struct slice secret;     /* its content, 16 to 4096 bytes */
+    struct config_digest secret_digest;
 };
 
 enum config_locality { CONFIG_LOCALITY_OFF, CONFIG_LOCALITY_PREFER };
+
+/* What a pool consists of; a bit each. */
+enum config_pool_part {
+    CONFIG_PART_ALGORITHM = 1 << 0, /* with hash_key */
+    CONFIG_PART_STICKY = 1 << 1,
+    CONFIG_PART_LOCALITY = 1 << 2,
+    CONFIG_PART_LIMITS = 1 << 3, /* max_connections, max_pending, pending_timeout, slow_start */
+    CONFIG_PART_HEALTH = 1 << 4,
+    CONFIG_PART_OUTLIER = 1 << 5,
+    CONFIG_PART_BREAKER = 1 << 6,
+    CONFIG_PART_RETRY = 1 << 7,
+    CONFIG_PART_FAILOVER = 1 << 8,
+    CONFIG_PART_FAILBACK = 1 << 9,
+    CONFIG_PART_FALLBACK = 1 << 10,
+    CONFIG_PART_RECOVERY = 1 << 11,
+    CONFIG_PART_KEEPALIVE = 1 << 12,
+    CONFIG_PART_TLS = 1 << 13, /* settings, or what the named files hold */
+    CONFIG_PART_TIMEOUTS = 1 << 14,
+    CONFIG_PART_BACKENDS = 1 << 15,
+};
+enum { CONFIG_POOL_PARTS = 16 };
 
 struct config_pool {
     const char *name;
@@ -327,8 +370,14 @@ struct config_pool {
         uint64_t connect_ms, response_ms, idle_ms; /* 2 s, 30 s, 60 s */
     } timeouts;
     struct config_backend *backends;
-    size_t backend_count;
+    size_t backend_count; /* may be 0: they may all come over the API */
+    struct config_where where;
+    struct config_where parts[CONFIG_POOL_PARTS]; /* see config_where_of */
 };
+
+/* Where one part (one bit) of a pool was written: its first key, or the section's head. */
+const struct config_where *config_where_of(const struct config_pool *pool,
+                                           enum config_pool_part part);
 
 enum config_access_target {
     CONFIG_ACCESS_OFF,
@@ -357,6 +406,7 @@ struct config {
         const char *bind;       /* "127.0.0.1:9900"; "" : off */
         const char *socket;     /* NULL: none */
         const char *token_file; /* NULL: none */
+        struct config_digest token_digest;
     } admin;
     struct {
         enum log_level level;
@@ -365,8 +415,11 @@ struct config {
         bool json;
         size_t buffer_bytes; /* access log ring per worker, 64k to 1g; 1m */
     } log;
-    uint64_t drain_timeout_ms; /* 30 s; how long SIGTERM waits for work in flight */
-    struct arena *arena;       /* owns everything above */
+    uint64_t drain_timeout_ms;      /* 30 s; how long SIGTERM waits for work in flight */
+    const char *state_file;         /* NULL: none; where what the API changed is kept */
+    struct arena *arena;            /* owns everything above, but for what is shared with `base` */
+    struct config *base;            /* NULL: of the file alone; else what `overlay` was laid over */
+    struct config_overlay *overlay; /* owns what of the API stands in this snapshot */
 };
 
 /* One mistake: "FILE:LINE: error: what is wrong; what to write instead". */

@@ -47,6 +47,7 @@ static void fallback_load_body(struct schema_walk *walk, const struct config_nod
         return;
     }
     fallback->body = arena_dup(walk->arena, slice_from(content.text, content.size));
+    fallback->body_digest = config_digest_of(&content);
     fallback->body_type = fallback_content_type(fallback->body_file);
     free(content.text);
 }
@@ -89,6 +90,13 @@ static void fallback_read_pool(struct schema_walk *walk, const struct config_nod
     config_schema_string(walk, node, "a pool's name", "\"NAME\"");
 }
 
+static json_t *fallback_show_pool(const struct config *config, const void *in)
+{
+    const struct config_fallback *fallback = in;
+
+    return fallback->pool < 0 ? NULL : config_schema_text_json(config->pools[fallback->pool].name);
+}
+
 static const struct schema_key fallback_keys[] = {
     {"stale", SCHEMA_DURATION, "0", SCHEMA_AT(struct config_fallback, stale_ms), .min = 0,
      .max = CONFIG_DURATION_LONGEST_MS},
@@ -99,8 +107,8 @@ static const struct schema_key fallback_keys[] = {
     {"status", SCHEMA_INTEGER, "503", SCHEMA_AT(struct config_fallback, status), .min = 200,
      .max = 599},
     {"body_file", SCHEMA_PATH, SCHEMA_AT(struct config_fallback, body_file),
-     .example = "\"/etc/evergate/sorry.html\""},
-    {"pool", SCHEMA_CUSTOM, "", .read = fallback_read_pool},
+     SCHEMA_DIGEST(struct config_fallback, body_digest), .example = "\"/etc/evergate/sorry.html\""},
+    {"pool", SCHEMA_CUSTOM, "", .read = fallback_read_pool, .show = fallback_show_pool},
 };
 
 const struct schema_section config_fallback_section = {

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 
 /* Reads up to size + 1 bytes, so that a file that grew meanwhile is noticed. */
 static size_t file_read_all(int fd, char *buffer, size_t size)
@@ -74,4 +76,13 @@ bool config_file_read(struct config_file_content *ret_content, const char *path,
     }
     *ret_content = content;
     return true;
+}
+
+struct config_digest config_digest_of(const struct config_file_content *content)
+{
+    struct config_digest digest;
+
+    _Static_assert(sizeof(digest.bytes) == 32, "what SHA-256 gives");
+    CHECK(EVP_Digest(content->text, content->size, digest.bytes, NULL, EVP_sha256(), NULL) == 1);
+    return digest;
 }

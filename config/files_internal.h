@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+#include "config/config.h"
+
 struct config_file_content {
     char *text; /* heap, NUL-terminated; the caller frees */
     size_t size;
@@ -20,5 +22,8 @@ bool config_file_read(struct config_file_content *ret_content, const char *path,
 /* The same for files that need not be text: NULs may be in it. */
 bool config_file_read_bytes(struct config_file_content *ret_content, const char *path,
                             size_t limit_bytes, char **ret_why);
+
+/* SHA-256: it tells nothing of a key or a secret but whether it is the one of before. */
+struct config_digest config_digest_of(const struct config_file_content *content);
 
 #endif

@@ -23,6 +23,13 @@ static void health_read_command(struct schema_walk *walk, const struct config_no
     config_command_read(walk, node, CONFIG_VARIABLES_OF_CHECKS, &health->command);
 }
 
+static json_t *health_show_command(const struct config *config, const void *in)
+{
+    const struct config_health *health = in;
+
+    return config_command_show(&health->command);
+}
+
 enum { HEALTH_INTERVAL_SHORTEST_MS = 10 };
 
 static const struct schema_key health_keys[] = {
@@ -48,12 +55,13 @@ static const struct schema_key health_keys[] = {
     {"expect_status", SCHEMA_STATUSES, "200-299", SCHEMA_AT(struct config_health, expect_status)},
     {"expect_body", SCHEMA_STRING, "", SCHEMA_AT(struct config_health, expect_body)},
     {"degraded_status", SCHEMA_STATUSES, "", SCHEMA_AT(struct config_health, degraded_status)},
-    {"command", SCHEMA_CUSTOM, .read = health_read_command},
+    {"command", SCHEMA_CUSTOM, .read = health_read_command, .show = health_show_command},
     {"role", SCHEMA_CHOICE, "any", SCHEMA_AT(struct config_health, role), .choices = role_words},
     {"user", SCHEMA_STRING, SCHEMA_AT(struct config_health, user), .example = "\"evergate\""},
     {"database", SCHEMA_STRING, "postgres", SCHEMA_AT(struct config_health, database),
      .example = "\"postgres\""},
     {"password_file", SCHEMA_PATH, SCHEMA_AT(struct config_health, password_file),
+     SCHEMA_DIGEST(struct config_health, password_digest),
      .example = "\"/etc/evergate/db.password\""},
     {"max_lag", SCHEMA_DURATION, "0", SCHEMA_AT(struct config_health, max_lag_ms), .min = 0,
      .max = CONFIG_DURATION_LONGEST_MS},

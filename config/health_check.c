@@ -203,7 +203,7 @@ static void health_check_exec(struct schema_walk *walk, const struct config_node
 }
 
 static void health_check_password(struct schema_walk *walk, const struct config_node *group,
-                                  const struct config_health *health)
+                                  struct config_health *health)
 {
     struct config_file_content content;
     char *why;
@@ -211,6 +211,7 @@ static void health_check_password(struct schema_walk *walk, const struct config_
     if (health->password_file == NULL)
         return;
     if (config_file_read(&content, health->password_file, PASSWORD_FILE_MAX_BYTES, &why)) {
+        health->password_digest = config_digest_of(&content);
         explicit_bzero(content.text, content.size); /* it is read by whoever uses it */
         free(content.text);
         return;

@@ -41,15 +41,18 @@ const struct schema_section config_listener_limits_section = {
 
 static void certificate_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
-    const struct config_certificate *certificate = out;
+    struct config_certificate *c = out;
+    struct config_key_pair pair = {c->cert_path, c->key_path, &c->cert_digest, &c->key_digest};
 
-    config_check_key_pair(walk, group, certificate->cert_path, certificate->key_path);
+    config_check_key_pair(walk, group, &pair);
 }
 
 static const struct schema_key certificate_keys[] = {
-    {"cert", SCHEMA_PATH, SCHEMA_AT(struct config_certificate, cert_path), .required = true,
+    {"cert", SCHEMA_PATH, SCHEMA_AT(struct config_certificate, cert_path),
+     SCHEMA_DIGEST(struct config_certificate, cert_digest), .required = true,
      .example = "\"FILE.pem\""},
-    {"key", SCHEMA_PATH, SCHEMA_AT(struct config_certificate, key_path), .required = true,
+    {"key", SCHEMA_PATH, SCHEMA_AT(struct config_certificate, key_path),
+     SCHEMA_DIGEST(struct config_certificate, key_digest), .required = true,
      .example = "\"FILE.key\""},
 };
 
@@ -76,7 +79,7 @@ static void alpn_check(struct schema_walk *walk, unsigned line, const char *cons
 
 static void tls_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
-    const struct config_listener_tls *tls = out;
+    struct config_listener_tls *tls = out;
 
     if (config_node_find(group, "certificates") != NULL && tls->certificate_count == 0 &&
         config_node_find(group, "certificates")->type == CONFIG_NODE_LIST)
@@ -87,7 +90,7 @@ static void tls_check(struct schema_walk *walk, const struct config_node *group,
         config_diag_add(walk->diag, config_node_line(group, "verify_client"),
                         "verify_client needs an authority to verify against; write client_ca = "
                         "\"FILE.pem\"");
-    config_check_ca(walk, group, "client_ca", tls->client_ca_path);
+    config_check_ca(walk, group, "client_ca", tls->client_ca_path, &tls->client_ca_digest);
     alpn_check(walk, config_node_line(group, "alpn"), tls->alpn);
 }
 
@@ -100,7 +103,7 @@ static const struct schema_key tls_keys[] = {
      .section = &config_certificate_section, .required = true,
      .example = "( { cert = \"FILE.pem\"; key = \"FILE.key\"; } )"},
     {"client_ca", SCHEMA_PATH, SCHEMA_AT(struct config_listener_tls, client_ca_path),
-     .example = "\"FILE.pem\""},
+     SCHEMA_DIGEST(struct config_listener_tls, client_ca_digest), .example = "\"FILE.pem\""},
     {"verify_client", SCHEMA_CHOICE, "off", SCHEMA_AT(struct config_listener_tls, verify_client),
      .choices = verify_client_words},
     {"min_version", SCHEMA_CHOICE, "1.2", SCHEMA_AT(struct config_listener_tls, min_version_1_3),
@@ -145,6 +148,7 @@ static void listener_check(struct schema_walk *walk, const struct config_node *g
     struct config_listener *listener = out;
     struct config_address address;
 
+    listener->where = config_schema_where(walk, group->line);
     if (listener->name == NULL)
         listener->name = config_schema_format(walk, "listener-%zu",
                                               (size_t)(listener - walk->config->listeners) + 1);

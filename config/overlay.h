@@ -14,15 +14,19 @@
  *
  *   {"version": 1, "pools": {"api": {
  *       "policy": {"algorithm": "weighted", "breaker": {"failure_threshold": 3}},
- *       "endpoints": {"c": {"address": "10.0.0.3:80"},    registered
- *                     "a": {"weight": 5},                 of the file, changed
- *                     "b": null}}}}                       of the file, deregistered
+ *       "endpoints": {"c": {"address": "10.0.0.3:80", "replaces": true},   registered
+ *                     "a": {"weight": 5},                                  the file's, changed
+ *                     "b": null}}}}                                        the file's, deregistered
+ *
+ * "replaces" says that keys which are not there have their defaults, even if the file has such an
+ * endpoint too. What is said of one that the file does not have (any more) makes one when there is
+ * an address in it, and else waits for its return.
  *
  * Values are read by the tables that read the file: same units, ranges and mistakes. ${NAME} stands
  * for itself: the API cannot read the environment.
  *
- * Threads: an overlay belongs to one thread; what config_overlay_apply returns is a snapshot like
- * any other.
+ * Threads: an overlay and its copies belong to one thread; what config_overlay_apply returns is a
+ * snapshot like any other.
  */
 #ifndef EVERGATE_CONFIG_OVERLAY_H
 #define EVERGATE_CONFIG_OVERLAY_H
@@ -43,8 +47,9 @@ struct config_overlay *config_overlay_copy(const struct config_overlay *overlay)
 void config_overlay_free(struct config_overlay *overlay); /* NULL is fine */
 
 /*
- * What is said of one endpoint. `fields` (referenced, must not be changed afterwards) is an object
- * with keys of the API; they are checked by config_overlay_apply. NULL: deregistered. With
+ * What is said of one endpoint. `fields` (what is in it is referenced, and must not be changed
+ * afterwards) is an object with keys of the API; they are checked by config_overlay_apply, but
+ * those that the API only shows (status, created_at, ...) are left out. NULL: deregistered. With
  * `replace`, the keys that are not there take their defaults (POST, PUT), else they stay as they
  * are (PATCH; a null gives a key back to the file, as RFC 7396 has it).
  * EG_E_OVERLOAD: there are CONFIG_OVERLAY_ENDPOINTS already.
@@ -52,8 +57,12 @@ void config_overlay_free(struct config_overlay *overlay); /* NULL is fine */
 int config_overlay_set_endpoint(struct config_overlay *overlay, const char *pool, const char *id,
                                 json_t *fields, bool replace) WARN_UNUSED;
 
-/* Merges `fields` into what is said of the pool's policy (RFC 7396). */
-void config_overlay_set_policy(struct config_overlay *overlay, const char *pool, json_t *fields);
+/*
+ * Merges `fields` into what is said of the pool's policy (RFC 7396). `weights` among them, {id: n},
+ * are patches of these endpoints; whether the pool has them is the caller's to know.
+ * EG_E_OVERLOAD as above.
+ */
+int config_overlay_set_policy(struct config_overlay *overlay, const char *pool, json_t *fields);
 
 /* Forgets all that was said of a pool: the file's word alone counts again. */
 void config_overlay_clear_pool(struct config_overlay *overlay, const char *pool);
@@ -75,6 +84,9 @@ json_t *config_overlay_json(const struct config_overlay *overlay);
 /* 0 or EG_E_INTERNAL with a sentence in *ret_why (heap): not of this form, or another version. */
 int config_overlay_parse(struct config_overlay **ret_overlay, const json_t *document,
                          char **ret_why) WARN_UNUSED;
+
+/* What GET .../endpoints/{id} shows of the settings, and PUT takes. The caller's reference. */
+json_t *config_backend_json(const struct config_backend *backend);
 
 /* What GET .../policy shows, and PATCH takes: algorithm, retry, breaker, outlier, failover,
  * failback, weights; durations and sizes as text with a unit. The caller's reference. */

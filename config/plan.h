@@ -9,26 +9,9 @@
 
 #include "config/config.h"
 
-/* What of a pool differs; a bit each. */
-enum config_pool_part {
-    CONFIG_PART_ALGORITHM = 1 << 0, /* with hash_key */
-    CONFIG_PART_STICKY = 1 << 1,
-    CONFIG_PART_LOCALITY = 1 << 2,
-    CONFIG_PART_LIMITS = 1 << 3, /* max_connections, max_pending, pending_timeout, slow_start */
-    CONFIG_PART_HEALTH = 1 << 4,
-    CONFIG_PART_OUTLIER = 1 << 5,
-    CONFIG_PART_BREAKER = 1 << 6,
-    CONFIG_PART_RETRY = 1 << 7,
-    CONFIG_PART_FAILOVER = 1 << 8,
-    CONFIG_PART_FAILBACK = 1 << 9,
-    CONFIG_PART_FALLBACK = 1 << 10,
-    CONFIG_PART_RECOVERY = 1 << 11,
-    CONFIG_PART_KEEPALIVE = 1 << 12,
-    CONFIG_PART_TLS = 1 << 13, /* settings, or what the named files hold */
-    CONFIG_PART_TIMEOUTS = 1 << 14,
-    CONFIG_PART_BACKENDS = 1 << 15,
-};
-/* By value: indices into the snapshots (a fallback's pool) are compared as names. */
+/* What of a pool differs: bits of enum config_pool_part, CONFIG_PART_BACKENDS where any was added,
+ * removed or changed (their order is no setting). By value: indices into the snapshots (a
+ * fallback's pool) are compared as names, files that are named as what they held when read. */
 unsigned config_pool_differences(const struct config *from_config, const struct config_pool *from,
                                  const struct config *to_config, const struct config_pool *to);
 

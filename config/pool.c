@@ -43,6 +43,8 @@ const struct schema_section config_pool_timeouts_section = {
 static void pool_tls_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
     struct config_pool_tls *tls = out;
+    struct config_key_pair pair = {tls->cert_path, tls->key_path, &tls->cert_digest,
+                                   &tls->key_digest};
 
     if (tls->sni != NULL && tls->sni[0] == '\0')
         tls->sni = NULL;
@@ -55,16 +57,19 @@ static void pool_tls_check(struct schema_walk *walk, const struct config_node *g
                         "a client certificate needs both cert and key; write %s = \"FILE\"",
                         tls->cert_path != NULL ? "key" : "cert");
     else
-        config_check_key_pair(walk, group, tls->cert_path, tls->key_path);
-    config_check_ca(walk, group, "ca", tls->ca_path);
+        config_check_key_pair(walk, group, &pair);
+    config_check_ca(walk, group, "ca", tls->ca_path, &tls->ca_digest);
 }
 
 static const struct schema_key pool_tls_keys[] = {
     {"sni", SCHEMA_STRING, SCHEMA_AT(struct config_pool_tls, sni), .example = "\"app.internal\""},
-    {"ca", SCHEMA_PATH, SCHEMA_AT(struct config_pool_tls, ca_path), .example = "\"FILE.pem\""},
+    {"ca", SCHEMA_PATH, SCHEMA_AT(struct config_pool_tls, ca_path),
+     SCHEMA_DIGEST(struct config_pool_tls, ca_digest), .example = "\"FILE.pem\""},
     {"verify", SCHEMA_BOOL, "true", SCHEMA_AT(struct config_pool_tls, verify)},
-    {"cert", SCHEMA_PATH, SCHEMA_AT(struct config_pool_tls, cert_path), .example = "\"FILE.pem\""},
-    {"key", SCHEMA_PATH, SCHEMA_AT(struct config_pool_tls, key_path), .example = "\"FILE.key\""},
+    {"cert", SCHEMA_PATH, SCHEMA_AT(struct config_pool_tls, cert_path),
+     SCHEMA_DIGEST(struct config_pool_tls, cert_digest), .example = "\"FILE.pem\""},
+    {"key", SCHEMA_PATH, SCHEMA_AT(struct config_pool_tls, key_path),
+     SCHEMA_DIGEST(struct config_pool_tls, key_digest), .example = "\"FILE.key\""},
 };
 
 const struct schema_section config_pool_tls_section = {
@@ -104,6 +109,17 @@ static void pool_read_hash_key(struct schema_walk *walk, const struct config_nod
                         "hash_key: \"%s\" is not known; write \"ip\", \"uri\", \"header:NAME\" or "
                         "\"cookie:NAME\"",
                         text);
+}
+
+static json_t *pool_show_hash_key(const struct config *config, const void *in)
+{
+    static const char *const words[] = {[CONFIG_HASH_IP] = "ip",
+                                        [CONFIG_HASH_URI] = "uri",
+                                        [CONFIG_HASH_HEADER] = "header:",
+                                        [CONFIG_HASH_COOKIE] = "cookie:"};
+    const struct config_pool *pool = in;
+
+    return json_sprintf("%s%s", words[pool->hash_key], pool->hash_name);
 }
 
 /* ---- the pool itself ---- */
@@ -158,6 +174,28 @@ static void pool_check_policies(struct schema_walk *walk, const struct config_no
                         "\"...\"; zone = \"...\"; at the top of the file");
 }
 
+/* The first key of each part that stands in the file. */
+static void pool_note_parts(struct schema_walk *walk, const struct config_node *group,
+                            struct config_pool *pool)
+{
+    const struct schema_section *section = &config_pool_section;
+
+    pool->where = config_schema_where(walk, group->line);
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct config_node *node = config_node_find(group, section->keys[i].name);
+        unsigned bit = (unsigned)__builtin_ctz((unsigned)section->keys[i].part | 1u << 31);
+
+        if (node != NULL && bit < CONFIG_POOL_PARTS && pool->parts[bit].file == NULL)
+            pool->parts[bit] = config_schema_where(walk, node->line);
+    }
+}
+
+const struct config_where *config_where_of(const struct config_pool *pool,
+                                           enum config_pool_part part)
+{
+    return &pool->parts[__builtin_ctz((unsigned)part)];
+}
+
 static void pool_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
     const struct config_node *backends = config_node_find(group, "backends");
@@ -166,57 +204,81 @@ static void pool_check(struct schema_walk *walk, const struct config_node *group
     if (pool->name == NULL)
         pool->name =
             config_schema_format(walk, "pool-%zu", (size_t)(pool - walk->config->pools) + 1);
+    pool_note_parts(walk, group, pool);
     pool_check_policies(walk, group, pool);
-    if (backends == NULL || backends->type != CONFIG_NODE_LIST)
-        return;
-    if (backends->count == 0)
-        config_diag_add(walk->diag, backends->line,
-                        "backends is empty; write ( { address = \"10.0.0.1:8080\"; } )");
-    pool_check_ids(walk, backends, pool);
+    if (backends != NULL && backends->type == CONFIG_NODE_LIST)
+        pool_check_ids(walk, backends, pool);
 }
 
 static const char *const locality_words[] = {
     [CONFIG_LOCALITY_OFF] = "off", [CONFIG_LOCALITY_PREFER] = "prefer", NULL};
 
+/* What an operator may also change over the API, of a pool as a whole. */
+#define POOL_POLICY_KEYS                                                                           \
+    {"algorithm",                                                                                  \
+     SCHEMA_CHOICE,                                                                                \
+     "round_robin",                                                                                \
+     SCHEMA_AT(struct config_pool, algorithm),                                                     \
+     .choices = algorithm_words,                                                                   \
+     .part = CONFIG_PART_ALGORITHM},                                                               \
+        {"hash_key",                                                                               \
+         SCHEMA_CUSTOM,                                                                            \
+         "ip",                                                                                     \
+         .read = pool_read_hash_key,                                                               \
+         .show = pool_show_hash_key,                                                               \
+         .part = CONFIG_PART_ALGORITHM},                                                           \
+        {"outlier", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, outlier),                          \
+         .section = &config_outlier_section, .part = CONFIG_PART_OUTLIER},                         \
+        {"breaker", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, breaker),                          \
+         .section = &config_breaker_section, .part = CONFIG_PART_BREAKER},                         \
+        {"retry", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, retry),                              \
+         .section = &config_retry_section, .part = CONFIG_PART_RETRY},                             \
+        {"failover", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failover),                        \
+         .section = &config_failover_section, .part = CONFIG_PART_FAILOVER},                       \
+    {                                                                                              \
+        "failback", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failback),                         \
+            .section = &config_failback_section, .part = CONFIG_PART_FAILBACK                      \
+    }
+
+static const struct schema_key policy_keys[] = {POOL_POLICY_KEYS};
+
+const struct schema_section config_policy_section = {
+    .title = "policy",
+    .struct_bytes = sizeof(struct config_pool),
+    SCHEMA_KEYS(policy_keys),
+};
+
 static const struct schema_key pool_keys[] = {
     {"name", SCHEMA_NAME, SCHEMA_AT(struct config_pool, name), .example = "\"api\""},
-    {"algorithm", SCHEMA_CHOICE, "round_robin", SCHEMA_AT(struct config_pool, algorithm),
-     .choices = algorithm_words},
-    {"hash_key", SCHEMA_CUSTOM, "ip", .read = pool_read_hash_key},
+    POOL_POLICY_KEYS,
     {"sticky", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, sticky),
-     .section = &config_sticky_section},
+     .section = &config_sticky_section, .part = CONFIG_PART_STICKY},
     {"locality", SCHEMA_CHOICE, "off", SCHEMA_AT(struct config_pool, locality),
-     .choices = locality_words},
+     .choices = locality_words, .part = CONFIG_PART_LOCALITY},
     {"slow_start", SCHEMA_DURATION, "0", SCHEMA_AT(struct config_pool, slow_start_ms), .min = 0,
-     .max = CONFIG_DURATION_LONGEST_MS},
+     .max = CONFIG_DURATION_LONGEST_MS, .part = CONFIG_PART_LIMITS},
     {"max_connections", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config_pool, max_connections),
-     .min = 0, .max = CONFIG_MAX_CONNECTIONS},
+     .min = 0, .max = CONFIG_MAX_CONNECTIONS, .part = CONFIG_PART_LIMITS},
     {"max_pending", SCHEMA_INTEGER, "1024", SCHEMA_AT(struct config_pool, max_pending), .min = 0,
-     .max = CONFIG_MAX_CONNECTIONS},
+     .max = CONFIG_MAX_CONNECTIONS, .part = CONFIG_PART_LIMITS},
     {"pending_timeout", SCHEMA_DURATION, "1s", SCHEMA_AT(struct config_pool, pending_timeout_ms),
-     .min = CONFIG_DURATION_SHORTEST_MS, .max = CONFIG_DURATION_LONGEST_MS},
-    {"keepalive", SCHEMA_GROUP, .section = &config_keepalive_section},
+     .min = CONFIG_DURATION_SHORTEST_MS, .max = CONFIG_DURATION_LONGEST_MS,
+     .part = CONFIG_PART_LIMITS},
+    {"keepalive", SCHEMA_GROUP, .section = &config_keepalive_section,
+     .part = CONFIG_PART_KEEPALIVE},
     {"tls", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, tls),
-     .section = &config_pool_tls_section},
-    {"timeouts", SCHEMA_GROUP, .section = &config_pool_timeouts_section},
+     .section = &config_pool_tls_section, .part = CONFIG_PART_TLS},
+    {"timeouts", SCHEMA_GROUP, .section = &config_pool_timeouts_section,
+     .part = CONFIG_PART_TIMEOUTS},
     {"health", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, health),
-     .section = &config_health_section},
-    {"outlier", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, outlier),
-     .section = &config_outlier_section},
-    {"breaker", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, breaker),
-     .section = &config_breaker_section},
-    {"retry", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, retry), .section = &config_retry_section},
-    {"failover", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failover),
-     .section = &config_failover_section},
-    {"failback", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failback),
-     .section = &config_failback_section},
+     .section = &config_health_section, .part = CONFIG_PART_HEALTH},
     {"fallback", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, fallback),
-     .section = &config_fallback_section},
+     .section = &config_fallback_section, .part = CONFIG_PART_FALLBACK},
     {"recovery", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, recovery),
-     .section = &config_recovery_section},
+     .section = &config_recovery_section, .part = CONFIG_PART_RECOVERY},
     {"backends", SCHEMA_LIST, SCHEMA_AT(struct config_pool, backends),
      SCHEMA_COUNT(struct config_pool, backend_count), .section = &config_backend_section,
-     .required = true, .example = "( { address = \"10.0.0.1:8080\"; } )"},
+     .part = CONFIG_PART_BACKENDS},
 };
 
 const struct schema_section config_pool_section = {

@@ -132,6 +132,7 @@ const char *config_node_kind(const struct config_node *node)
         [CONFIG_NODE_GROUP] = "a group",      [CONFIG_NODE_LIST] = "a list",
         [CONFIG_NODE_INTEGER] = "an integer", [CONFIG_NODE_FLOAT] = "a decimal number",
         [CONFIG_NODE_BOOL] = "a bool",        [CONFIG_NODE_STRING] = "a string",
+        [CONFIG_NODE_NULL] = "null",
     };
 
     return kinds[node->type];

@@ -7,6 +7,7 @@
 #ifndef EVERGATE_CONFIG_READER_INTERNAL_H
 #define EVERGATE_CONFIG_READER_INTERNAL_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +23,10 @@ enum config_node_type {
     CONFIG_NODE_FLOAT,
     CONFIG_NODE_BOOL,
     CONFIG_NODE_STRING,
+    CONFIG_NODE_NULL, /* of JSON only, and a mistake wherever it is read */
 };
+
+enum { CONFIG_JSON_MAX_DEPTH = 8 };
 
 struct config_node {
     const char *name; /* "" for elements of a list */
@@ -39,6 +43,14 @@ struct config_node {
 /* NULL after adding to `diag` when libconfig refuses the text. */
 const struct config_node *config_reader_parse(const struct config_source *source,
                                               struct arena *arena, struct config_diag *diag);
+
+/*
+ * JSON as nodes: an object is a group, everything has line 0, and nothing is expanded: who may use
+ * the API may not thereby read the environment. False after adding to `diag` what no text of a file
+ * could hold: control characters, brackets more than CONFIG_JSON_MAX_DEPTH deep (json_nodes.c).
+ */
+bool config_json_nodes(const json_t *json, const char *name, struct arena *arena,
+                       struct config_diag *diag, struct config_node *ret_node);
 
 /* The member `name` of a group, or NULL. */
 const struct config_node *config_node_find(const struct config_node *group, const char *name);

@@ -13,6 +13,13 @@ static void recovery_read_command(struct schema_walk *walk, const struct config_
     config_command_read(walk, node, CONFIG_VARIABLE_COUNT, &recovery->command);
 }
 
+static json_t *recovery_show_command(const struct config *config, const void *in)
+{
+    const struct config_recovery *recovery = in;
+
+    return config_command_show(&recovery->command);
+}
+
 /* ---- webhook ---- */
 
 /* What is left behind "http://" or "https://"; empty when neither is there. */
@@ -96,7 +103,7 @@ static void recovery_check(struct schema_walk *walk, const struct config_node *g
 }
 
 static const struct schema_key recovery_keys[] = {
-    {"command", SCHEMA_CUSTOM, .read = recovery_read_command},
+    {"command", SCHEMA_CUSTOM, .read = recovery_read_command, .show = recovery_show_command},
     {"webhook", SCHEMA_STRING, SCHEMA_AT(struct config_recovery, webhook),
      .example = "\"http://127.0.0.1:9000/repair\""},
     {"max_attempts", SCHEMA_INTEGER, "3", SCHEMA_AT(struct config_recovery, max_attempts), .min = 1,

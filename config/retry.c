@@ -87,6 +87,25 @@ static void retry_read_on(struct schema_walk *walk, const struct config_node *no
         retry_add_node(walk, &node->children[i], retry);
 }
 
+static json_t *retry_show_on(const struct config *config, const void *in)
+{
+    const struct config_retry *retry = in;
+    struct slice rest, item;
+    json_t *list = json_array();
+    char *statuses;
+
+    for (size_t i = 0; i < RETRY_WORD_COUNT; i++) {
+        if ((retry->on & retry_words[i].on) != 0)
+            json_array_append_new(list, json_string(retry_words[i].word));
+    }
+    statuses = config_statuses_format(&retry->on_status);
+    rest = statuses[0] != '\0' ? slice_str(statuses) : (struct slice){0};
+    while (config_value_next_item(&rest, &item))
+        json_array_append_new(list, json_stringn(item.p, item.n));
+    free(statuses);
+    return list;
+}
+
 static void retry_check(struct schema_walk *walk, const struct config_node *group, void *out)
 {
     struct config_retry *retry = out;
@@ -103,7 +122,8 @@ static void retry_check(struct schema_walk *walk, const struct config_node *grou
 static const struct schema_key retry_keys[] = {
     {"attempts", SCHEMA_INTEGER, "2", SCHEMA_AT(struct config_retry, attempts), .min = 1,
      .max = 16},
-    {"on", SCHEMA_CUSTOM, "connect, reset, timeout, stall, 502-504", .read = retry_read_on},
+    {"on", SCHEMA_CUSTOM, "connect, reset, timeout, stall, 502-504", .read = retry_read_on,
+     .show = retry_show_on},
     {"backoff", SCHEMA_DURATION, "25ms", SCHEMA_AT(struct config_retry, backoff_ms), .min = 0,
      .max = CONFIG_DURATION_LONGEST_MS},
     {"max_backoff", SCHEMA_DURATION, "250ms", SCHEMA_AT(struct config_retry, max_backoff_ms),

@@ -121,6 +121,7 @@ static void route_check(struct schema_walk *walk, const struct config_node *grou
 {
     struct config_route *route = out;
 
+    route->where = config_schema_where(walk, group->line);
     if (route->name == NULL)
         route->name =
             config_schema_format(walk, "route-%zu", (size_t)(route - walk->config->routes) + 1);

@@ -43,7 +43,8 @@ bool config_find_pool(struct schema_walk *walk, const struct config_node *node, 
     return false;
 }
 
-/* Pools stand above routes in the top table, so they are all read by now. */
+/* Pools stand above routes in the top table, so they are all read by now. Shown and compared as
+ * `pools`, which it becomes. */
 void config_route_read_pool(struct schema_walk *walk, const struct config_node *node, void *out)
 {
     struct config_route *route = out;
@@ -54,6 +55,13 @@ void config_route_read_pool(struct schema_walk *walk, const struct config_node *
     config_find_pool(walk, node, &route->pools[0].pool);
 }
 
+static json_t *weighted_show_pool(const struct config *config, const void *in)
+{
+    const struct config_weighted_pool *weighted = in;
+
+    return config_schema_text_json(config->pools[weighted->pool].name);
+}
+
 static void weighted_read_pool(struct schema_walk *walk, const struct config_node *node, void *out)
 {
     struct config_weighted_pool *weighted = out;
@@ -62,7 +70,8 @@ static void weighted_read_pool(struct schema_walk *walk, const struct config_nod
 }
 
 static const struct schema_key weighted_pool_keys[] = {
-    {"pool", SCHEMA_CUSTOM, .read = weighted_read_pool, .required = true, .example = "\"NAME\""},
+    {"pool", SCHEMA_CUSTOM, .read = weighted_read_pool, .show = weighted_show_pool,
+     .required = true, .example = "\"NAME\""},
     {"weight", SCHEMA_INTEGER, "1", SCHEMA_AT(struct config_weighted_pool, weight), .min = 0,
      .max = 65535},
 };

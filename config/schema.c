@@ -176,13 +176,19 @@ static void schema_read_key(struct schema_walk *walk, const struct schema_key *k
 
 /* ---- keys that should not be there ---- */
 
-static bool schema_has_key(const struct schema_section *section, const char *name)
+const struct schema_key *config_schema_find_key(const struct schema_section *section,
+                                                const char *name)
 {
     for (size_t i = 0; i < section->key_count; i++) {
         if (strcmp(section->keys[i].name, name) == 0)
-            return true;
+            return &section->keys[i];
     }
-    return false;
+    return NULL;
+}
+
+static bool schema_has_key(const struct schema_section *section, const char *name)
+{
+    return config_schema_find_key(section, name) != NULL;
 }
 
 static char *schema_list_keys(const struct schema_section *section)
@@ -267,7 +273,7 @@ static void schema_read_keys(struct schema_walk *walk, const struct schema_secti
 
         if (node != NULL)
             schema_read_key(walk, key, node, out);
-        else if (key->required && !schema_is_misspelt(section, group, key))
+        else if (key->required && !walk->partial && !schema_is_misspelt(section, group, key))
             config_diag_add(walk->diag, group->line, "\"%s\" is missing; write %s = %s", key->name,
                             key->name, key->example);
     }
@@ -278,8 +284,19 @@ static void schema_read_keys(struct schema_walk *walk, const struct schema_secti
 void config_schema_read(struct schema_walk *walk, const struct schema_section *section,
                         const struct config_node *group, void *out)
 {
-    schema_defaults(walk, section, out);
+    if (!walk->partial)
+        schema_defaults(walk, section, out);
     schema_read_keys(walk, section, group, out);
+}
+
+struct config_where config_schema_where(struct schema_walk *walk, unsigned line)
+{
+    struct config_origin origin = config_source_origin(walk->source, line);
+
+    /* Thousands of lines come from one file: its name is kept once for each run of them. */
+    if (walk->where_file == NULL || strcmp(walk->where_file, origin.file) != 0)
+        walk->where_file = config_schema_dup(walk, origin.file);
+    return (struct config_where){walk->where_file, origin.line};
 }
 
 /* ---- names that must differ ---- */

@@ -4,13 +4,17 @@
  *
  * To add a key: one line in its section's table (listener.c, route.c, ...), one field in config.h,
  * one line in docs/config.md. Type, unit, range, default and the unknown-key hint follow from
- * the table; only what concerns several keys at once is written as code, in the section's check.
+ * the table, and so do the key as JSON and the words for what a reload changes in it; only what
+ * concerns several keys at once is written as code, in the section's check.
  *
  * The engine goes through a table in its own order, not the file's, so a section may rely on what
  * stands above it (routes find the pools already read).
  */
 #ifndef EVERGATE_CONFIG_SCHEMA_INTERNAL_H
 #define EVERGATE_CONFIG_SCHEMA_INTERNAL_H
+
+#include <jansson.h>
+#include <stdio.h>
 
 #include "config/config.h"
 #include "config/diag_internal.h"
@@ -41,6 +45,8 @@ struct schema_walk {
     struct arena *arena;   /* the snapshot's */
     struct config_diag *diag;
     const struct config_source *source;
+    bool partial; /* only what stands there is read: no defaults, and nothing is missing */
+    const char *where_file; /* the last one of config_schema_where, which shares it */
 };
 
 struct schema_section;
@@ -55,13 +61,19 @@ struct schema_key {
     const char *const *choices;
     const struct schema_section *section;
     void (*read)(struct schema_walk *walk, const struct config_node *node, void *out);
+    /* The opposite, for every type: the value as the file would write it, NULL for nothing. Where
+     * there is none, a CUSTOM key is neither shown nor compared. `config` is what `in` is of. */
+    json_t *(*show)(const struct config *config, const void *in);
+    size_t digest_offset;       /* struct config_digest of the PATH's content; 0: none */
+    enum config_pool_part part; /* of a pool's keys */
     bool required;
     const char *example; /* what to write where it is missing or of the wrong type */
 };
 
 /* The designated initialisers for `offset`, `width` and `count_offset`. */
-#define SCHEMA_AT(type, field)    .offset = offsetof(type, field), .width = sizeof(((type *)0)->field)
-#define SCHEMA_COUNT(type, field) .count_offset = offsetof(type, field)
+#define SCHEMA_AT(type, field)     .offset = offsetof(type, field), .width = sizeof(((type *)0)->field)
+#define SCHEMA_COUNT(type, field)  .count_offset = offsetof(type, field)
+#define SCHEMA_DIGEST(type, field) .digest_offset = offsetof(type, field)
 
 struct schema_section {
     const char *title;       /* its heading in docs/config.md */
@@ -81,6 +93,10 @@ struct schema_section {
 void config_schema_read(struct schema_walk *walk, const struct schema_section *section,
                         const struct config_node *group, void *out);
 
+/* NULL: the section has no such key. */
+const struct schema_key *config_schema_find_key(const struct schema_section *section,
+                                                const char *name);
+
 /* Adds "KEY must be WANTED, not KIND; write KEY = EXAMPLE". */
 void config_schema_wrong_type(struct schema_walk *walk, const struct config_node *node,
                               const char *wanted, const char *example);
@@ -93,6 +109,9 @@ const char *config_schema_string(struct schema_walk *walk, const struct config_n
 const char *config_schema_dup(struct schema_walk *walk, const char *text);
 const char *config_schema_format(struct schema_walk *walk, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Where a line of the flattened text is, for the snapshot to remember. */
+struct config_where config_schema_where(struct schema_walk *walk, unsigned line);
 
 /* Adds a mistake for each name that stands before; names[i] was written at lines[i]. `what` is the
  * kind of thing and the key to change: "pool", "name". */
@@ -121,6 +140,34 @@ bool config_not_built_value(struct config_diag *diag, unsigned line, const char 
 
 /* The table's keys of a section, for hints: fills names[0..max) and returns how many. */
 size_t config_not_built_names(const struct schema_section *section, const char **names, size_t max);
+
+/* ---- showing (schema_show.c) ---- */
+
+/* A string of the file, whatever bytes are in it. */
+json_t *config_schema_text_json(const char *text);
+
+/* One key of `in`, as the file would write it; NULL for nothing. */
+json_t *config_schema_value_json(const struct config *config, const struct schema_key *key,
+                                 const void *in);
+
+/* All keys of a section, as an object. `config` is the snapshot that `in` is of. */
+json_t *config_schema_json(const struct config *config, const struct schema_section *section,
+                           const void *in);
+
+/* ---- comparing (schema_compare.c) ---- */
+
+struct schema_compare {
+    const struct config *from_config, *to_config; /* that the two are of */
+    FILE *out;                                    /* NULL: nothing is worded */
+    unsigned items;                               /* written so far */
+    bool after_group;
+};
+
+/* By value; with `out`, what differs is written: "weight 1 -> 3", "retry: attempts 2 -> 3". */
+bool config_schema_equal(struct schema_compare *compare, const struct schema_section *section,
+                         const void *from, const void *to);
+bool config_schema_key_equal(struct schema_compare *compare, const struct schema_key *key,
+                             const void *from, const void *to);
 
 /* Every section, NULL-terminated: for the test that compares them with docs/config.md. */
 extern const struct schema_section *const config_sections[];

@@ -24,9 +24,11 @@ extern const struct schema_section config_pool_section; /* pool.c */
 extern const struct schema_section config_keepalive_section;
 extern const struct schema_section config_pool_tls_section;
 extern const struct schema_section config_pool_timeouts_section;
-extern const struct schema_section config_backend_section; /* backend.c */
-extern const struct schema_section config_health_section;  /* health.c */
-extern const struct schema_section config_outlier_section; /* outlier_breaker.c */
+extern const struct schema_section config_policy_section;   /* what of a pool the API may change */
+extern const struct schema_section config_backend_section;  /* backend.c */
+extern const struct schema_section config_endpoint_section; /* one as the API writes it */
+extern const struct schema_section config_health_section;   /* health.c */
+extern const struct schema_section config_outlier_section;  /* outlier_breaker.c */
 extern const struct schema_section config_breaker_section;
 extern const struct schema_section config_retry_section;    /* retry.c */
 extern const struct schema_section config_failover_section; /* failover.c */
@@ -37,6 +39,9 @@ extern const struct schema_section config_sticky_section;   /* sticky.c */
 extern const struct schema_section config_admin_section;    /* admin_log.c */
 extern const struct schema_section config_log_section;
 extern const struct schema_section config_supervision_section; /* top.c */
+
+/* Empty, with one reference and an arena (config.c). */
+struct config *config_new(const char *file);
 
 enum {
     CONFIG_DURATION_SHORTEST_MS = 1,
@@ -53,11 +58,15 @@ bool config_check_bind(struct schema_walk *walk, unsigned line, const char *key,
                        struct config_address *ret_address);
 
 /* Certificate files (certificates.c). Paths may be NULL: then nothing is checked. `group` gives the
- * lines of its members named cert_key, key_key and so on. */
+ * lines of its members. Digests are of what was read, and untouched when nothing was. */
+struct config_key_pair {
+    const char *cert_path, *key_path;
+    struct config_digest *ret_cert_digest, *ret_key_digest;
+};
 void config_check_key_pair(struct schema_walk *walk, const struct config_node *group,
-                           const char *cert_path, const char *key_path);
+                           const struct config_key_pair *pair);
 void config_check_ca(struct schema_walk *walk, const struct config_node *group, const char *key,
-                     const char *path);
+                     const char *path, struct config_digest *ret_digest);
 
 /* A header's name and value as RFC 9110 section 5 wants them. */
 bool config_check_header_name(struct schema_walk *walk, unsigned line, struct slice name);
@@ -80,6 +89,11 @@ void config_check_method(struct schema_walk *walk, unsigned line, const char *ke
 /* Of a request: at most one Host that a server would take (headers.c). */
 void config_check_host_headers(struct schema_walk *walk, unsigned line,
                                const struct http_header_edit *headers, size_t count);
+
+/* A file that the proxy will write: it need not be there, but it must be possible to make it, or
+ * to write to it (admin_log.c). `key` names it. */
+void config_check_writable(struct schema_walk *walk, unsigned line, const char *key,
+                           const char *path);
 
 /* region and zone of `group`, as names are written or empty (top.c). */
 void config_check_place(struct schema_walk *walk, const struct config_node *group,

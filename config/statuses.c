@@ -1,4 +1,6 @@
 /* Sets of HTTP statuses as users write them: "200-299, 304, 5xx". Pure. */
+#include <stdlib.h>
+
 #include "base/alloc.h"
 #include "config/values_internal.h"
 
@@ -95,4 +97,27 @@ char *config_statuses_parse(struct config_statuses *ret_set, struct slice text)
     }
     *ret_set = set;
     return NULL;
+}
+
+char *config_statuses_format(const struct config_statuses *set)
+{
+    char *text = xstrdup("");
+
+    for (int first = STATUS_LOWEST; first <= STATUS_HIGHEST; first++) {
+        int last = first;
+        char *longer;
+
+        if (!config_statuses_have(set, first))
+            continue;
+        while (config_statuses_have(set, last + 1))
+            last++;
+        if (first == last)
+            longer = xasprintf("%s%s%d", text, text[0] != '\0' ? ", " : "", first);
+        else
+            longer = xasprintf("%s%s%d-%d", text, text[0] != '\0' ? ", " : "", first, last);
+        free(text);
+        text = longer;
+        first = last;
+    }
+    return text;
 }

@@ -26,6 +26,7 @@ static void sticky_load_secret(struct schema_walk *walk, const struct config_nod
                         sticky->secret_file, content.size);
     else
         sticky->secret = arena_dup(walk->arena, slice_from(content.text, content.size));
+    sticky->secret_digest = config_digest_of(&content);
     free(content.text);
 }
 
@@ -48,7 +49,7 @@ static const struct schema_key sticky_keys[] = {
     {"ttl", SCHEMA_DURATION, "1h", SCHEMA_AT(struct config_sticky, ttl_ms), .min = 1000,
      .max = CONFIG_DURATION_LONGEST_MS},
     {"secret_file", SCHEMA_PATH, SCHEMA_AT(struct config_sticky, secret_file),
-     .example = "\"/etc/evergate/sticky.key\""},
+     SCHEMA_DIGEST(struct config_sticky, secret_digest), .example = "\"/etc/evergate/sticky.key\""},
 };
 
 const struct schema_section config_sticky_section = {

@@ -38,6 +38,9 @@ static void top_check(struct schema_walk *walk, const struct config_node *root, 
 {
     config_check_place(walk, root, &walk->config->place);
     config_check_references(walk, root);
+    if (walk->config->state_file != NULL)
+        config_check_writable(walk, config_node_line(root, "state_file"), "state_file",
+                              walk->config->state_file);
 }
 
 static const struct schema_key top_keys[] = {
@@ -57,6 +60,8 @@ static const struct schema_key top_keys[] = {
     {"routes", SCHEMA_LIST, SCHEMA_AT(struct config, routes),
      SCHEMA_COUNT(struct config, route_count), .max = CONFIG_MAX_ROUTES,
      .section = &config_route_section},
+    {"state_file", SCHEMA_PATH, SCHEMA_AT(struct config, state_file),
+     .example = "\"/var/lib/evergate/state.json\""},
     {"admin", SCHEMA_GROUP, .section = &config_admin_section},
     {"log", SCHEMA_GROUP, .section = &config_log_section},
 };

@@ -43,6 +43,8 @@ char *config_statuses_add(struct config_statuses *set, struct slice item);
 /* The same for items between commas. The set is what the text says, nothing else; empty for an
  * empty text. */
 char *config_statuses_parse(struct config_statuses *ret_set, struct slice text);
+/* The shortest text that reads as the set (heap). */
+char *config_statuses_format(const struct config_statuses *set);
 
 /* Something that stands in log lines, metric labels and the management API's paths: 1 to 128
  * characters, none that any of those would have to escape. */

@@ -1,8 +1,9 @@
 /*
- * chaos_load PORT RATE CONNECTIONS SECONDS FILE [PATH]
+ * chaos_load PORT RATE CONNECTIONS SECONDS FILE [PATH [close]]
  *
  * GETs to 127.0.0.1:PORT until SECONDS have passed or SIGTERM comes; then every request's due time,
- * latency, status and backend goes to FILE as JSON. See load.h.
+ * latency, status and backend goes to FILE as JSON. With "close", each comes on a connection of its
+ * own. See load.h.
  */
 #include "tests/chaos/load.h"
 
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -115,7 +117,7 @@ static unsigned long number_of(const char *text, unsigned long max)
     return value;
 }
 
-static void load_init(struct load *load, char **argv, const char *path)
+static void load_init(struct load *load, char **argv, const char *path, bool close)
 {
     *load = (struct load){
         .target = {.sin_family = AF_INET,
@@ -137,8 +139,8 @@ static void load_init(struct load *load, char **argv, const char *path)
         load->requests[i] = (struct load_request){.backend = '-', .result = LOAD_NOTHING};
     load->text_bytes = (size_t)snprintf(load->text, sizeof(load->text),
                                         "GET %s HTTP/1.1\r\nHost: chaos.test\r\n"
-                                        "User-Agent: chaos\r\nAccept: */*\r\n\r\n",
-                                        path);
+                                        "User-Agent: chaos\r\nAccept: */*\r\n%s\r\n",
+                                        path, close ? "Connection: close\r\n" : "");
     load->start_us = load_now_us();
 }
 
@@ -147,13 +149,13 @@ int main(int argc, char **argv)
     static struct load load;
     struct sigaction action = {.sa_handler = on_signal};
 
-    if (argc != 6 && argc != 7) {
-        fprintf(stderr, "usage: chaos_load PORT RATE CONNECTIONS SECONDS FILE [PATH]\n");
+    if (argc < 6 || argc > 8 || (argc == 8 && strcmp(argv[7], "close") != 0)) {
+        fprintf(stderr, "usage: chaos_load PORT RATE CONNECTIONS SECONDS FILE [PATH [close]]\n");
         return 2;
     }
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    load_init(&load, argv, argc == 7 ? argv[6] : "/");
+    load_init(&load, argv, argc >= 7 ? argv[6] : "/", argc == 8);
     load_run(&load);
     load_finish(&load);
     if (!load_write(&load, argv[5])) {

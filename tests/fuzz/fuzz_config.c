@@ -73,7 +73,8 @@ static void check_pools(const struct config *config)
     for (size_t i = 0; i < config->pool_count; i++) {
         const struct config_pool *p = &config->pools[i];
 
-        CHECK(p->name != NULL && p->hash_name != NULL && p->backend_count > 0);
+        CHECK(p->name != NULL && p->hash_name != NULL);
+        CHECK(p->where.line > 0 && p->where.file != NULL);
         check_policies(config, i);
         if (p->health != NULL)
             check_health(p->health);

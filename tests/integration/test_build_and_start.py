@@ -15,8 +15,9 @@ from lib.evergate import Evergate, binary, run_command
 from lib.raw_client import RawClient
 from lib.waiting import wait_until
 
-BUILT = ["run", "demo", "check", "status", "pools", "endpoints", "events", "version"]
-LATER = ["plan", "reload", "explain", "drill", "top"]
+BUILT = ["run", "demo", "check", "plan", "reload", "status", "pools", "endpoints", "events",
+         "explain", "top", "completion", "version"]
+LATER = ["drill"]
 
 
 def config_file(tmp_path, settings):

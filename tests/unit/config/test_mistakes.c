@@ -343,8 +343,6 @@ Test(mistakes, in_the_whole_are_found)
         {POOL "listeners = ( );\n", 2, "listeners is empty; write ( { bind ="},
         {LISTENER, 1, "there is nothing to serve; write pools = ( {"},
         {LISTENER "pools = ( );\n", 2, "there is nothing to serve"},
-        {LISTENER "pools = ( { name = \"a\"; } );\n", 2, "\"backends\" is missing"},
-        {LISTENER "pools = ( { name = \"a\"; backends = ( ); } );\n", 2, "backends is empty"},
         {LISTENER "pools = ( { name = \"a\"; backends = ( { address = \"a:1\"; } ); }, { name = "
                   "\"b\"; backends = ( { address = \"a:1\"; } ); } );\n",
          2, "several pools need routes; write routes = ( { path = \"/\"; pool = \"a\"; } )"},
@@ -374,7 +372,11 @@ Test(mistakes, about_what_is_not_built_say_so)
 {
     static const struct support_mistake table[] = {
         {BASE "tracing = { };\n", 3, "\"tracing\" is not built yet"},
-        {BASE "state_file = \"x\";\n", 3, "\"state_file\" is not built yet"},
+        {BASE "state_file = \"/nowhere/x\";\n", 3,
+         "state_file: the directory \"/nowhere\" is missing or cannot be written; make it, or write "
+         "another path"},
+        {BASE "state_file = \"/tmp\";\n", 3,
+         "state_file: \"/tmp\" is a directory; write a file in it"},
         {IN_LISTENER("mode = \"tcp\";"), 3,
          "this value of \"mode\" is not built yet in this version; remove it, or write mode = "
          "\"http\""},

@@ -1,0 +1,100 @@
+/* `evergate plan` and `evergate reload`: a change of the file, before and after. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/plan_text.h"
+#include "cli/remote.h"
+#include "cli/table.h"
+
+static bool would_change(const json_t *answer)
+{
+    return json_array_size(json_object_get(json_object_get(answer, "plan"), "changes")) > 0;
+}
+
+static int exit_code(const struct cli_options *options, const json_t *answer)
+{
+    return options->exit_code && would_change(answer) ? CLI_WOULD_CHANGE : CLI_GOOD;
+}
+
+static void print_json(const json_t *answer)
+{
+    json_dumpf(answer, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    putchar('\n');
+}
+
+static int ask_plan(struct remote *remote, const struct cli_options *options, const char *path)
+{
+    json_t *body = json_pack("{s:s}", "file", path), *answer;
+    int code;
+
+    if (!body) {
+        fprintf(stderr, "evergate plan: %s: the file's name is not UTF-8\n", options->config);
+        return CLI_BAD;
+    }
+    code = remote_ask(remote, "POST", "/api/v1/plan", body, &answer);
+    json_decref(body);
+    if (code != CLI_GOOD)
+        return code;
+    if (options->json)
+        print_json(answer);
+    else
+        plan_print(answer, true, stdout, cli_colours(stdout, options->colours));
+    code = exit_code(options, answer);
+    json_decref(answer);
+    return code;
+}
+
+/* The instance has another working directory: it is given the whole path. */
+int cli_plan(const struct cli_options *options)
+{
+    char *path = realpath(options->config, NULL);
+    struct remote remote;
+    int code;
+
+    if (!path) {
+        fprintf(stderr, "%s: error: %s\n", options->config, strerror(errno));
+        return CLI_BAD;
+    }
+    code = remote_init(&remote, "plan", options);
+    if (code == CLI_GOOD) {
+        code = ask_plan(&remote, options, path);
+        remote_fini(&remote);
+    }
+    free(path);
+    return code;
+}
+
+/* The change is served all the same, so that this is no failure; but it must be seen. */
+static void warn_not_saved(const json_t *answer)
+{
+    char *why;
+
+    if (remote_text(answer, "not_saved")[0] == '\0')
+        return;
+    why = cli_printable(remote_text(answer, "not_saved"));
+    fprintf(stderr, "evergate reload: warning: state_file was not written: %s\n", why);
+    free(why);
+}
+
+int cli_reload(const struct cli_options *options)
+{
+    struct remote remote;
+    json_t *answer;
+    int code = remote_init(&remote, "reload", options);
+
+    if (code != CLI_GOOD)
+        return code;
+    code = remote_ask(&remote, "POST", "/api/v1/reload", NULL, &answer);
+    if (code == CLI_GOOD) {
+        if (options->json)
+            print_json(answer);
+        else
+            plan_print(answer, false, stdout, cli_colours(stdout, options->colours));
+        warn_not_saved(answer);
+        json_decref(answer);
+    }
+    remote_fini(&remote);
+    return code;
+}

@@ -1,0 +1,72 @@
+/* The table of options: what they are called, who takes them, what they say of themselves. */
+#include "cli/cli_internal.h"
+
+#define AT(member) .offset = offsetof(struct cli_options, member)
+
+const struct cli_option cli_option_table[] = {
+    {"config", 'c', "FILE", "the configuration file (required)", CLI_TAKES_CONFIG, CLI_OPTION_TEXT,
+     AT(config)},
+    {"config", 'c', "FILE",
+     "the file to plan (required); without --admin, it also says where\n"
+     "the running instance is",
+     CLI_TAKES_PLANNED, CLI_OPTION_TEXT, AT(config)},
+    {"exit-code", 0, NULL, "exit with 4 instead of 0 when something would change",
+     CLI_TAKES_PLANNED, CLI_OPTION_FLAG, AT(exit_code)},
+    {"port", 'p', "PORT", "where the proxy listens on 127.0.0.1 (default 8080)", CLI_TAKES_PORT,
+     CLI_OPTION_PORT, AT(port)},
+    {"since", 's', "ID", "all that came after that event (default: the latest 100)",
+     CLI_TAKES_EVENTS, CLI_OPTION_SINCE, AT(since)},
+    {"follow", 'f', NULL, "go on, until interrupted", CLI_TAKES_EVENTS, CLI_OPTION_FLAG,
+     AT(follow)},
+    {"watch", 'w', "[SECONDS]",
+     "again and again (default: every second), until q or Ctrl-C; into a\n"
+     "pipe, one after the other",
+     CLI_TAKES_WATCH, CLI_OPTION_SECONDS, AT(watch_ms)},
+    {"count", 'n', "N", "end after N times", CLI_TAKES_COUNT, CLI_OPTION_NUMBER, AT(count)},
+
+    {"method", 'X', "METHOD", "the request's method (default GET)", CLI_TAKES_REQUEST,
+     CLI_OPTION_TEXT, AT(method), .words = "GET HEAD POST PUT PATCH DELETE OPTIONS"},
+    {"header", 'H', "'NAME: VALUE'", "a header of the request; may be repeated", CLI_TAKES_REQUEST,
+     CLI_OPTION_HEADER, .key = NULL},
+    {"client", 0, "IP", "the client's address (default 127.0.0.1)", CLI_TAKES_REQUEST,
+     CLI_OPTION_TEXT, AT(client)},
+    {"listener", 0, "NAME", "the listener it comes to (default: the first)", CLI_TAKES_REQUEST,
+     CLI_OPTION_TEXT, AT(listener)},
+
+    {"address", 0, "ADDRESS", "host:port or unix:/path; another address is another endpoint",
+     CLI_TAKES_UNSET, CLI_OPTION_FIELD_TEXT, .key = "address"},
+    {"weight", 0, "N", "its share among its tier (0: no new requests)", CLI_TAKES_FIELDS,
+     CLI_OPTION_FIELD_NUMBER, .key = "weight"},
+    {"priority", 0, "N", "its tier; the lowest is used first", CLI_TAKES_FIELDS,
+     CLI_OPTION_FIELD_NUMBER, .key = "priority"},
+    {"zone", 0, "ZONE", "where it is", CLI_TAKES_FIELDS, CLI_OPTION_FIELD_TEXT, .key = "zone"},
+    {"region", 0, "REGION", "where that is", CLI_TAKES_FIELDS, CLI_OPTION_FIELD_TEXT,
+     .key = "region"},
+    {"tag", 0, "TAG", "may be repeated; together they are the endpoint's tags", CLI_TAKES_FIELDS,
+     CLI_OPTION_FIELD_LIST, .key = "tags"},
+    {"metadata", 0, "KEY=VALUE", "may be repeated", CLI_TAKES_FIELDS, CLI_OPTION_FIELD_PAIR,
+     .key = "metadata"},
+    {"max-connections", 0, "N", "at most that many requests at a time (0: no limit of its own)",
+     CLI_TAKES_FIELDS, CLI_OPTION_FIELD_NUMBER, .key = "max_connections"},
+    {"backup", 0, "[true|false]", "used only when every priority is exhausted", CLI_TAKES_FIELDS,
+     CLI_OPTION_FIELD_BOOL, .key = "backup", .words = "true false"},
+    {"unset", 0, "KEY", "gives a key back to the file: weight, tags, ...; may be repeated",
+     CLI_TAKES_UNSET, CLI_OPTION_FIELD_NULL,
+     .words = "weight priority zone region tags metadata max_connections backup"},
+    {"why", 0, "TEXT", "the reason, for the event and the log", CLI_TAKES_WHY, CLI_OPTION_TEXT,
+     AT(why)},
+
+    {"admin", 'a', "ADDR",
+     "where management is: host:port or unix:/path (default: what -c\n"
+     "says, else unix:/run/evergate/admin.sock, else 127.0.0.1:9900)",
+     CLI_TAKES_REMOTE, CLI_OPTION_TEXT, AT(admin)},
+    {"config", 'c', "FILE", "take address and token file from this configuration",
+     CLI_TAKES_ADDRESS, CLI_OPTION_TEXT, AT(config)},
+    {"token-file", 't', "FILE", "the token that management asks for", CLI_TAKES_REMOTE,
+     CLI_OPTION_TEXT, AT(token_file)},
+    {"json", 'j', NULL, "the API's own JSON", CLI_TAKES_REMOTE, CLI_OPTION_FLAG, AT(json)},
+    {"color", 0, "WHEN", "always, never or auto: on a terminal only (default)", CLI_TAKES_REMOTE,
+     CLI_OPTION_COLOURS, AT(colours), .words = "always never auto"},
+    {"help", 'h', NULL, "this text", CLI_TAKES_ALL, CLI_OPTION_FLAG, AT(help)},
+    {.name = NULL},
+};

@@ -1,0 +1,272 @@
+/*
+ * An overlay over a base: the snapshot that is served.
+ *
+ * Pools that the overlay does not mention are the base's own: the struct is copied, all that it
+ * points to is shared. Of one that it does mention, the list of backends is new, but what did not
+ * change of each is shared as well. So an edit costs what it touches, and what it did not touch is
+ * seen to be the same by its address alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "config/overlay_internal.h"
+
+enum { APPLY_MAX_ENDPOINTS = 65535 }; /* of a pool, as in the file */
+
+struct overlay_apply {
+    struct config *config;
+    struct config_diag *diag;
+    struct config_backend defaults;
+    const struct overlay_pool *said; /* of the pool that is being made */
+    bool *found;                     /* which of its entries the base has */
+};
+
+static struct config *apply_snapshot(struct config *base)
+{
+    size_t after_refs = offsetof(struct config, file);
+    struct config *config = config_new("");
+    struct arena *arena = config->arena;
+
+    CHECK(base->base == NULL);
+    memcpy((char *)config + after_refs, (const char *)base + after_refs,
+           sizeof(*config) - after_refs);
+    config->arena = arena;
+    config->base = config_ref(base);
+    config->pools = arena_alloc(arena, base->pool_count * sizeof(*config->pools));
+    if (base->pool_count > 0)
+        memcpy(config->pools, base->pools, base->pool_count * sizeof(*config->pools));
+    return config;
+}
+
+/* ---- endpoints ---- */
+
+/* Once per entry: snapshots to come find it read. */
+static bool apply_read(struct overlay_apply *apply, struct overlay_entry *entry)
+{
+    if (entry->read)
+        return true;
+    entry->read = config_endpoint_read(&entry->said, entry->fields, &entry->arena, apply->diag);
+    if (!entry->read)
+        arena_fini(&entry->arena);
+    return entry->read;
+}
+
+static void apply_check_id(struct overlay_apply *apply, const struct overlay_entry *entry,
+                           bool registered)
+{
+    if (entry->said.id != NULL && strcmp(entry->said.id, entry->id) != 0)
+        config_diag_add(apply->diag, 0, "id: \"%s\" cannot be changed to \"%s\"; leave it out",
+                        entry->id, entry->said.id);
+    if (registered && !config_value_is_name(entry->id))
+        config_diag_add(apply->diag, 0,
+                        "id: \"%s\" cannot be a name; write 1 to 128 letters, digits and marks "
+                        "without spaces, quotes, / \\ ? # %%",
+                        entry->id);
+}
+
+/* `before` is the file's, or NULL. */
+static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry,
+                        const struct config_backend *before, struct config_backend *ret_backend)
+{
+    char *label = xasprintf("endpoint \"%s\"", entry->id);
+    struct config_scope scope;
+
+    config_diag_enter(apply->diag, &scope, label);
+    *ret_backend = before != NULL && !entry->replaces ? *before : apply->defaults;
+    ret_backend->id = before != NULL ? before->id : entry->id;
+    if (apply_read(apply, entry)) {
+        config_endpoint_lay(ret_backend, &entry->said, entry->fields, apply->config->arena,
+                            apply->diag);
+        apply_check_id(apply, entry, before == NULL);
+        if (ret_backend->address[0] == '\0')
+            config_diag_add(apply->diag, 0,
+                            "\"address\" is missing; write address = \"10.0.0.1:8080\"");
+    }
+    config_diag_leave(apply->diag);
+    free(label);
+}
+
+static size_t apply_to_backends(struct overlay_apply *apply, const struct config_pool *pool,
+                                struct config_backend *backends)
+{
+    const struct overlay_pool *said = apply->said;
+    size_t count = 0;
+
+    for (size_t i = 0; i < pool->backend_count; i++) {
+        size_t at = config_overlay_find_entry(said, pool->backends[i].id);
+
+        if (at == said->count) {
+            backends[count++] = pool->backends[i];
+            continue;
+        }
+        apply->found[at] = true;
+        if (said->entries[at]->fields != NULL)
+            apply_entry(apply, said->entries[at], &pool->backends[i], &backends[count++]);
+    }
+    return count;
+}
+
+/* A word about an endpoint that the file does not have (any more) waits for its return, unless it
+ * makes one by itself. */
+static bool entry_registers(const struct overlay_entry *entry)
+{
+    return entry->fields != NULL &&
+           (entry->replaces || json_object_get(entry->fields, "address") != NULL);
+}
+
+static void apply_endpoints(struct overlay_apply *apply, struct config_pool *pool)
+{
+    const struct overlay_pool *said = apply->said;
+    struct config_backend *backends =
+        arena_alloc(apply->config->arena, (pool->backend_count + said->count) * sizeof(*backends));
+    size_t count;
+
+    apply->found = xcalloc(said->count + 1, sizeof(*apply->found));
+    count = apply_to_backends(apply, pool, backends);
+    for (size_t i = 0; i < said->count; i++) {
+        if (!apply->found[i] && entry_registers(said->entries[i]))
+            apply_entry(apply, said->entries[i], NULL, &backends[count++]);
+    }
+    free(apply->found);
+    if (count > APPLY_MAX_ENDPOINTS)
+        config_diag_add(apply->diag, 0, "it has %zu endpoints; write at most %d", count,
+                        APPLY_MAX_ENDPOINTS);
+    pool->backends = backends;
+    pool->backend_count = count;
+}
+
+/* ---- policy ---- */
+
+json_t *config_policy_json(const struct config_pool *pool)
+{
+    json_t *policy = config_schema_json(NULL, &config_policy_section, pool);
+    json_t *weights = json_object();
+
+    for (size_t i = 0; i < pool->backend_count; i++)
+        json_object_set_new(weights, pool->backends[i].id, json_integer(pool->backends[i].weight));
+    json_object_set_new(policy, "weights", weights);
+    return policy;
+}
+
+static void apply_note_parts(struct config_pool *pool, const json_t *said)
+{
+    const struct schema_section *section = &config_policy_section;
+
+    for (size_t i = 0; i < section->key_count; i++) {
+        if (json_object_get(said, section->keys[i].name) != NULL)
+            pool->parts[__builtin_ctz((unsigned)section->keys[i].part)] =
+                (struct config_where){"api", 0};
+    }
+}
+
+/* What was said is merged into the file's whole policy and read as if it stood in the file, so that
+ * keys which limit each other are checked against each other, whoever wrote them. */
+static void apply_policy(struct overlay_apply *apply, struct config_pool *pool)
+{
+    static const struct config_source source = {.name = "api"};
+    struct schema_walk walk = {.config = apply->config,
+                               .arena = apply->config->arena,
+                               .diag = apply->diag,
+                               .source = &source};
+    json_t *policy = config_schema_json(NULL, &config_policy_section, pool);
+    struct config_scope scope;
+    struct config_node node;
+    struct arena nodes;
+
+    arena_init(&nodes);
+    config_json_merge(policy, apply->said->policy);
+    config_diag_enter(apply->diag, &scope, "policy");
+    if (json_object_get(policy, "weights") != NULL)
+        config_diag_add(apply->diag, 0,
+                        "weights must be an object of ids and weights, such as { \"a\": 3 }");
+    else if (config_json_nodes(policy, "", &nodes, apply->diag, &node))
+        config_schema_read(&walk, &config_policy_section, &node, pool);
+    config_diag_leave(apply->diag);
+    apply_note_parts(pool, apply->said->policy);
+    json_decref(policy);
+    arena_fini(&nodes);
+}
+
+/* ---- all of it ---- */
+
+static void apply_pool(struct overlay_apply *apply, struct config_pool *pool)
+{
+    char *label = xasprintf("pool \"%s\"", pool->name);
+    struct config_scope scope;
+
+    config_diag_enter(apply->diag, &scope, label);
+    if (apply->said->count > 0)
+        apply_endpoints(apply, pool);
+    if (apply->said->policy != NULL)
+        apply_policy(apply, pool);
+    config_diag_leave(apply->diag);
+    free(label);
+}
+
+static bool prune_has_any(const struct overlay_pool *said)
+{
+    for (size_t i = 0; i < said->count; i++) {
+        if (said->entries[i]->fields == NULL)
+            return true;
+    }
+    return false;
+}
+
+/* "Deregistered" of what the file does not have says nothing; without this, endpoints that come and
+ * go under ever new names would fill the overlay. */
+static void prune_pool(struct config_overlay *overlay, const struct overlay_pool *said,
+                       const struct config_pool *pool)
+{
+    size_t count = said->count;
+    bool *found = xcalloc(count + 1, sizeof(*found));
+
+    for (size_t i = 0; i < pool->backend_count; i++)
+        found[config_overlay_find_entry(said, pool->backends[i].id)] = true;
+    while (count-- > 0) {
+        if (!found[count] && said->entries[count]->fields == NULL)
+            config_overlay_drop(overlay, pool->name, said->entries[count]->id);
+    }
+    free(found);
+}
+
+static void apply_prune(struct config_overlay *overlay, const struct config *base)
+{
+    for (size_t i = 0; i < base->pool_count; i++) {
+        const struct overlay_pool *said = config_overlay_find_pool(overlay, base->pools[i].name);
+
+        if (said != NULL && prune_has_any(said))
+            prune_pool(overlay, said, &base->pools[i]);
+    }
+}
+
+int config_overlay_apply(struct config **ret_config, struct config_overlay *overlay,
+                         struct config *base, struct config_errors *ret_errors)
+{
+    static const struct config_source source = {.name = "api"};
+    struct config *config = apply_snapshot(base);
+    struct config_diag diag;
+    struct overlay_apply apply = {.config = config, .diag = &diag};
+    int code = 0;
+
+    *ret_errors = (struct config_errors){0};
+    config_diag_init(&diag);
+    config_endpoint_defaults(&apply.defaults, config->arena);
+    for (size_t i = 0; i < config->pool_count; i++) {
+        apply.said = config_overlay_find_pool(overlay, config->pools[i].name);
+        if (apply.said != NULL)
+            apply_pool(&apply, &config->pools[i]);
+    }
+    if (diag.count == 0) {
+        apply_prune(overlay, base);
+        config->overlay = config_overlay_copy(overlay);
+        *ret_config = config;
+    } else {
+        config_diag_finish(&diag, &source, ret_errors);
+        config_unref(&config);
+        code = EG_E_INTERNAL;
+    }
+    config_diag_fini(&diag);
+    return code;
+}
