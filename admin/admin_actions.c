@@ -70,7 +70,7 @@ void admin_check(struct admin_call *call)
                           target.config->name);
         return;
     }
-    server_check_now(call->server, target.pool, target.endpoint->index);
+    server_check_now(call->server, call->server->runtimes[target.pool], target.endpoint);
     admin_reply_json(call->request, 200, admin_endpoint_object(&target, admin_now()));
 }
 
@@ -82,6 +82,6 @@ void admin_fail_back(struct admin_call *call)
     if (!admin_call_pool(call, &pool) || !admin_call_why(call, &why))
         return;
     free(why);
-    server_fail_back(call->server, pool.pool);
+    server_fail_back(call->server, call->server->runtimes[pool.pool]);
     admin_reply_json(call->request, 200, admin_pool_object(call->server, &pool));
 }

@@ -42,10 +42,10 @@ bool admin_call_endpoint(struct admin_call *call, struct admin_target *ret_targe
     for (unsigned i = 0; i < balancer_pool_size(target.balancer); i++) {
         struct endpoint *endpoint = balancer_pool_endpoint(target.balancer, i);
 
-        if (strcmp(endpoint->id, id) != 0)
+        if (endpoint == NULL || atomic_load(&endpoint->leaving) || strcmp(endpoint->id, id) != 0)
             continue;
         target.endpoint = endpoint;
-        target.backend = &target.config->backends[i];
+        target.backend = atomic_load(&endpoint->backend);
         *ret_target = target;
         return true;
     }

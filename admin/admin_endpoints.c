@@ -214,7 +214,9 @@ void admin_endpoints_add(struct evbuffer *out, const struct admin_target *pool,
     evbuffer_add_printf(out, "\"endpoints\":[");
     for (unsigned i = 0; i < balancer_pool_size(pool->balancer); i++) {
         target.endpoint = balancer_pool_endpoint(pool->balancer, i);
-        target.backend = &pool->config->backends[i];
+        if (target.endpoint == NULL || atomic_load(&target.endpoint->leaving))
+            continue;
+        target.backend = atomic_load(&target.endpoint->backend);
         if (i > 0)
             evbuffer_add(out, ",", 1);
         admin_json_add(out, admin_endpoint_object(&target, now));

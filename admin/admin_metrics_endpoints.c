@@ -179,7 +179,8 @@ static struct sample *take_samples(const struct server *server, size_t *ret_coun
         struct admin_target pool = admin_target(server, p);
 
         for (unsigned e = 0; e < balancer_pool_size(pool.balancer); e++)
-            samples[n++] = sample_of(&pool, balancer_pool_endpoint(pool.balancer, e), now_us);
+            if (balancer_pool_endpoint(pool.balancer, e) != NULL)
+                samples[n++] = sample_of(&pool, balancer_pool_endpoint(pool.balancer, e), now_us);
     }
     *ret_count = count;
     return samples;

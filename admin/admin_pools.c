@@ -30,12 +30,16 @@ struct pool_counts {
 
 static struct pool_counts count(struct balancer_pool *pool)
 {
-    struct pool_counts counts = {.endpoints = balancer_pool_size(pool)};
+    struct pool_counts counts = {0};
 
-    for (unsigned i = 0; i < counts.endpoints; i++) {
+    for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
         const struct endpoint *endpoint = balancer_pool_endpoint(pool, i);
-        int active = atomic_load(&endpoint->active);
+        int active;
 
+        if (endpoint == NULL || atomic_load(&endpoint->leaving))
+            continue;
+        active = atomic_load(&endpoint->active);
+        counts.endpoints++;
         counts.usable += endpoint_usable(endpoint);
         counts.by_status[atomic_load(&endpoint->status)]++;
         counts.active += active > 0 ? (uint64_t)active : 0;

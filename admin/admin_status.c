@@ -1,6 +1,7 @@
 /* GET /api/v1/status: the instance in one JSON object. */
 #include "admin/admin_internal.h"
 #include "base/clock.h"
+#include "proxy/shared_listener.h"
 
 static const char *phase_name(enum server_phase phase)
 {
@@ -18,10 +19,11 @@ static json_t *listeners(const struct server *server)
         json_t *object = json_object();
 
         admin_json_set_text(object, "name", server->config->listeners[i].name);
-        admin_json_set_text(object, "address", address_format(&server->listen[i].address, address));
+        admin_json_set_text(object, "address",
+                            address_format(&server->listeners[i]->set.address, address));
         admin_json_set_number(
             object, "connections",
-            atomic_load_explicit(&server->listener_connections[i], memory_order_relaxed));
+            atomic_load_explicit(&server->listeners[i]->connections, memory_order_relaxed));
         json_array_append_new(array, object);
     }
     return array;

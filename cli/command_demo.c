@@ -10,6 +10,7 @@
 #include "cli/demo_backends.h"
 #include "cli/remote.h"
 #include "proxy/listen.h"
+#include "proxy/shared_listener.h"
 
 static unsigned free_port(const char *bind)
 {
@@ -69,7 +70,7 @@ static void print_welcome(const struct server *server, const struct admin *admin
 {
     char proxy[ADDRESS_TEXT_BYTES], management[ADDRESS_TEXT_BYTES];
 
-    address_format(&server->listen[0].address, proxy);
+    address_format(&server->listeners[0]->set.address, proxy);
     printf(
         "\n"
         "  evergate %s demo: a proxy in front of three backends, a, b and c.\n"
