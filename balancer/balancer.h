@@ -96,6 +96,7 @@ struct endpoint {
     _Atomic uint64_t tag; /* its name in the cookies of sticky sessions; proxy/ */
     uint64_t created_wall_us;
     _Atomic uint64_t updated_wall_us; /* when a key of its configuration last changed */
+    uint64_t birth;                   /* counts up in its pool: who came first */
     uint64_t slow_since_us; /* its slow start; 0: none. The balancer's own, like `share` */
 };
 

@@ -30,6 +30,30 @@ struct endpoint *endpoint_new(const struct config_backend *backend, unsigned ind
     return e;
 }
 
+/* Each by itself, as the endpoint is in use; the copy belongs to the caller. */
+void endpoint_copy(struct endpoint *to, const struct endpoint *from)
+{
+    *to = (struct endpoint){.hash = from->hash, .index = from->index};
+    atomic_init(&to->weight, atomic_load(&from->weight));
+    atomic_init(&to->max_connections, atomic_load(&from->max_connections));
+    atomic_init(&to->status, atomic_load(&from->status));
+    atomic_init(&to->breaker, atomic_load(&from->breaker));
+    atomic_init(&to->stall, atomic_load(&from->stall));
+    atomic_init(&to->probes, atomic_load(&from->probes));
+    atomic_init(&to->share, atomic_load(&from->share));
+    atomic_init(&to->ejected, atomic_load(&from->ejected));
+    atomic_init(&to->draining, atomic_load(&from->draining));
+    atomic_init(&to->tripped, atomic_load(&from->tripped));
+    atomic_init(&to->resolved, atomic_load(&from->resolved));
+    atomic_init(&to->panicking, atomic_load(&from->panicking));
+    atomic_init(&to->leaving, atomic_load(&from->leaving));
+    atomic_init(&to->active, atomic_load(&from->active));
+    atomic_init(&to->turn, atomic_load(&from->turn));
+    atomic_init(&to->latency_ewma, atomic_load(&from->latency_ewma));
+    atomic_init(&to->latency_stamp_us, atomic_load(&from->latency_stamp_us));
+    atomic_init(&to->latency_asked_us, atomic_load(&from->latency_asked_us));
+}
+
 void endpoint_free(struct endpoint *endpoint)
 {
     if (endpoint == NULL)

@@ -14,6 +14,7 @@ struct hash_slots {
     unsigned size;
     unsigned *weights;
     uint64_t *seeds;
+    bool *waiting; /* for the slots of an elder with the same seed */
 };
 
 /* One endpoint's darts: where the next one goes, and when. */
@@ -116,7 +117,7 @@ static bool slots_take_weights(struct hash_slots *slots, const struct balancer_m
 
     for (unsigned i = 0; i < members->size; i++) {
         const struct endpoint *e = members->endpoints[i];
-        unsigned weight = e != NULL ? atomic_load(&e->weight) : 0;
+        unsigned weight = e != NULL && !slots->waiting[i] ? atomic_load(&e->weight) : 0;
 
         changed = changed || weight != slots->weights[i];
         slots->weights[i] = weight;
@@ -155,6 +156,30 @@ static void slots_copy(struct hash_slots *slots, const struct hash_slots *from)
     }
 }
 
+static int elder_compare(const void *a, const void *b)
+{
+    const struct endpoint *x = *(struct endpoint *const *)a, *y = *(struct endpoint *const *)b;
+
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    return (x->birth > y->birth) - (x->birth < y->birth);
+}
+
+static void slots_find_elders(struct hash_slots *slots, const struct balancer_members *members)
+{
+    struct endpoint **sorted = xcalloc(members->size, sizeof(struct endpoint *));
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < members->size; i++) {
+        if (members->endpoints[i] != NULL)
+            sorted[count++] = members->endpoints[i];
+    }
+    qsort(sorted, count, sizeof(struct endpoint *), elder_compare);
+    for (unsigned i = 1; i < count; i++)
+        slots->waiting[sorted[i]->index] = sorted[i]->hash == sorted[i - 1]->hash;
+    free(sorted);
+}
+
 void *hash_slots_new(const struct balancer_members *members, const void *before)
 {
     struct hash_slots *slots = xcalloc(1, sizeof(*slots));
@@ -162,6 +187,8 @@ void *hash_slots_new(const struct balancer_members *members, const void *before)
     slots->size = members->size;
     slots->weights = xcalloc(members->size, sizeof(*slots->weights));
     slots->seeds = xcalloc(members->size, sizeof(*slots->seeds));
+    slots->waiting = xcalloc(members->size, sizeof(*slots->waiting));
+    slots_find_elders(slots, members);
     for (unsigned i = 0; i < members->size; i++)
         slots->seeds[i] = members->endpoints[i] != NULL ? members->endpoints[i]->hash : 0;
     slots_take_weights(slots, members);
@@ -176,6 +203,7 @@ void hash_slots_free(void *state)
 {
     struct hash_slots *slots = state;
 
+    free(slots->waiting);
     free(slots->seeds);
     free(slots->weights);
     free(slots);

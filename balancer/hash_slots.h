@@ -13,11 +13,12 @@
  *   - the order of the backends in the file does not matter, and every evergate with the same
  *     backends agrees.
  *
- * The table depends on ids and weights only. An endpoint that may not be used now keeps its slots,
- * and its keys look further: each key has a sequence of slots of its own, so that a lost endpoint's
- * keys spread over all others instead of hitting one neighbour. One that starts slowly is away for
- * a part of its slots, by the same rule: its keys come back to it little by little, from where they
- * are, and no others move.
+ * The table depends on ids and weights only. While an endpoint is there beside another of the same
+ * id, whose place it takes, the elder has their slots; when that leaves, the other has them. An
+ * endpoint that may not be used now keeps its slots, and its keys look further: each key has a
+ * sequence of slots of its own, so that a lost endpoint's keys spread over all others instead of
+ * hitting one neighbour. One that starts slowly is away for a part of its slots, by the same rule:
+ * its keys come back to it little by little, from where they are, and no others move.
  *
  * Readers need no lock: each slot is one atomic index, which is either the old owner or the new
  * one while the table is rebuilt for other weights. For other members there is another table, made

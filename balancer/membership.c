@@ -100,6 +100,7 @@ struct endpoint *balancer_pool_add(struct balancer_pool *pool, const struct conf
     unsigned index = lowest_free_slot(pool);
     struct endpoint *e = endpoint_new(backend, index);
 
+    e->birth = ++pool->births;
     if (index == pool_slots(pool)->capacity)
         slots_grow(pool);
     atomic_store(&pool_slots(pool)->at[index], e);

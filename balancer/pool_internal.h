@@ -39,8 +39,9 @@ struct balancer_pool {
     struct config_place *place; /* owned; NULL: not known */
     struct tiers tiers;
     struct slow_start slow_start;
-    bool changed;       /* membership or settings, since the last refresh */
-    bool reshaped;      /* so that another frame is needed */
+    bool changed;  /* membership or settings, since the last refresh */
+    bool reshaped; /* so that another frame is needed */
+    uint64_t births;
     unsigned free_from; /* no slot below is free */
     struct disused *dropped, *retired;
     /* Any thread. */
@@ -61,6 +62,8 @@ void disused_free(struct disused **list);
 
 struct endpoint *endpoint_new(const struct config_backend *backend, unsigned index);
 void endpoint_free(struct endpoint *endpoint);
+/* Into memory of the caller's, which needs no endpoint_free: what a pick reads and writes. */
+void endpoint_copy(struct endpoint *to, const struct endpoint *from);
 /* Nobody took it out on purpose. */
 bool endpoint_meant_to_serve(const struct endpoint *endpoint);
 

@@ -91,6 +91,25 @@ void fixture_fini(struct fixture *f)
     free(f->ids);
 }
 
+struct endpoint *fixture_join(struct fixture *f, const struct config_backend *backend)
+{
+    struct endpoint *e = balancer_pool_add(f->pool, backend);
+
+    atomic_store(&e->status, ENDPOINT_HEALTHY);
+    atomic_store(&e->resolved, true);
+    f->size = balancer_pool_size(f->pool);
+    fixture_refresh(f);
+    return e;
+}
+
+void fixture_leave(struct fixture *f, struct endpoint *endpoint)
+{
+    balancer_pool_leave(f->pool, endpoint);
+    fixture_refresh(f);
+    balancer_pool_reclaim(f->pool);
+    balancer_pool_forget(f->pool, endpoint);
+}
+
 struct endpoint *fixture_endpoint(struct fixture *f, unsigned index)
 {
     return balancer_pool_endpoint(f->pool, index);
@@ -237,7 +256,9 @@ int fixture_active(struct fixture *f)
 {
     int active = 0;
 
-    for (unsigned i = 0; i < f->size; i++)
-        active += atomic_load(&fixture_endpoint(f, i)->active);
+    for (unsigned i = 0; i < f->size; i++) {
+        if (fixture_endpoint(f, i) != NULL)
+            active += atomic_load(&fixture_endpoint(f, i)->active);
+    }
     return active;
 }

@@ -34,6 +34,11 @@ void fixture_init_config(struct fixture *f, const struct config_pool *config,
                          const struct config_place *place);
 void fixture_fini(struct fixture *f);
 
+/* A newcomer, healthy and open at once; `backend` needs an id and an address. */
+struct endpoint *fixture_join(struct fixture *f, const struct config_backend *backend);
+/* One that has nothing in flight: it leaves, every worker passes a turn, it is forgotten. */
+void fixture_leave(struct fixture *f, struct endpoint *endpoint);
+
 /* Brings the pool up to date, at the fixture's time. */
 struct balancer_refresh fixture_refresh(struct fixture *f);
 
