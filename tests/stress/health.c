@@ -6,6 +6,7 @@
  *                           report outcomes of endpoints whose moods change, the health thread
  *                           keeps and checks, an operator trips, resets and drains, a reader looks
  *                           on. Afterwards the counts add up, and a reset brings all to rest.
+ *                           (Endpoints that come and go meanwhile: health_members.c.)
  *   stress_health --bench   nanoseconds of CPU per answer and success, for one and for two threads
  *
  * Time is real here, with limits of milliseconds, because threads cannot share a faked clock
@@ -129,9 +130,14 @@ static void run_start(struct run *run)
     run->health = health_new(&params);
     events_set_log(health_events(run->health), log_nothing, NULL);
     run->pool = health_pool_add(run->health, run->balancer, &run->config, clock_monotonic_us());
-    for (unsigned i = 0; i < run->config.backend_count; i++)
-        health_pool_join(run->pool, balancer_pool_endpoint(run->balancer, i), "", true,
-                         clock_monotonic_us());
+    for (unsigned i = 0; i < run->config.backend_count; i++) {
+        struct endpoint *e = balancer_pool_add(run->balancer, &run->backends[i]);
+
+        health_pool_join(run->pool, e, "", true, clock_monotonic_us());
+        health_set_resolved(run->pool, e, true);
+    }
+    health_pool_settle(run->pool, clock_monotonic_us());
+    balancer_pool_reclaim(run->balancer);
     for (unsigned i = 0; i < run->config.backend_count; i++)
         run->last_status[i] = atomic_load(&balancer_pool_endpoint(run->balancer, i)->status);
 }
