@@ -173,6 +173,8 @@ struct recovery *recovery_new(struct recovery_room *room, struct checks_endpoint
 void recovery_free(struct recovery *recovery);
 /* The section is another one: attempts are counted anew. An action that runs goes on. */
 void recovery_change(struct recovery *recovery);
+/* It is the same, but the brake may not be: what was held back may begin. */
+void recovery_reconsider(struct recovery *recovery);
 void recovery_on_status(struct recovery *recovery, enum endpoint_status status);
 /* A check that began at `began_us` gave this verdict. */
 void recovery_on_check(struct recovery *recovery, uint64_t began_us,

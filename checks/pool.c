@@ -104,7 +104,9 @@ static void endpoint_adopt_recovery(struct checks_endpoint *e, bool keeps_recove
         e->recovery = NULL;
     } else if (!e->recovery) {
         e->recovery = recovery_new(e->pool->checks->recoveries, e);
-    } else if (!keeps_recovery) {
+    } else if (keeps_recovery) {
+        recovery_reconsider(e->recovery);
+    } else {
         recovery_change(e->recovery);
     }
 }

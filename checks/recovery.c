@@ -230,6 +230,12 @@ struct recovery *recovery_new(struct recovery_room *room, struct checks_endpoint
     return r;
 }
 
+void recovery_reconsider(struct recovery *r)
+{
+    if (r->state.held)
+        loop_soon(r->room->loop, &r->look);
+}
+
 void recovery_change(struct recovery *r)
 {
     const struct config_recovery *config = recovery_config(r);

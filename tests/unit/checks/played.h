@@ -6,6 +6,7 @@
 
 struct played {
     bool answers_at_once, healthy;
+    const char *well; /* the id of one that is healthy in any case; NULL: none */
     void (*on_start)(struct probe *probe); /* may be NULL */
     unsigned starts, stops, running, most_running;
     unsigned forgotten; /* memories of endpoints */

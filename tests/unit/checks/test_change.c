@@ -158,7 +158,7 @@ Test(change, endpoints_may_come_and_go_all_the_time)
         change(pool);
         IN_TURN(&s.loop, checks_now(s.checks, s.pool, stage_endpoint_named(&s, "x")));
         STAGE_UNTIL(&s, status_of("x") == ENDPOINT_HEALTHY);
-        cr_expect_eq(address_port(&played.last_address), 10 + i);
+        cr_expect_eq(address_port(checked("x")->addresses.v), 10 + i);
         free(pool);
     }
     stage_fini(&s);
@@ -359,6 +359,7 @@ static void start_recovery(void)
     cr_assert_not_null(mkdtemp(directory));
     setenv("DIRECTORY", directory, 1);
     played.answers_at_once = true;
+    played.well = "b";
     start(DYING RECOVERY("") ONLY_A);
     STAGE_UNTIL(&s, there_is("begun"));
 }
@@ -453,6 +454,7 @@ Test(change, a_webhook_that_is_being_called_is_left_alone)
     loop_fini(&own);
     char *pool = xasprintf(DYING "recovery = { webhook = \"http://%s/\"; };" ONLY_A, address);
     played.answers_at_once = true;
+    played.well = "b";
     stage_init(&s, pool, "");
     fake_backend_start(&hook, &s.loop, address);
     stage_start(&s);

@@ -66,6 +66,70 @@ Test(brake, lets_so_many_begin_in_any_minute)
     brake_fini(&brake);
 }
 
+Test(pacer, another_rate_holds_from_the_next_one_on)
+{
+    struct pacer pacer;
+
+    pacer_init(&pacer, 1);
+    cr_assert(pacer_take(&pacer, 10000000));
+    pacer_change(&pacer, 1000);
+    cr_expect_not(pacer_take(&pacer, 10500000));
+    cr_expect(pacer_take(&pacer, 11000000));
+    cr_expect_eq(pacer_wait_us(&pacer, 11000000 - PACER_BURST_US), 1000);
+}
+
+static unsigned take_all(struct brake *brake, uint64_t now_us)
+{
+    unsigned taken = 0;
+
+    while (brake_take(brake, now_us))
+        taken++;
+    return taken;
+}
+
+Test(brake, under_another_limit_what_began_within_the_last_minute_counts)
+{
+    static const struct {
+        unsigned from, begun, to, more;
+    } cases[] = {{1, 0, 10, 10}, {3, 2, 5, 3}, {3, 3, 5, 2},
+                 {5, 5, 3, 0},   {5, 4, 5, 1}, {5, 2, 3, 1}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct brake brake;
+
+        brake_init(&brake, cases[i].from);
+        for (unsigned j = 0; j < cases[i].begun; j++)
+            cr_assert(brake_take(&brake, 1000000 + j));
+        brake_change(&brake, cases[i].to);
+        cr_expect_eq(take_all(&brake, 2000000), cases[i].more, "case %zu", i);
+        brake_fini(&brake);
+    }
+}
+
+Test(brake, under_another_limit_what_began_earlier_does_not_count)
+{
+    struct brake brake;
+
+    brake_init(&brake, 3);
+    cr_assert_eq(take_all(&brake, 1000000), 3);
+    cr_assert(brake_take(&brake, 1000000 + BRAKE_WINDOW_US));
+    brake_change(&brake, 4); /* one of these is young */
+    cr_expect_eq(take_all(&brake, 2000000 + BRAKE_WINDOW_US), 3);
+    brake_fini(&brake);
+}
+
+Test(brake, a_smaller_limit_waits_for_the_oldest_of_so_many)
+{
+    struct brake brake;
+
+    brake_init(&brake, 4);
+    for (unsigned i = 1; i <= 4; i++)
+        cr_assert(brake_take(&brake, i * 1000000));
+    brake_change(&brake, 2);
+    cr_expect_eq(brake_wait_us(&brake, 5000000), BRAKE_WINDOW_US - 2000000);
+    brake_fini(&brake);
+}
+
 Test(brake, a_hundred_thousand_tries_never_pass_the_limit)
 {
     enum { LIMIT = 7, KEPT = 100000 };

@@ -1,11 +1,13 @@
 /* Commands as children: real ones, since what is tested is what the kernel makes of them. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +45,14 @@ static void expect_no_zombies(void)
 {
     cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1);
     cr_expect_eq(errno, ECHILD);
+}
+
+/* The room has seen the end of all. Takes no exit status away from it. */
+static bool no_children(void)
+{
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
 }
 
 static void on_done(void *arg, const struct process_result *result)
@@ -263,6 +273,60 @@ Test(process, a_full_room_makes_the_next_one_wait_its_turn)
     cr_expect_eq(third.end, PROCESS_EXITED);
     cr_expect_eq(first.told, 0);
     cr_expect_eq(second.told, 0);
+    close_room();
+}
+
+Test(process, what_is_abandoned_runs_on_to_its_end)
+{
+    const char *argv[] = {"sh", "-c", "read x <\"$0\"; echo on >\"$0.end\"", NULL, NULL};
+    char fifo[64], end[80];
+    struct outcome o;
+
+    snprintf(fifo, sizeof(fifo), "/tmp/evergate-abandoned-%d", (int)getpid());
+    snprintf(end, sizeof(end), "%s.end", fifo);
+    cr_assert_eq(mkfifo(fifo, 0600), 0);
+    argv[3] = fifo;
+    open_room(4);
+    struct process *process = start(argv, LONG_MS, &o);
+    int writer = -1;
+    RUN_UNTIL(&loop, (writer = open(fifo, O_WRONLY | O_NONBLOCK)) >= 0); /* it reads */
+    IN_TURN(&loop, process_abandon(&process));
+    cr_expect_null(process);
+    cr_assert_eq(write(writer, "go\n", 3), 3);
+    close(writer);
+    RUN_UNTIL(&loop, no_children());
+    cr_expect_eq(access(end, F_OK), 0);
+    cr_expect_eq(o.told, 0);
+    close_room();
+    unlink(fifo);
+    unlink(end);
+}
+
+Test(process, what_is_abandoned_is_killed_at_its_timeout)
+{
+    struct outcome o;
+
+    open_room(4);
+    struct process *process = start(ARGV("sleep", "1000"), 100, &o);
+    run_turns(&loop, 5); /* it has begun */
+    IN_TURN(&loop, process_abandon(&process));
+    RUN_UNTIL(&loop, no_children());
+    cr_expect_eq(o.told, 0);
+    close_room();
+}
+
+Test(process, what_is_abandoned_before_it_begins_never_does)
+{
+    struct outcome first, second;
+
+    open_room(1);
+    struct process *hanging = start(ARGV("sleep", "1000"), LONG_MS, &first);
+    struct process *waiting = start(ARGV("sleep", "1000"), LONG_MS, &second);
+    run_turns(&loop, 5);
+    IN_TURN(&loop, process_abandon(&waiting));
+    cr_expect_null(waiting);
+    IN_TURN(&loop, process_cancel(&hanging));
+    RUN_UNTIL(&loop, no_children());
     close_room();
 }
 

@@ -51,6 +51,25 @@ Test(recovery_state, tries_at_once_then_every_interval_then_gives_up)
     cr_expect_eq(recovery_state_step(&state, now_us + 1, brake_open, NULL), RECOVERY_START);
 }
 
+Test(recovery_state, other_settings_count_anew_and_keep_the_interval)
+{
+    struct recovery_state state = ill_state(1000);
+
+    cr_expect_eq(recovery_state_step(&state, 1000, brake_open, NULL), RECOVERY_START);
+    recovery_state_change(&state, 1, 2 * INTERVAL_US, 1500);
+    cr_expect_eq(state.attempts, 1); /* the one that runs */
+    recovery_state_ended(&state, 2000);
+    cr_expect_eq(state.phase, RECOVERY_RESTING);
+    cr_expect_eq(recovery_state_step(&state, 1000 + 2 * INTERVAL_US, brake_open, NULL),
+                 RECOVERY_GIVE_UP);
+    recovery_state_change(&state, 2, 3 * INTERVAL_US, 3000);
+    cr_expect_eq(state.phase, RECOVERY_DUE); /* there are attempts again */
+    cr_expect_eq(recovery_state_due_us(&state), 1000 + 3 * INTERVAL_US);
+    recovery_state_set_condition(&state, RECOVERY_WELL, 4000);
+    recovery_state_change(&state, 3, INTERVAL_US, 5000);
+    cr_expect_eq(recovery_state_due_us(&state), 0);
+}
+
 Test(recovery_state, an_endpoint_that_flaps_is_helped_once_per_interval)
 {
     struct recovery_state state = ill_state(1000);
