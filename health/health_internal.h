@@ -122,7 +122,6 @@ struct health_pool {
     struct balancer_tier tiers[HEALTH_TIERS]; /* as they were last told */
     unsigned tier_count;
     bool tiers_served; /* some of them had load since the pool was last empty */
-    bool tiers_differ; /* somebody came or left: the tiers may be others */
     uint64_t tiers_since_us, panic_since_us;
     bool panicking;
 };
@@ -226,7 +225,7 @@ void next_status(const struct health_pool *pool, const struct record *r,
 
 /* ---- tell_tiers.c ---- */
 
-/* After a refresh that moved load, or changed the panic. The health thread. */
+/* After a refresh; after one that changed the panic. The health thread. */
 void tell_tiers(struct health_pool *pool, uint64_t now_us);
 void tell_panic(struct health_pool *pool, uint64_t now_us);
 

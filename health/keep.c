@@ -105,8 +105,8 @@ static void keep_refresh(struct health_pool *pool, uint64_t now_us)
     pool->lineup_us = now_us + lineup_pause_us(pool);
     if (refresh.panic_changed)
         tell_panic(pool, now_us);
-    if (refresh.tiers_changed || pool->tiers_differ)
-        tell_tiers(pool, now_us);
+    /* Tiers come and go with their endpoints, even where no load moves. */
+    tell_tiers(pool, now_us);
 }
 
 /* Returns when it is due again; 0: not before a change. */

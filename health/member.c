@@ -64,7 +64,6 @@ void health_pool_join(struct health_pool *pool, struct endpoint *endpoint, const
     change_join_locked(pool, r, why, starting, now_us);
     change_settle_locked(pool, r);
     health_unlock(pool);
-    pool->tiers_differ = true;
     tell_pending(pool, now_us);
 }
 
@@ -83,7 +82,6 @@ void health_pool_leave(struct health_pool *pool, struct endpoint *endpoint, cons
     change_leave_locked(pool, r, why, now_us);
     change_settle_locked(pool, r);
     health_unlock(pool);
-    pool->tiers_differ = true;
     tell_pending(pool, now_us);
 }
 
@@ -99,7 +97,6 @@ void health_pool_forget(struct health_pool *pool, struct endpoint *endpoint)
     health_unlock(pool);
     endpoint->health = NULL;
     free(r);
-    pool->tiers_differ = true;
     tell_pending(pool, now_us);
 }
 

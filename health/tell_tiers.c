@@ -185,7 +185,6 @@ void tell_tiers(struct health_pool *pool, uint64_t now_us)
     memcpy(pool->tiers, now, count * sizeof(now[0]));
     pool->tier_count = count;
     pool->tiers_served = tiers_served(pool);
-    pool->tiers_differ = false;
 }
 
 void tell_panic(struct health_pool *pool, uint64_t now_us)

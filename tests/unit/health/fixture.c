@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "health/events_internal.h"
@@ -76,6 +77,7 @@ static void on_status(void *arg, struct health_pool *pool, struct endpoint *endp
 struct fixture_snapshot {
     struct config_pool pool;
     struct config_health health;
+    struct config_backend backends[FIXTURE_MAX];
 };
 
 static const struct config_place nowhere = {.region = "", .zone = ""};
@@ -85,6 +87,7 @@ static struct fixture_snapshot *snapshot_new(const struct fixture *f)
     struct fixture_snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
 
     snapshot->pool = f->config;
+    memcpy(snapshot->backends, f->backends, sizeof(snapshot->backends));
     if (f->config.health != NULL) {
         snapshot->health = *f->config.health;
         snapshot->pool.health = &snapshot->health;
@@ -94,7 +97,10 @@ static struct fixture_snapshot *snapshot_new(const struct fixture *f)
 
 static void add(struct fixture *f, unsigned index, bool starting)
 {
-    f->endpoints[index] = balancer_pool_add(f->balancer, &f->backends[index]);
+    struct config_backend *backend = &f->snapshot->backends[index];
+
+    *backend = f->backends[index];
+    f->endpoints[index] = balancer_pool_add(f->balancer, backend);
     health_pool_join(f->pool, f->endpoints[index], "test", starting, f->now_us);
 }
 
@@ -148,6 +154,7 @@ struct endpoint *fixture_leave(struct fixture *f, unsigned index)
     f->endpoints[index] = NULL;
     balancer_pool_leave(f->balancer, endpoint);
     health_pool_leave(f->pool, endpoint, "test", f->now_us);
+    atomic_store(&endpoint->backend, NULL);
     fixture_settle(f);
     return endpoint;
 }
@@ -168,7 +175,7 @@ void fixture_change(struct fixture *f)
     health_pool_change(f->pool, &f->snapshot->pool, f->now_us);
     for (unsigned i = 0; i < FIXTURE_MAX; i++) {
         if (f->endpoints[i] != NULL)
-            balancer_endpoint_change(f->balancer, f->endpoints[i], &f->backends[i]);
+            balancer_endpoint_change(f->balancer, f->endpoints[i], &f->snapshot->backends[i]);
     }
     fixture_settle(f);
     free(before);

@@ -47,6 +47,15 @@ static void add(struct events *events, const char *endpoint, const char *to, uin
     events_add_at(events, &e, now_us + 5, now_us);
 }
 
+static void add_of_process(struct events *events, enum event_type type, const char *to,
+                           uint64_t now_us)
+{
+    struct health_event e = {.type = type};
+
+    snprintf(e.to, sizeof(e.to), "%s", to);
+    events_add_at(events, &e, now_us + 5, now_us);
+}
+
 /* ---- The ring ---- */
 
 Test(events, have_ids_from_one_upwards_and_the_time_of_their_adding)
@@ -205,6 +214,21 @@ Test(events, thousands_of_endpoints_at_once_are_all_logged)
         cr_assert_eq(logged.count, 1, "endpoint %s", id);
         logged.count = 0;
     }
+    events_free(events);
+}
+
+Test(events, of_the_process_do_not_hold_each_other_back)
+{
+    struct events *events = ring(8);
+
+    add_of_process(events, EVENT_CONFIG, "done", 1 * S);
+    add_of_process(events, EVENT_UPGRADE, "begun", 1 * S);
+    add_of_process(events, EVENT_CONFIG, "refused", 1 * S);
+    cr_assert_eq(logged.count, 2);
+    cr_assert_str_eq(logged.lines[0], "config: done");
+    cr_assert_str_eq(logged.lines[1], "upgrade: begun");
+    events_keep(events, 2 * S);
+    cr_assert_str_eq(logged.lines[2], "config: refused");
     events_free(events);
 }
 

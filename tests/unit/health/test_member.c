@@ -411,6 +411,39 @@ Test(member, load_that_moves_by_a_change_of_members_is_told_once)
     fixture_fini(&f);
 }
 
+Test(member, load_that_moves_by_another_priority_is_told_once)
+{
+    struct fixture f;
+
+    fixture_init(&f, 2);
+    fixture_start(&f);
+    f.backends[0].priority = 2;
+    f.backends[1].priority = 2;
+    fixture_change(&f);
+    cr_assert_str_eq(fixture_event(&f, EVENT_FAILOVER).why, "priority 1 has no endpoints");
+    f.backends[1].priority = 3;
+    fixture_change(&f);
+    fixture_pass(&f, 60 * S);
+    cr_assert_eq(all_events(&f), 1, "who is behind the others carries nothing");
+    fixture_fini(&f);
+}
+
+Test(member, the_last_one_that_leaves_is_a_failover_to_nobody)
+{
+    struct fixture f;
+
+    fixture_init(&f, 1);
+    fixture_start(&f);
+    fixture_leave(&f, 0);
+    cr_assert_str_eq(fixture_event(&f, EVENT_FAILOVER).to, "nobody");
+    cr_assert_eq(fixture_event(&f, EVENT_FAILOVER).severity, EVENT_ERROR);
+    fixture_join(&f, 0);
+    fixture_open(&f, 0);
+    fixture_settle(&f);
+    cr_assert_eq(fixture_events(&f, EVENT_FAILBACK), 0, "a pool begins anew");
+    fixture_fini(&f);
+}
+
 Test(member, an_empty_pool_that_is_filled_has_not_failed_back)
 {
     struct fixture f;
