@@ -41,10 +41,13 @@ static struct checks_pool *find_by_name(const struct checks *checks, const char 
     return NULL;
 }
 
-/* Those of a pool that does not exist yet differ in everything. */
-static unsigned differences(const struct checks_pool *from, const struct config_pool *config)
+/* Bits of config_pool_part; one that does not exist yet differs in everything. */
+static unsigned differences(const struct checks_change *change, const struct checks_pool *from,
+                            const struct config_pool *to)
 {
-    return from ? checks_differences(from->config, config) : ~0u;
+    if (!from)
+        return ~0u;
+    return config_pool_differences(change->checks->config, from->config, change->config, to);
 }
 
 static int prepare_pool(struct checks_change *change, size_t index, char **ret_why)
@@ -56,7 +59,7 @@ static int prepare_pool(struct checks_change *change, size_t index, char **ret_w
     int code = EG_OK;
 
     pool->from = find_by_name(checks, config->name, index);
-    unsigned parts = differences(pool->from, config);
+    unsigned parts = differences(change, pool->from, config);
     settings->config = config;
     settings->keeps_method = (parts & (CONFIG_PART_HEALTH | CONFIG_PART_TLS)) == 0;
     settings->keeps_recovery = (parts & CONFIG_PART_RECOVERY) == 0;

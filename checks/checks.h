@@ -54,9 +54,9 @@ int checks_prepare(struct checks *checks, struct config *config, struct checks_c
 
 /*
  * From now on the configuration that was prepared holds. `pools[i]` belongs to config->pools[i];
- * who is in its balancer and does not leave is checked, by its endpoint->backend, which must be
- * that of this configuration already. The one before may go when this returns; pools and endpoints
- * that are in this one no more are not touched after it.
+ * who is in its balancer and does not leave is checked (unless its `health_check` is false), by its
+ * endpoint->backend, which must be that of this configuration already. The one before may go when
+ * this returns; pools and endpoints that are in this one no more are not touched after it.
  *
  * Of a pool that was there before:
  *   health and tls are equal      checks under way, and when the next ones are due, stay as they

@@ -5,7 +5,6 @@
  *   change.c       from one configuration to the next: prepare, commit, discard
  *   pool.c         pools and their endpoints, as they come and go
  *   method.c       how a pool is checked under one set of settings
- *   differences.c  which of a pool's settings are others
  *   schedule.c     when whom is asked: timers, jitter, the pace of the whole process
  *   recovery.c     what is done for an endpoint that became unhealthy
  *
@@ -137,10 +136,6 @@ int checks_method_new(struct checks_method **ret_method, struct checks *checks,
                       const struct config_pool *config, char **ret_why) WARN_UNUSED;
 /* After the turn, when what its probes left is gone. NULL is fine. */
 void checks_method_free(struct checks_method *method);
-
-/* differences.c */
-/* Those of CONFIG_PART_HEALTH, _TLS and _RECOVERY that differ. */
-unsigned checks_differences(const struct config_pool *from, const struct config_pool *to);
 
 /* schedule.c */
 void schedule_init(struct checks *checks);

@@ -149,6 +149,13 @@ static void make_slots(struct checks_pool *pool, unsigned slots)
     pool->slots = slots;
 }
 
+static bool is_to_be_checked(const struct endpoint *endpoint)
+{
+    const struct config_backend *backend = endpoint->backend;
+
+    return !endpoint->leaving && backend->checked;
+}
+
 /* The member in that slot that is to be checked, or NULL. */
 static struct endpoint *member_at(const struct checks_pool *pool, unsigned index)
 {
@@ -157,10 +164,10 @@ static struct endpoint *member_at(const struct checks_pool *pool, unsigned index
 
     if (pool->method && index < balancer_pool_size(balancer))
         endpoint = balancer_pool_endpoint(balancer, index);
-    return endpoint && !endpoint->leaving ? endpoint : NULL;
+    return endpoint && is_to_be_checked(endpoint) ? endpoint : NULL;
 }
 
-/* Who is not a member any more goes. Its endpoint may be gone by now: it is only compared. */
+/* Whose endpoint may be gone by now is only compared. */
 static void drop_those_that_left(struct checks_pool *pool)
 {
     for (unsigned i = 0; i < pool->slots; i++) {

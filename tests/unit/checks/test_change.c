@@ -228,6 +228,21 @@ Test(change, checks_may_end_and_begin)
     stage_fini(&s);
 }
 
+Test(change, one_endpoint_may_be_left_out)
+{
+#define LEFT_OUT                                                                                   \
+    "backends = ( { id = \"a\"; address = \"127.0.0.1:1\"; health_check = false; }, " B " );"
+    played.answers_at_once = played.healthy = true;
+    start(HEALTH LEFT_OUT);
+    STAGE_UNTIL(&s, status_of("b") == ENDPOINT_HEALTHY);
+    cr_expect_null(checked("a"));
+    change(HEALTH BOTH);
+    STAGE_UNTIL(&s, played.starts == 2);
+    change(HEALTH LEFT_OUT);
+    cr_expect_null(checked("a"));
+    stage_fini(&s);
+}
+
 Test(change, addresses_of_a_name_are_kept_through_all_of_that)
 {
 #define NAMED(more) "backends = ( { id = \"a\"; address = \"name.test:1\"; " more " } );"
