@@ -79,7 +79,9 @@ Test(panic, leaves_draining_weightless_and_unresolved_endpoints_alone)
     fixture_set_weight(&f, 1, 0);
     fixture_set_resolved(&f, 2, false);
     fixture_set_status(&f, 3, ENDPOINT_DRAINING);
-    cr_expect(balancer_pool_panicking(f.pool), "2 of 3 that are meant to serve");
+    cr_expect_not(balancer_pool_panicking(f.pool), "2 of 2 that are meant to serve");
+    fixture_set_status(&f, 5, ENDPOINT_UNHEALTHY);
+    cr_expect(balancer_pool_panicking(f.pool), "1 of 2");
     fixture_run(&f, 1000, 1);
     cr_expect_eq(f.counts[4] + f.counts[5], 1000);
     fixture_fini(&f);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "proxy/worker_listener.h"
 
 void scene_init(struct scene *s, const char *pool_text)
 {
@@ -56,7 +57,7 @@ void scene_fini(struct scene *s)
         cr_assert_eq(atomic_load(&scene_endpoint(s, i)->active), 0, "every pick is answered");
     cr_assert_eq(atomic_load(&s->runtime->pending), 0u);
     for (unsigned i = 0; i < SCENE_WORKERS; i++)
-        cr_assert_eq(atomic_load(&s->runtime->queues[i].first_ticket), 0u);
+        cr_assert_eq(atomic_load(&s->runtime->seats[i].queue.first_ticket), 0u);
     server_free(s->server);
     config_unref(&s->config);
     for (unsigned i = 0; i < SCENE_BACKENDS; i++)
@@ -150,7 +151,7 @@ void client_start(struct scene_client *c, struct scene *s, unsigned worker, cons
     request.head.fields.v = arena_alloc(&request.arena, 16 * sizeof(struct http_field));
     request.head.fields.capacity = 16;
     cr_assert_eq(http_request_head_parse(&request.head, copy.p, copy.n, &limits), EG_OK);
-    request.listener = &c->worker->view->listeners[0];
+    request.listener = container_of(c->worker->listeners.next, struct worker_listener, node);
     loop_enter(&c->worker->loop);
     request.start_us = c->worker->loop.now_us;
     c->x = exchange_new(c->worker, &request, &scene_sink, c);

@@ -12,6 +12,7 @@
 
 #include "proxy/shell.h"
 #include "proxy/worker.h"
+#include "proxy/worker_listener.h"
 
 static struct worker worker;
 static struct worker_listener listener;
