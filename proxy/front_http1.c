@@ -29,6 +29,8 @@ static uint64_t front_state_limit_ms(const struct front *f, enum front_state sta
     case FRONT_HEAD:
         return config->timeouts.header_ms;
     case FRONT_IDLE:
+        if (f->worker->draining)
+            return FRONT_DRAIN_SILENCE_MS;
         return f->served ? config->timeouts.idle_ms : config->timeouts.header_ms;
     case FRONT_EXCHANGE:
         return f->request_done ? 0 : config->timeouts.body_ms;
@@ -368,6 +370,11 @@ int front_http1_listen(struct worker_listener *listener, int listen_fd)
                         front_on_accept_failed);
 }
 
+int front_http1_listen_also(struct worker_listener *listener, int listen_fd)
+{
+    return shell_listen_also(listener->nursery, listen_fd);
+}
+
 void front_http1_unlisten(struct worker_listener *listener)
 {
     shell_unlisten(&listener->nursery);
@@ -388,10 +395,9 @@ void front_http1_drain(struct worker *worker)
     {
         struct front *f = container_of(node, struct front, node);
 
-        if (f->state == FRONT_IDLE && f->served)
-            front_close_gracefully(f);
-        else if (!f->served &&
-                 f->state != FRONT_HEAD) /* a request may be on its way, but not for long */
+        /* A request may be on its way, but not for long: its answer will say that the connection
+         * ends. Closing at once would lose it. */
+        if (f->state == FRONT_IDLE || (!f->served && f->state != FRONT_HEAD))
             loop_timer_set(&worker->loop, &f->timer, FRONT_DRAIN_SILENCE_MS);
     }
     if (list_empty(&worker->connections))

@@ -14,11 +14,15 @@
  * listener->nursery. 0 or EG_E_INTERNAL. The worker's thread, or before it starts. */
 int front_http1_listen(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
 
+/* Accepts from one more socket of the same listener (likewise owned). */
+int front_http1_listen_also(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
+
 /* Stops accepting and frees listener->nursery. Every connection of it must be gone. */
 void front_http1_unlisten(struct worker_listener *listener);
 
-/* Stops accepting; idle connections are closed now, busy ones after their answer, which tells the
- * client so (Connection: close). worker_connections_gone is called when none is left. */
+/* Stops accepting; idle connections end after a second of silence, busy ones after their answer,
+ * which tells the client so (Connection: close). worker_connections_gone is called when none is
+ * left. */
 void front_http1_drain(struct worker *worker);
 
 /* Cuts every connection, whatever it does (the drain's limit passed, or a second signal). */

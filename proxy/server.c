@@ -12,6 +12,7 @@
 #include "proxy/listen.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
+#include "proxy/upgrade.h"
 
 static int bind_listeners(struct server *server, char **ret_why)
 {
@@ -33,6 +34,23 @@ static int bind_listeners(struct server *server, char **ret_why)
     return EG_OK;
 }
 
+/* An upgrade brings as many sockets as the process before had workers: all of them are served. */
+static int listen_on_the_rest(struct server *server, size_t listener, char **ret_why)
+{
+    const struct listen_set *set = &server->listen[listener];
+
+    for (unsigned i = server->worker_count; i < set->count; i++) {
+        struct worker *worker = &server->workers[i % server->worker_count];
+
+        if (worker_listen_also(worker, listener, listen_take(set, i)) == EG_OK)
+            continue;
+        *ret_why = xasprintf("listener \"%s\": cannot accept connections",
+                             server->config->listeners[listener].name);
+        return EG_E_INTERNAL;
+    }
+    return EG_OK;
+}
+
 static int init_workers(struct server *server, char **ret_why)
 {
     size_t listeners = server->config->listener_count;
@@ -49,6 +67,8 @@ static int init_workers(struct server *server, char **ret_why)
         if (rc == EG_OK)
             server->initialised_workers++;
     }
+    for (size_t l = 0; l < listeners && rc == EG_OK; l++)
+        rc = listen_on_the_rest(server, l, ret_why);
     free(fds);
     return rc;
 }
@@ -106,6 +126,7 @@ void server_free(struct server *server)
     if (!server)
         return;
     config = server->config;
+    upgrade_free(server);
     server_signals_stop(server);
     server_names_stop(server);
     if (server->resolver)

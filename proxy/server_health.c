@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/thread.h"
+#include "proxy/upgrade.h"
 
 struct server_health {
     struct server *server;
@@ -74,6 +75,13 @@ static void make_pools(struct server *server)
                                                secret, server->started_us);
 }
 
+/* Sessions outlive the binary. */
+static bool make_secret(struct server *server)
+{
+    return upgrade_inherit_secret(server->sticky_secret, SERVER_SECRET_BYTES) ||
+           getrandom(server->sticky_secret, SERVER_SECRET_BYTES, 0) == SERVER_SECRET_BYTES;
+}
+
 int server_health_new(struct server *server, char **ret_why)
 {
     struct server_health *keeper = xcalloc(1, sizeof(*keeper));
@@ -85,8 +93,7 @@ int server_health_new(struct server *server, char **ret_why)
     };
     int rc = loop_init(&keeper->loop);
 
-    if (rc != EG_OK ||
-        getrandom(server->sticky_secret, SERVER_SECRET_BYTES, 0) != SERVER_SECRET_BYTES) {
+    if (rc != EG_OK || !make_secret(server)) {
         *ret_why = xstrdup("cannot set up the health thread's event loop or read random bytes");
         if (rc == EG_OK)
             loop_fini(&keeper->loop);

@@ -81,6 +81,12 @@ static int listen_all(struct worker *worker, const int *listen_fds, size_t count
     return rc;
 }
 
+int worker_listen_also(struct worker *worker, size_t listener, int listen_fd)
+{
+    CHECK(!worker->running);
+    return front_http1_listen_also(&worker->view->listeners[listener], listen_fd);
+}
+
 static void unlisten_all(struct worker *worker)
 {
     for (size_t i = 0; i < worker->view->config->listener_count; i++)

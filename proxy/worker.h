@@ -100,6 +100,9 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, co
                 char **ret_why) WARN_UNUSED;
 void worker_fini(struct worker *worker);
 
+/* One more accept socket (owned) for a listener. Before the thread starts. */
+int worker_listen_also(struct worker *worker, size_t listener, int listen_fd) WARN_UNUSED;
+
 int worker_start(struct worker *worker) WARN_UNUSED; /* the thread */
 
 /* The frontend's word that the last connection of a draining worker is gone. Worker's thread; only
