@@ -167,10 +167,9 @@ Test(plan, compares_pools_in_routes_and_fallbacks_by_name)
 {
     check_plan(LISTENER "pools = ( { name = \"x\"; fallback = { pool = \"y\"; }; " BACKENDS(
                    A) " }, { name = \"y\"; " BACKENDS(B) " } );\nroutes = ( " R1 ", " R3 " );",
-               LISTENER "pools = ( { name = \"y\"; " BACKENDS(B) " }, { name = \"x\"; fallback = { "
-                                                                 "pool = \"y\"; }; " BACKENDS(
-                                                                     A) " } );\nroutes = ( " R1
-                                                                        ", " R3 " );",
+               LISTENER "pools = ( { name = \"y\"; " BACKENDS(
+                   B) " }, { name = \"x\"; fallback = { "
+                      "pool = \"y\"; }; " BACKENDS(A) " } );\nroutes = ( " R1 ", " R3 " );",
                "none: \n");
     check_plan(ROUTES(R1 ", " R3),
                LISTENER "pools = ( { name = \"x\"; fallback = { pool = \"z\"; }; " BACKENDS(
