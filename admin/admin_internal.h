@@ -26,7 +26,7 @@ struct admin_door {
     struct listen_set listen; /* count 0: not configured */
     struct evhttp *http;
     struct evhttp_bound_socket *bound; /* NULL: accepts no more */
-    bool loopback; /* TCP on a loopback address: the Host field is checked */
+    bool loopback;                     /* TCP on a loopback address: the Host field is checked */
 };
 
 struct admin {
