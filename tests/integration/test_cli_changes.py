@@ -165,7 +165,7 @@ def test_a_reload_that_was_not_saved_warns(fake):
                        planned(NO_PLAN, verdict="done", not_saved="disk full")})
     result = command(management, "reload")
     assert result.returncode == 0
-    assert "warning: state_file was not written: disk full" in result.stderr
+    assert "warning: done, but state_file was not written: disk full" in result.stderr
 
 
 def test_a_reload_that_is_refused_otherwise_says_why(fake):
@@ -213,12 +213,14 @@ def test_an_endpoint_is_changed_only_in_what_was_given(fake):
     assert result.returncode == 2 and "set what?" in result.stderr
 
 
-@pytest.mark.parametrize("answer", [(204, None), (200, {}), (200, {"id": "c"})])
-def test_an_endpoint_is_removed(fake, answer):
+@pytest.mark.parametrize("answer, said", [
+    ((204, None), "api/c is removed.\n"), ({**ENDPOINT, "leaving": True}, "api/c is removed.\n"),
+    ({**ENDPOINT, "active": 1}, "api/c is removed; 1 request that it holds is finished.\n"),
+    ({**ENDPOINT, "active": 3}, "api/c is removed; 3 requests that it holds are finished.\n")])
+def test_an_endpoint_is_removed(fake, answer, said):
     management = fake({("DELETE", "/api/v1/pools/api/endpoints/c"): answer})
     result = command(management, "endpoints", "remove", "api", "c")
-    assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "api/c is removed; what it holds is finished.\n"
+    assert (result.returncode, result.stdout, result.stderr) == (0, said, "")
 
 
 @pytest.mark.parametrize("verb", ["drain", "undrain", "trip", "reset", "check"])
@@ -254,6 +256,14 @@ def test_a_policy_is_changed_by_its_keys(fake):
     assert management.asked[1] == ("PATCH", path, {
         "retry": {"attempts": 3, "on": ["connect"], "backoff": None}, "weights": {"a.1:80": 5}})
     assert command(management, "pools", "policy", "api", "retry").returncode == 2
+
+
+def test_a_policy_that_was_not_saved_warns(fake):
+    path = "/api/v1/pools/api/policy"
+    management = fake({("GET", path): POLICY, ("PATCH", path): {**POLICY, "not_saved": "full"}})
+    result = command(management, "pools", "policy", "api", "algorithm=random")
+    assert result.returncode == 0 and "not written: full" in result.stderr
+    assert result.stdout == "Nothing has changed.\n"
 
 
 def test_a_change_that_is_refused_is_exit_code_1(fake):
@@ -314,16 +324,48 @@ def test_a_request_is_explained_as_a_story(fake):
 
 
 @pytest.mark.parametrize("url, headers, host, path", [
-    ("/v1/", [], None, "/v1/"), ("example.com", [], "example.com", "/"),
+    ("/v1/", [], None, "/v1/"), ("/?to=http://x/", [], None, "/?to=http://x/"), ("example.com", [], "example.com", "/"),
     ("https://example.com?q", [], "example.com", "/?q"),
-    ("/v1/", ["-H", "Host: other"], "other", "/v1/")])
+    ("/v1/", ["-H", "Host: other"], "other", "/v1/"),
+    ("http://a/v1/", ["-H", "host: other"], "other", "/v1/")])
 def test_a_url_may_be_as_short_as_it_likes(fake, url, headers, host, path):
     management = fake({("POST", "/api/v1/explain"): {}})
     result = command(management, "explain", url, *headers)
     assert result.returncode == 0
-    assert "route     none" in result.stdout and "endpoint  none" in result.stdout
+    assert "listener  none" in result.stdout and "route     none" in result.stdout
     asked = management.asked[0][2]
     assert (asked.get("host"), asked["path"], asked["method"]) == (host, path, "GET")
+    assert asked["headers"] == {}
+
+
+ROUTE = {"name": "api", "matched": True, "where": "edge.conf:12", "why": "the first that matches"}
+
+
+@pytest.mark.parametrize("answered, lines", [
+    ({"answer": {"status": 404, "type": "not_found", "message": "no route matches"}},
+     ["route     none", "answer    404 not_found  no route matches"]),
+    ({"routes": [ROUTE], "answer": {"status": 308, "redirect_to": "https://x/"}},
+     ["route     api  edge.conf:12  the first that matches", "answer    308 to https://x/"]),
+    ({"routes": [ROUTE], "answer": {"status": 204}}, ["answer    204"]),
+    ({"routes": [ROUTE], "route": {**ROUTE, "rewrite": {"from": "/v1/", "to": "/", "path": "/x"}},
+      "pool": {"name": "v1", "why": "95 % of the route's requests go to it"}, "endpoint": None,
+      "why": "None of 2 endpoints can take it: breaker open.",
+      "other_pools": [{"name": "v2", "why": "5 % of the route's requests go to it"}],
+      "instead": {"status": 503, "type": "circuit_breaker", "message": "every breaker is open",
+                  "waits": False, "stale_answer": True, "fallback_pool": "spare"}},
+     ["rewrite   the backend is asked for /x",
+      "pool      v1  95 % of the route's requests go to it",
+      "or        v2  5 % of the route's requests go to it",
+      "endpoint  None of 2 endpoints can take it: breaker open.",
+      "instead   a stored answer, where there is one",
+      "instead   the fallback's pool spare",
+      "instead   503 circuit_breaker  every breaker is open"])])
+def test_what_keeps_a_request_from_a_backend_is_told(fake, answered, lines):
+    management = fake({("POST", "/api/v1/explain"): answered})
+    result = command(management, "explain", "/")
+    assert (result.returncode, result.stderr) == (0, "")
+    told = result.stdout.splitlines()
+    assert [line for line in told if line in lines] == lines, told
 
 
 def test_an_explanation_in_json_is_the_apis_own(fake):
