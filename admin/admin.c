@@ -1,12 +1,14 @@
 /* Management's life: sockets, thread, end. See admin.h. */
 #include "admin/admin.h"
 
+#include <event2/listener.h>
 #include <stdlib.h>
 
 #include "admin/admin_internal.h"
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "proxy/upgrade.h"
 
 static bool is_loopback(const struct address *address)
 {
@@ -47,8 +49,14 @@ static int door_open(struct admin_door *door, struct admin *admin, const char *k
     door->loopback = is_loopback(&door->listen.address);
     door->http = http_new(door);
     fd = listen_take(&door->listen, 0);
-    if (door->http && evhttp_accept_socket(door->http, fd) == 0)
+    if (door->http)
+        door->bound = evhttp_accept_socket_with_handle(door->http, fd);
+    if (door->bound) {
+        /* Until we serve, the process before us is the one to ask. */
+        if (upgrade_is_heir())
+            evconnlistener_disable(evhttp_bound_socket_get_listener(door->bound));
         return EG_OK;
+    }
     evutil_closesocket(fd);
     *ret_why = xasprintf("%s: cannot accept connections on %s", key, bind);
     return EG_E_INTERNAL;
@@ -68,6 +76,38 @@ static int doors_open(struct admin *admin, char **ret_why)
         free(bind);
     }
     return rc;
+}
+
+static void on_open(void *arg)
+{
+    struct admin *admin = arg;
+
+    for (size_t i = 0; i < ADMIN_SOCKETS; i++)
+        if (admin->doors[i].bound)
+            evconnlistener_enable(evhttp_bound_socket_get_listener(admin->doors[i].bound));
+}
+
+static void on_shut(void *arg)
+{
+    struct admin *admin = arg;
+
+    for (size_t i = 0; i < ADMIN_SOCKETS; i++) {
+        struct admin_door *door = &admin->doors[i];
+
+        if (door->bound)
+            evhttp_del_accept_socket(door->http, door->bound);
+        door->bound = NULL;
+    }
+}
+
+/* The control thread, which the sockets belong to. */
+static void on_doors(void *arg, bool open)
+{
+    struct admin *admin = arg;
+
+    for (size_t i = 0; i < ADMIN_SOCKETS && !open; i++)
+        listen_stop(&admin->doors[i].listen);
+    loop_post(&admin->loop, open ? on_open : on_shut, admin);
 }
 
 static void *admin_main(void *arg)
@@ -134,6 +174,7 @@ int admin_start(struct admin **ret_admin, struct server *server, char **ret_why)
         return rc;
     }
     admin->running = true;
+    server_watch_doors(server, on_doors, admin);
     log_doors(admin);
     *ret_admin = admin;
     return EG_OK;
@@ -157,6 +198,7 @@ void admin_stop(struct admin **admin)
 {
     if (!*admin)
         return;
+    server_watch_doors((*admin)->server, NULL, NULL);
     loop_post(&(*admin)->loop, on_stop, *admin);
     pthread_join((*admin)->thread, NULL);
     admin_free(*admin);

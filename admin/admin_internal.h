@@ -25,7 +25,8 @@ struct admin_door {
     struct admin *admin;
     struct listen_set listen; /* count 0: not configured */
     struct evhttp *http;
-    bool loopback; /* TCP on a loopback address: the Host field is checked */
+    struct evhttp_bound_socket *bound; /* NULL: accepts no more */
+    bool loopback;                     /* TCP on a loopback address: the Host field is checked */
 };
 
 struct admin {

@@ -45,7 +45,8 @@ static void arena_grow(struct arena *arena, size_t size_bytes)
 
 void *arena_alloc(struct arena *arena, size_t size_bytes)
 {
-    size_t rounded = (size_bytes + 15) & ~(size_t)15;
+    /* At least one: "never NULL" holds for nothing in an empty arena, too. */
+    size_t rounded = ((size_bytes > 0 ? size_bytes : 1) + 15) & ~(size_t)15;
     void *p;
 
     if ((size_t)(arena->end - arena->next) < rounded)

@@ -25,14 +25,16 @@ static void print_endpoint(const json_t *endpoint, const struct cli_options *opt
     json_decref(one);
 }
 
-/* What is answered to a removal is not said: it may be the endpoint as it was, or nothing. */
-static void print_answer(const json_t *answer, const struct cli_options *options)
+/* A removal answers with the endpoint as it last stood. */
+static void print_removed(const json_t *endpoint, const struct cli_options *options)
 {
-    if (json_is_string(json_object_get(answer, "status")))
-        print_endpoint(answer, options);
-    else
-        printf("%s/%s is removed; what it holds is finished.\n", options->operands[0],
-               options->operands[1]);
+    double active = remote_number(endpoint, "active");
+
+    printf("%s/%s is removed", options->operands[0], options->operands[1]);
+    if (active > 0)
+        printf("; %.0f request%s that it holds %s finished", active, active == 1 ? "" : "s",
+               active == 1 ? "is" : "are");
+    printf(".\n");
 }
 
 static int ask(struct remote *remote, const struct change *change,
@@ -46,7 +48,10 @@ static int ask(struct remote *remote, const struct change *change,
     code = remote_ask(remote, change->method, change->path, change->body, &answer);
     if (code != CLI_GOOD)
         return code;
-    print_answer(answer, options);
+    if (strcmp(change->method, "DELETE") == 0)
+        print_removed(answer, options);
+    else
+        print_endpoint(answer, options);
     json_decref(answer);
     return CLI_GOOD;
 }

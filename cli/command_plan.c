@@ -66,18 +66,6 @@ int cli_plan(const struct cli_options *options)
     return code;
 }
 
-/* The change is served all the same, so that this is no failure; but it must be seen. */
-static void warn_not_saved(const json_t *answer)
-{
-    char *why;
-
-    if (remote_text(answer, "not_saved")[0] == '\0')
-        return;
-    why = cli_printable(remote_text(answer, "not_saved"));
-    fprintf(stderr, "evergate reload: warning: state_file was not written: %s\n", why);
-    free(why);
-}
-
 int cli_reload(const struct cli_options *options)
 {
     struct remote remote;
@@ -92,7 +80,6 @@ int cli_reload(const struct cli_options *options)
             print_json(answer);
         else
             plan_print(answer, false, stdout, cli_colours(stdout, options->colours));
-        warn_not_saved(answer);
         json_decref(answer);
     }
     remote_fini(&remote);

@@ -91,6 +91,7 @@ static int change(struct remote *remote, const char *path, const json_t *before,
     if (options->json) {
         code = remote_print(remote, "PATCH", path, patch, stdout);
     } else if ((code = remote_ask(remote, "PATCH", path, patch, &after)) == CLI_GOOD) {
+        json_object_del(after, "not_saved"); /* a warning, not a key */
         print_comparison(before, after, options);
         json_decref(after);
     }

@@ -6,6 +6,7 @@
 #include "cli/cli_internal.h"
 #include "cli/config_errors.h"
 #include "proxy/server.h"
+#include "proxy/upgrade.h"
 
 typedef void (*start_cb)(const struct server *server, const struct admin *admin);
 
@@ -43,6 +44,17 @@ int cli_serve(struct config *config, start_cb on_start)
     return code;
 }
 
+static int serve_or_succeed(struct config *config)
+{
+    char *why = NULL;
+
+    if (upgrade_begin(&why) == EG_OK)
+        return cli_serve(config, NULL);
+    log_error("%s", why);
+    free(why);
+    return CLI_BAD;
+}
+
 int cli_run(const struct cli_options *options)
 {
     struct config *config = cli_config_load(options->config);
@@ -51,7 +63,7 @@ int cli_run(const struct cli_options *options)
     if (!config)
         return CLI_BAD;
     log_init(config->log.level, config->log.json);
-    code = cli_serve(config, NULL);
+    code = serve_or_succeed(config);
     config_unref(&config);
     return code;
 }

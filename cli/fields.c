@@ -97,14 +97,17 @@ json_t *fields_object(const struct cli_options *options)
 static void add_header(json_t *headers, const char *text)
 {
     size_t n = strcspn(text, ":");
-    char *name = xstrndup(text, n), *both;
-    const char *value = text + n + 1, *before;
+    char *name = xstrndup(text, n);
+    const char *value = text + n + 1;
+    json_t *before = json_object_get(headers, name);
 
     value += strspn(value, " \t");
-    before = json_string_value(json_object_get(headers, name));
-    both = before ? xasprintf("%s, %s", before, value) : xstrdup(value);
-    admin_json_set_text(headers, name, both);
-    free(both);
+    if (json_is_array(before))
+        json_array_append_new(before, admin_json_text(value));
+    else if (before)
+        admin_json_set(headers, name, json_pack("[O,o]", before, admin_json_text(value)));
+    else
+        admin_json_set_text(headers, name, value);
     free(name);
 }
 

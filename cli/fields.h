@@ -9,8 +9,8 @@
 /* The endpoint's settings that were given: {"weight": 3, "tags": ["blue"]}. A new reference. */
 json_t *fields_object(const struct cli_options *options);
 
-/* The headers that were given, as an object: a repeated one becomes a list with commas (RFC 9110
- * section 5.3). A new reference. */
+/* The headers that were given, as an object; one that was given again has a list. A new reference.
+ */
 json_t *fields_headers(const struct cli_options *options);
 
 /* Text of any bytes: what is not UTF-8 becomes U+FFFD. */

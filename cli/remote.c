@@ -210,6 +210,19 @@ int remote_ask_text(struct remote *remote, const char *method, const char *path,
     return code;
 }
 
+/* The change is served all the same, so that this is no failure; but it must be seen. */
+static void warn_not_saved(const struct remote *remote, json_t *answer)
+{
+    char *why;
+
+    if (remote_text(answer, "not_saved")[0] == '\0')
+        return;
+    why = cli_printable(remote_text(answer, "not_saved"));
+    fprintf(stderr, "evergate %s: warning: done, but state_file was not written: %s\n",
+            remote->command, why);
+    free(why);
+}
+
 int remote_ask(struct remote *remote, const char *method, const char *path, const json_t *body,
                json_t **ret_value)
 {
@@ -226,6 +239,7 @@ int remote_ask(struct remote *remote, const char *method, const char *path, cons
         return fail(
             remote, CLI_UNREACHABLE,
             xasprintf("%s: what answers there is not evergate's management", remote->addresses[0]));
+    warn_not_saved(remote, value);
     *ret_value = value;
     return CLI_GOOD;
 }

@@ -123,7 +123,7 @@ void screen_write_page(FILE *out, const char *page, unsigned rows, unsigned colu
         page = write_line(out, page, columns);
         page += *page == '\n';
         if (i + 1 < rows)
-            fputs("\r\n", out);
+            fputc('\n', out);
     }
     if (lines > rows)
         fprintf(out, "... %u more lines" FILL, lines - shown);

@@ -17,7 +17,9 @@ function __evergate_complete
 
     for line in ($program __complete $words "$current" 2>/dev/null)
         if test "$line" = :files
-            __fish_complete_path (string replace -- "$before" "" $current)
+            for path in (__fish_complete_path (string replace -- "$before" "" $current))
+                echo -- $before$path
+            end
         else
             echo -- $before$line
         end

@@ -244,10 +244,13 @@ bool config_endpoint_read(struct config_endpoint *ret_said, const json_t *fields
         .arena = arena, .diag = diag, .source = &endpoint_source, .partial = true};
     size_t before = diag->count;
     struct config_node node;
+    struct arena nodes;
 
     *ret_said = (struct config_endpoint){0};
-    if (config_json_nodes(fields, "", arena, diag, &node))
+    arena_init(&nodes);
+    if (config_json_nodes(fields, "", &nodes, diag, &node))
         config_schema_read(&walk, &config_endpoint_section, &node, ret_said);
+    arena_fini(&nodes);
     return diag->count == before;
 }
 

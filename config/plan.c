@@ -86,6 +86,10 @@ static const char *plan_word(struct plan_draft *draft, const struct schema_secti
 const char *config_plan_differences(struct plan_draft *draft, const struct schema_section *section,
                                     const void *from, const void *to)
 {
+    struct schema_compare quiet = {.from_config = draft->from, .to_config = draft->to};
+
+    if (config_schema_equal(&quiet, section, from, to))
+        return NULL;
     return plan_word(draft, section, NULL, from, to);
 }
 
@@ -214,8 +218,13 @@ struct config_plan *config_plan_new(const struct config *from, const struct conf
     plan->arena = xmalloc(sizeof(*plan->arena));
     arena_init(plan->arena);
     plan->risk_why = "";
-    plan_listeners(&draft);
-    config_plan_routes(&draft);
+    if (draft.from->routes != to->routes || to->route_count == 0) {
+        plan_listeners(&draft);
+        config_plan_routes(&draft);
+    } else { /* the API's changes: an overlay leaves both alone */
+        plan->kept.listeners = (unsigned)to->listener_count;
+        plan->kept.routes = (unsigned)to->route_count;
+    }
     config_plan_pools(&draft);
     if (from != NULL)
         plan_process(&draft);

@@ -213,44 +213,23 @@ static void pool_check(struct schema_walk *walk, const struct config_node *group
 static const char *const locality_words[] = {
     [CONFIG_LOCALITY_OFF] = "off", [CONFIG_LOCALITY_PREFER] = "prefer", NULL};
 
-/* What an operator may also change over the API, of a pool as a whole. */
-#define POOL_POLICY_KEYS                                                                           \
-    {"algorithm",                                                                                  \
-     SCHEMA_CHOICE,                                                                                \
-     "round_robin",                                                                                \
-     SCHEMA_AT(struct config_pool, algorithm),                                                     \
-     .choices = algorithm_words,                                                                   \
-     .part = CONFIG_PART_ALGORITHM},                                                               \
-        {"hash_key",                                                                               \
-         SCHEMA_CUSTOM,                                                                            \
-         "ip",                                                                                     \
-         .read = pool_read_hash_key,                                                               \
-         .show = pool_show_hash_key,                                                               \
-         .part = CONFIG_PART_ALGORITHM},                                                           \
-        {"outlier", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, outlier),                          \
-         .section = &config_outlier_section, .part = CONFIG_PART_OUTLIER},                         \
-        {"breaker", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, breaker),                          \
-         .section = &config_breaker_section, .part = CONFIG_PART_BREAKER},                         \
-        {"retry", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, retry),                              \
-         .section = &config_retry_section, .part = CONFIG_PART_RETRY},                             \
-        {"failover", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failover),                        \
-         .section = &config_failover_section, .part = CONFIG_PART_FAILOVER},                       \
-    {                                                                                              \
-        "failback", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failback),                         \
-            .section = &config_failback_section, .part = CONFIG_PART_FAILBACK                      \
-    }
-
-static const struct schema_key policy_keys[] = {POOL_POLICY_KEYS};
-
-const struct schema_section config_policy_section = {
-    .title = "policy",
-    .struct_bytes = sizeof(struct config_pool),
-    SCHEMA_KEYS(policy_keys),
-};
-
 static const struct schema_key pool_keys[] = {
+    {"algorithm", SCHEMA_CHOICE, "round_robin", SCHEMA_AT(struct config_pool, algorithm),
+     .choices = algorithm_words, .part = CONFIG_PART_ALGORITHM},
+    {"hash_key", SCHEMA_CUSTOM, "ip", .read = pool_read_hash_key, .show = pool_show_hash_key,
+     .part = CONFIG_PART_ALGORITHM},
+    {"outlier", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, outlier),
+     .section = &config_outlier_section, .part = CONFIG_PART_OUTLIER},
+    {"breaker", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, breaker),
+     .section = &config_breaker_section, .part = CONFIG_PART_BREAKER},
+    {"retry", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, retry), .section = &config_retry_section,
+     .part = CONFIG_PART_RETRY},
+    {"failover", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failover),
+     .section = &config_failover_section, .part = CONFIG_PART_FAILOVER},
+    {"failback", SCHEMA_GROUP, SCHEMA_AT(struct config_pool, failback),
+     .section = &config_failback_section, .part = CONFIG_PART_FAILBACK},
+    /* Up to here: POOL_POLICY_KEYS. */
     {"name", SCHEMA_NAME, SCHEMA_AT(struct config_pool, name), .example = "\"api\""},
-    POOL_POLICY_KEYS,
     {"sticky", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, sticky),
      .section = &config_sticky_section, .part = CONFIG_PART_STICKY},
     {"locality", SCHEMA_CHOICE, "off", SCHEMA_AT(struct config_pool, locality),
@@ -288,4 +267,14 @@ const struct schema_section config_pool_section = {
     .struct_bytes = sizeof(struct config_pool),
     SCHEMA_KEYS(pool_keys),
     .check = pool_check,
+};
+
+/* What of a pool an operator may change over the API: the first keys of the same table. */
+enum { POOL_POLICY_KEYS = 7 };
+
+const struct schema_section config_policy_section = {
+    .title = "policy",
+    .struct_bytes = sizeof(struct config_pool),
+    .keys = pool_keys,
+    .key_count = POOL_POLICY_KEYS,
 };

@@ -139,18 +139,9 @@ static json_t *show_list(const struct config *config, const struct schema_key *k
     return list;
 }
 
-json_t *config_schema_value_json(const struct config *config, const struct schema_key *key,
-                                 const void *in)
+static json_t *show_scalar(const struct schema_key *key, const void *in)
 {
-    if (key->show != NULL)
-        return key->show(config, in);
     switch (key->type) {
-    case SCHEMA_STRING:
-    case SCHEMA_NAME:
-    case SCHEMA_PATH:
-        return show_string(key, in);
-    case SCHEMA_SLICE:
-        return show_slice(key, in);
     case SCHEMA_BOOL:
         return json_boolean(show_number(key, in) != 0);
     case SCHEMA_INTEGER:
@@ -163,6 +154,19 @@ json_t *config_schema_value_json(const struct config *config, const struct schem
         return show_statuses(key, in);
     case SCHEMA_CHOICE:
         return json_string(key->choices[show_number(key, in)]);
+    case SCHEMA_SLICE:
+        return show_slice(key, in);
+    default:
+        return show_string(key, in);
+    }
+}
+
+json_t *config_schema_value_json(const struct config *config, const struct schema_key *key,
+                                 const void *in)
+{
+    if (key->show != NULL)
+        return key->show(config, in);
+    switch (key->type) {
     case SCHEMA_STRINGS:
         return show_strings(key, in);
     case SCHEMA_SLICES:
@@ -174,9 +178,10 @@ json_t *config_schema_value_json(const struct config *config, const struct schem
     case SCHEMA_LIST:
         return show_list(config, key, in);
     case SCHEMA_CUSTOM:
-        break;
+        return NULL;
+    default:
+        return show_scalar(key, in);
     }
-    return NULL;
 }
 
 json_t *config_schema_json(const struct config *config, const struct schema_section *section,

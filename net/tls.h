@@ -83,4 +83,11 @@ bool tls_session_resumed(const struct tls_session *session);
  * key still decrypts). Process-wide; safe from any thread. */
 void tls_tickets_rotate(void);
 
+/* The newest key and the one before, for the process that comes after this one: whoever reads them
+ * can read what clients said. Returns the bytes written, 0 when there is no key yet. Import makes
+ * them this process's newest; false when the size is not that of keys. Control thread. */
+enum { TLS_TICKET_KEY_BYTES = 80, TLS_TICKETS_BYTES = 2 * TLS_TICKET_KEY_BYTES };
+size_t tls_tickets_export(unsigned char out[TLS_TICKETS_BYTES]);
+bool tls_tickets_import(const unsigned char *bytes, size_t size);
+
 #endif

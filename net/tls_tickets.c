@@ -27,6 +27,7 @@ struct ticket_key {
 
 enum { TICKET_WORDS = sizeof(struct ticket_key) / sizeof(uint64_t) };
 _Static_assert(sizeof(struct ticket_key) % sizeof(uint64_t) == 0, "copied in words");
+_Static_assert(sizeof(struct ticket_key) == TLS_TICKET_KEY_BYTES, "as it is handed on");
 
 static _Atomic uint64_t slots[TICKET_SLOTS][TICKET_WORDS];
 static _Atomic unsigned generation; /* of the newest key; 0: none yet */
@@ -34,24 +35,29 @@ static pthread_mutex_t rotate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t first_key = PTHREAD_ONCE_INIT;
 static EVP_CIPHER *ticket_cipher; /* fetched once: fetching takes OpenSSL's global locks */
 
-void tls_tickets_rotate(void)
+static void publish(const struct ticket_key *key)
 {
-    struct ticket_key key;
     uint64_t words[TICKET_WORDS];
 
-    CHECK(RAND_bytes(key.name, sizeof(key.name)) == 1);
-    CHECK(RAND_priv_bytes(key.cipher, sizeof(key.cipher)) == 1);
-    CHECK(RAND_priv_bytes(key.mac, sizeof(key.mac)) == 1);
-    memcpy(words, &key, sizeof(words));
-
+    memcpy(words, key, sizeof(words));
     pthread_mutex_lock(&rotate_lock);
     unsigned next = atomic_load_explicit(&generation, memory_order_relaxed) + 1;
     for (unsigned i = 0; i < TICKET_WORDS; i++)
         atomic_store_explicit(&slots[next % TICKET_SLOTS][i], words[i], memory_order_release);
     atomic_store_explicit(&generation, next, memory_order_release);
     pthread_mutex_unlock(&rotate_lock);
-    OPENSSL_cleanse(&key, sizeof(key));
     OPENSSL_cleanse(words, sizeof(words));
+}
+
+void tls_tickets_rotate(void)
+{
+    struct ticket_key key;
+
+    CHECK(RAND_bytes(key.name, sizeof(key.name)) == 1);
+    CHECK(RAND_priv_bytes(key.cipher, sizeof(key.cipher)) == 1);
+    CHECK(RAND_priv_bytes(key.mac, sizeof(key.mac)) == 1);
+    publish(&key);
+    OPENSSL_cleanse(&key, sizeof(key));
 }
 
 /* The key of the generation `age` before the newest. False when there is none. */
@@ -72,6 +78,36 @@ static bool read_key(unsigned age, struct ticket_key *ret_key)
     } while (after - newest + age >= TICKET_SLOTS - 1);
     memcpy(ret_key, words, sizeof(words));
     OPENSSL_cleanse(words, sizeof(words));
+    return true;
+}
+
+/* The older one first, as they are imported again. */
+size_t tls_tickets_export(unsigned char out[TLS_TICKETS_BYTES])
+{
+    struct ticket_key key;
+    size_t size = 0;
+
+    for (unsigned age = 2; age-- > 0;) {
+        if (!read_key(age, &key))
+            continue;
+        memcpy(out + size, &key, sizeof(key));
+        size += sizeof(key);
+    }
+    OPENSSL_cleanse(&key, sizeof(key));
+    return size;
+}
+
+bool tls_tickets_import(const unsigned char *bytes, size_t size)
+{
+    struct ticket_key key;
+
+    if (size == 0 || size > TLS_TICKETS_BYTES || size % sizeof(key) != 0)
+        return false;
+    for (size_t at = 0; at < size; at += sizeof(key)) {
+        memcpy(&key, bytes + at, sizeof(key));
+        publish(&key);
+    }
+    OPENSSL_cleanse(&key, sizeof(key));
     return true;
 }
 

@@ -220,18 +220,13 @@ void front_next_request(struct front *f)
         front_close_gracefully(f);
 }
 
-/* An answer whose head went out before the drain began could not tell the client that the
- * connection ends. A request that waits behind it is still served. */
-static bool front_ends_with_drain(const struct front *f)
-{
-    return front_is_ending(f) && f->request_done && !f->taking && f->transport.in.size == 0;
-}
-
+/* An answer whose head went out before a drain began could not tell the client that the connection
+ * ends: it may send one request more, and that one's answer will (front_http1_drain). */
 void front_answer_complete(struct front *f)
 {
     if (f->state == FRONT_CLOSED || f->state == FRONT_LINGER)
         return;
-    if (f->close_after || f->state == FRONT_TUNNEL || front_ends_with_drain(f)) {
+    if (f->close_after || f->state == FRONT_TUNNEL) {
         front_close_gracefully(f);
     } else if (f->request_done) {
         front_next_request(f);

@@ -29,6 +29,8 @@ static uint64_t front_state_limit_ms(const struct front *f, enum front_state sta
     case FRONT_HEAD:
         return config->timeouts.header_ms;
     case FRONT_IDLE:
+        if (front_is_ending(f))
+            return FRONT_DRAIN_SILENCE_MS;
         return f->served ? config->timeouts.idle_ms : config->timeouts.header_ms;
     case FRONT_EXCHANGE:
         return f->request_done ? 0 : config->timeouts.body_ms;
@@ -367,14 +369,19 @@ int front_http1_listen(struct worker_listener *listener, int listen_fd)
                         front_on_accept_failed);
 }
 
-int front_http1_listen_fd(const struct worker_listener *listener)
+bool front_http1_has_pending(const struct worker_listener *listener)
 {
-    return shell_listen_fd(listener->nursery);
+    return shell_has_pending(listener->nursery);
 }
 
 void front_http1_stop_accepting(struct worker_listener *listener)
 {
     shell_stop_accepting(listener->nursery);
+}
+
+int front_http1_listen_also(struct worker_listener *listener, int listen_fd)
+{
+    return shell_listen_also(listener->nursery, listen_fd);
 }
 
 void front_http1_unlisten(struct worker_listener *listener)
@@ -392,12 +399,11 @@ bool front_is_ending(const struct front *f)
     return f->worker->draining || f->listener->retired;
 }
 
+/* A request may be on its way, but not for long: its answer will say that the connection ends.
+ * Closing at once would lose it. */
 static void front_end(struct front *f)
 {
-    if (f->state == FRONT_IDLE && f->served)
-        front_close_gracefully(f);
-    else if (!f->served &&
-             f->state != FRONT_HEAD) /* a request may be on its way, but not for long */
+    if (f->state == FRONT_IDLE || (!f->served && f->state != FRONT_HEAD))
         loop_timer_set(&f->worker->loop, &f->timer, FRONT_DRAIN_SILENCE_MS);
 }
 

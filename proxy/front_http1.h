@@ -15,17 +15,20 @@
  * listener->nursery. 0 or EG_E_INTERNAL. The worker's thread, or before it starts. */
 int front_http1_listen(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
 
-/* The accept socket; -1: it accepts no more. */
-int front_http1_listen_fd(const struct worker_listener *listener);
+/* Accepts from one more socket of the same listener (likewise owned). */
+int front_http1_listen_also(struct worker_listener *listener, int listen_fd) WARN_UNUSED;
 
-/* Closes the accept socket; connections live on. */
+/* Does a client wait to be accepted? */
+bool front_http1_has_pending(const struct worker_listener *listener);
+
+/* Closes the accept sockets; connections live on. */
 void front_http1_stop_accepting(struct worker_listener *listener);
 
 /* Frees listener->nursery. Every connection of it must be gone. */
 void front_http1_unlisten(struct worker_listener *listener);
 
-/* The listener is retired: idle connections that came by it are closed now, busy ones after their
- * answer, which tells the client so (Connection: close). */
+/* The listener is retired: idle connections that came by it end after a second of silence, busy
+ * ones after their answer, which tells the client so (Connection: close). */
 void front_http1_end_listener(struct worker_listener *listener);
 
 /* The same for all: retires every listener. worker_note_gone is called when no connection is

@@ -322,12 +322,12 @@ static size_t front_take(struct front *f, const char *p, size_t n)
 }
 
 /* Nothing is left to take: a tunnel learns of a FIN that was told while its answer was awaited, and
- * a connection that waits for another request in vain ends. */
+ * a connection whose client will send no other request ends. */
 static void front_on_all_taken(struct front *f)
 {
     if (f->state == FRONT_TUNNEL && f->client_eof)
         exchange_body_end(f->exchange, NULL);
-    else if (f->state == FRONT_IDLE && (f->client_eof || (front_is_ending(f) && f->served)))
+    else if (f->state == FRONT_IDLE && f->client_eof)
         front_close_gracefully(f);
 }
 

@@ -3,16 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
+#include "proxy/listen_internal.h"
 
 static int open_socket(const struct address *address)
 {
     return socket(address->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
+
+/* ---- TCP ---- */
 
 /* -1 with errno. IPv6 sockets take IPv4 too with `both_families`: said either way, since the
  * kernel's default differs by machine. */
@@ -56,23 +61,33 @@ static int probe_free(const struct address *address, bool both_families)
     return 0;
 }
 
+static int read_address(struct listen_set *set)
+{
+    set->address.length = sizeof(set->address.storage);
+    return getsockname(set->group->fds[0], &set->address.sa, &set->address.length);
+}
+
 static int open_tcp(struct listen_set *set, bool both_families)
 {
+    struct listen_group *group = set->group;
+
     if (probe_free(&set->address, both_families) < 0)
         return -1;
-    for (unsigned i = 0; i < set->count; i++) {
-        set->fds[i] = bind_tcp(&set->address, true, both_families);
-        if (set->fds[i] < 0)
+    while (group->count < set->count) {
+        int fd = bind_tcp(&set->address, true, both_families);
+
+        if (fd < 0)
             return -1;
+        listen_group_add(group, fd);
         /* With port 0 the first socket's port is everybody's. */
-        set->address.length = sizeof(set->address.storage);
-        if (getsockname(set->fds[i], &set->address.sa, &set->address.length) < 0)
-            return -1;
-        if (listen(set->fds[i], LISTEN_BACKLOG) < 0)
+        if (read_address(set) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
             return -1;
     }
+    group->silent_from = group->count;
     return 0;
 }
+
+/* ---- Unix ---- */
 
 /* A file that nobody listens on is left from a process that died. -1 with EADDRINUSE when somebody
  * does, or when it is no socket at all. */
@@ -101,35 +116,77 @@ static int remove_stale(const struct address *address)
     return -1;
 }
 
+/*
+ * The file is made with the mode of the socket, less the umask: so there is no moment in which
+ * others could connect, and the umask, which all threads share, stays as it is. What the umask took
+ * from the group is given back afterwards.
+ */
+static int bind_unix(int fd, const struct address *address)
+{
+    if (fchmod(fd, LISTEN_UNIX_MODE) < 0 || bind(fd, &address->sa, address->length) < 0)
+        return -1;
+    return chmod(address->un.sun_path, LISTEN_UNIX_MODE);
+}
+
 static int open_unix(struct listen_set *set)
 {
-    const char *path = set->address.un.sun_path;
-    mode_t before;
+    struct listen_group *group = set->group;
     struct stat st;
-    int rc;
+    int fd;
 
     if (remove_stale(&set->address) < 0)
         return -1;
-    set->fds[0] = open_socket(&set->address);
-    if (set->fds[0] < 0)
+    fd = open_socket(&set->address);
+    if (fd < 0)
         return -1;
-    /* By umask rather than chmod after bind: there is no moment in which others could connect. No
-     * other thread runs yet that could create files. */
-    before = umask(0777 & ~LISTEN_UNIX_MODE);
-    rc = bind(set->fds[0], &set->address.sa, set->address.length);
-    umask(before);
-    if (rc < 0 || lstat(path, &st) < 0)
+    listen_group_add(group, fd);
+    group->silent_from = group->count;
+    if (bind_unix(fd, &set->address) < 0 || lstat(set->address.un.sun_path, &st) < 0)
         return -1;
-    set->unix_device = st.st_dev;
-    set->unix_inode = st.st_ino;
-    if (listen(set->fds[0], LISTEN_BACKLOG) < 0)
+    group->unix_device = st.st_dev;
+    group->unix_inode = st.st_ino;
+    group->owns_file = true;
+    return listen(fd, LISTEN_BACKLOG);
+}
+
+/* ---- Opening and closing ---- */
+
+/*
+ * A socket for each worker: those that are missing are bound beside the inherited ones, and listen
+ * when the server serves (listen_begin). Where that may not be done any more (a port below 1024,
+ * after the right to it was dropped) workers share a queue.
+ */
+static int widen_inherited(struct listen_set *set, bool both_families)
+{
+    struct listen_group *group = set->group;
+    unsigned inherited = group->count;
+
+    if (read_address(set) < 0)
         return -1;
-    for (unsigned i = 1; i < set->count; i++) {
-        set->fds[i] = fcntl(set->fds[0], F_DUPFD_CLOEXEC, 0);
-        if (set->fds[i] < 0)
+    group->silent_from = inherited;
+    while (set->address.sa.sa_family != AF_UNIX && group->count < set->count) {
+        int fd = bind_tcp(&set->address, true, both_families);
+
+        if (fd < 0)
+            fd = fcntl(group->fds[group->count % inherited], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
             return -1;
+        listen_group_add(group, fd);
     }
+    if (group->count > set->count)
+        set->count = group->count;
     return 0;
+}
+
+static int open_group(struct listen_set *set, const char *bind)
+{
+    bool both_families = bind[0] == ':';
+
+    set->group = listen_claim(bind);
+    if (set->group != NULL)
+        return widen_inherited(set, both_families);
+    set->group = listen_group_new(bind);
+    return set->address.sa.sa_family == AF_UNIX ? open_unix(set) : open_tcp(set, both_families);
 }
 
 static const char *reason_of(int error)
@@ -152,17 +209,13 @@ static const char *reason_of(int error)
 int listen_open(struct listen_set *ret_set, const char *bind, unsigned count, char **ret_why)
 {
     struct listen_set set = {.count = count};
-    int rc, error;
+    int error;
 
     if (address_parse(&set.address, slice_str(bind)) != EG_OK) {
         *ret_why = xasprintf("cannot listen on \"%s\": not a numeric address", bind);
         return EG_E_INTERNAL;
     }
-    set.fds = xmalloc(count * sizeof(*set.fds));
-    for (unsigned i = 0; i < count; i++)
-        set.fds[i] = -1;
-    rc = set.address.sa.sa_family == AF_UNIX ? open_unix(&set) : open_tcp(&set, bind[0] == ':');
-    if (rc < 0) {
+    if (open_group(&set, bind) < 0) {
         error = errno;
         *ret_why = xasprintf("cannot listen on %s: %s", bind, reason_of(error));
         listen_close(&set);
@@ -172,30 +225,30 @@ int listen_open(struct listen_set *ret_set, const char *bind, unsigned count, ch
     return EG_OK;
 }
 
-int listen_take(struct listen_set *set, unsigned index)
+int listen_take(const struct listen_set *set, unsigned index)
 {
-    int fd = set->fds[index];
+    const struct listen_group *group = set->group;
 
-    set->fds[index] = -1;
-    return fd;
+    CHECK(index < set->count && group->count > 0);
+    return fcntl(group->fds[index % group->count], F_DUPFD_CLOEXEC, 0);
 }
 
-static void unlink_if_ours(const struct listen_set *set)
+void listen_stop(struct listen_set *set)
 {
-    struct stat st;
-
-    /* A successor may have put its own socket there in the meantime. */
-    if (set->unix_inode != 0 && lstat(set->address.un.sun_path, &st) == 0 &&
-        st.st_dev == set->unix_device && st.st_ino == set->unix_inode)
-        unlink(set->address.un.sun_path);
+    if (set->group != NULL)
+        listen_group_close(set->group);
 }
 
 void listen_close(struct listen_set *set)
 {
-    for (unsigned i = 0; i < set->count; i++)
-        if (set->fds[i] >= 0)
-            close(set->fds[i]);
-    free(set->fds);
-    unlink_if_ours(set);
+    if (set->group != NULL)
+        listen_group_free(set->group);
     *set = (struct listen_set){0};
+}
+
+bool listen_pending(int fd)
+{
+    struct pollfd waits = {.fd = fd, .events = POLLIN};
+
+    return poll(&waits, 1, 0) == 1 && (waits.revents & POLLIN) != 0;
 }

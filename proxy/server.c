@@ -15,6 +15,7 @@
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
 #include "proxy/shared_listener.h"
+#include "proxy/upgrade.h"
 
 static int init_workers(struct server *server, char **ret_why)
 {
@@ -44,6 +45,18 @@ static int init_control(struct server *server, char **ret_why)
     if (rc != EG_OK)
         *ret_why = xstrdup("cannot set up name resolution or signals");
     return rc;
+}
+
+/* Sessions outlive the binary. */
+static void make_secret(struct server *server)
+{
+    if (!upgrade_inherit_secret(server->sticky_secret, SERVER_SECRET_BYTES))
+        CHECK(getentropy(server->sticky_secret, SERVER_SECRET_BYTES) == 0);
+}
+
+static json_t *overlay_of(const struct server *server)
+{
+    return config_overlay_json(server->overlay);
 }
 
 static void on_first_applied(void *arg)
@@ -88,7 +101,7 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
     server->worker_count = config->workers ? config->workers : server_usable_cpus();
     server->started_us = clock_monotonic_us();
     server->started_wall_us = clock_wall_us();
-    CHECK(getentropy(server->sticky_secret, SERVER_SECRET_BYTES) == 0);
+    make_secret(server);
     CHECK(pthread_rwlock_init(&server->structure, NULL) == 0);
     atomic_store(&server->generation, 1);
     descriptors_raise_limit();
@@ -96,6 +109,7 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
     server_orders_init(server);
     server_leavers_init(server);
     server_names_new(server);
+    upgrade_set_overlay_source(overlay_of);
     rc = open_all(server, ret_why);
     if (rc != EG_OK) {
         server_free(server);
@@ -119,6 +133,7 @@ void server_free(struct server *server)
 {
     if (!server)
         return;
+    upgrade_free(server);
     server_signals_stop(server);
     server_names_free(server);
     if (server->resolver)

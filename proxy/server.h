@@ -23,6 +23,7 @@ struct server_names;
 struct server_orders;
 struct server_signals;
 struct shared_listener;
+struct upgrade;
 
 /* Changed by server_set_phase only; read by any thread. */
 enum server_phase {
@@ -56,6 +57,9 @@ struct server {
     struct access_log *access_log;
     struct server_names *names; /* being resolved, and who gets their addresses */
     struct server_signals *signals;
+    struct upgrade *upgrade; /* SIGUSR2's, under way or done; NULL: none */
+    void (*on_doors)(void *arg, bool open);
+    void *doors_arg;
     struct loop_timer resolve_timer, drain_timer, tickets_timer;
     unsigned drained_workers;
     unsigned initialised_workers;
@@ -76,7 +80,8 @@ struct server {
 int server_new(struct server **ret_server, struct config *config, char **ret_why) WARN_UNUSED;
 
 /* Serves until drained: SIGTERM/SIGINT drain (up to drain_timeout_ms), a second one exits at once;
- * SIGUSR1 reopens logs. Returns the exit code. */
+ * SIGUSR1 reopens logs, SIGUSR2 starts the binary anew and drains (upgrade.h). Returns the exit
+ * code. */
 int server_run(struct server *server);
 void server_free(struct server *server);
 
@@ -85,6 +90,10 @@ void server_worker_drained(struct server *server);
 
 /* As SIGTERM does it. Any thread. */
 void server_stop(struct server *server);
+
+/* For management: `on_doors` is called on the control thread with true when the server begins to
+ * serve, with false when another process has taken over and is the one to ask. NULL: nobody. */
+void server_watch_doors(struct server *server, void (*on_doors)(void *arg, bool open), void *arg);
 
 /* For management, with the read lock. Check an endpoint now; let a pool's load return to where it
  * belongs (balancer_pool_fail_back). */

@@ -10,6 +10,8 @@
 #include "config/state_file.h"
 #include "health/health.h"
 #include "proxy/server_internal.h"
+#include "proxy/service_manager.h"
+#include "proxy/upgrade.h"
 
 enum order_kind { ORDER_RELOAD, ORDER_PLAN, ORDER_EDIT };
 
@@ -176,10 +178,15 @@ static void tell_refused(struct server *server, const struct order *order)
     log_error("%s: reload refused, the old configuration is served", who);
 }
 
-static void count_reload(struct server *server, const struct order *order)
+static void end_reload(struct server *server, const struct order *order)
 {
+    char status[80];
+
     if (order->kind != ORDER_RELOAD)
         return;
+    snprintf(status, sizeof(status), "serving configuration %llu",
+             (unsigned long long)atomic_load(&server->generation));
+    service_manager_ready(status);
     if (order->outcome->verdict == SERVER_CHANGE_DONE)
         atomic_fetch_add(&server->reloads_done, 1);
     else
@@ -211,7 +218,7 @@ static void finish(struct server_orders *orders, enum server_verdict verdict)
     config_overlay_free(orders->overlay);
     orders->overlay = NULL;
     orders->current = NULL;
-    count_reload(server, order);
+    end_reload(server, order);
     if (verdict == SERVER_CHANGE_REFUSED)
         tell_refused(server, order);
     else if (order->kind != ORDER_PLAN)
@@ -283,10 +290,13 @@ static void carry_out(struct server_orders *orders)
 {
     struct server *server = orders->server;
     struct server_outcome *outcome = orders->current->outcome;
-    struct config *config = wanted(orders);
     struct server_apply *apply;
+    struct config *config;
     int rc;
 
+    if (orders->current->kind == ORDER_RELOAD)
+        service_manager_reloading();
+    config = wanted(orders);
     if (config == NULL) {
         finish(orders, SERVER_CHANGE_REFUSED);
         return;
@@ -322,12 +332,13 @@ static struct order *next_order(struct server_orders *orders)
     return order;
 }
 
-/* Sweeps come between two changes, so that a stream of changes does not keep the leavers. */
+/* While a successor starts nothing changes: it has been told already what is served. Sweeps come
+ * between two changes, so that a stream of changes does not keep the leavers. */
 void server_idle(struct server *server)
 {
     struct server_orders *orders = server->orders;
 
-    if (orders->busy || server_phase(server) != SERVER_SERVING)
+    if (orders->busy || server_phase(server) != SERVER_SERVING || upgrade_under_way(server))
         return;
     orders->busy = true;
     if (server_leavers_sweep(server))
@@ -398,21 +409,31 @@ void server_orders_free(struct server *server)
     server->orders = NULL;
 }
 
+/* Of the elder, if there is one: it may be ahead of the file. */
+static int load_overlay(struct server *server, char **ret_why)
+{
+    const char *path = server->base->state_file;
+
+    if (upgrade_inherited_overlay() != NULL)
+        return config_overlay_parse(&server->overlay, upgrade_inherited_overlay(), ret_why);
+    if (path != NULL)
+        return state_file_load(&server->overlay, path, ret_why);
+    server->overlay = config_overlay_new();
+    return EG_OK;
+}
+
 int server_overlay_load(struct server *server, struct config **ret_config, char **ret_why)
 {
     struct config_errors errors = {0};
-    const char *path = server->base->state_file;
-    int rc;
+    int rc = load_overlay(server, ret_why);
 
-    if (path == NULL)
-        server->overlay = config_overlay_new();
-    else if (state_file_load(&server->overlay, path, ret_why) != EG_OK)
-        return EG_E_INTERNAL;
+    if (rc != EG_OK)
+        return rc;
     rc = config_overlay_apply(ret_config, server->overlay, server->base, &errors);
     if (rc != EG_OK)
-        *ret_why =
-            xasprintf("%s does not fit \"%s\": %s; correct one of them, or remove the former", path,
-                      server->base->file, errors.v[0].message);
+        *ret_why = xasprintf("what was changed over the API does not fit \"%s\" any more: %s; "
+                             "correct the file, or remove the entry from its state_file",
+                             server->base->file, errors.v[0].message);
     config_errors_free(&errors);
     return rc;
 }

@@ -24,6 +24,7 @@ void server_set_phase(struct server *server, enum server_phase phase);
 void server_timers_init(struct server *server);
 void server_names_answered(struct server *server); /* every name got its first answer */
 void server_drain(struct server *server, const char *why);
+void server_open_doors(struct server *server, bool open);
 void server_exit_now(struct server *server, const char *why);
 
 /* server_signals.c: from now on SIGTERM and its like are events of the loop. */

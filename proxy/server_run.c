@@ -12,7 +12,9 @@
 #include "net/tls.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
+#include "proxy/service_manager.h"
 #include "proxy/shared_listener.h"
+#include "proxy/upgrade.h"
 
 void server_set_phase(struct server *server, enum server_phase phase)
 {
@@ -33,28 +35,60 @@ static void log_listeners(const struct server *server)
                  address_format(&server->listeners[i]->set.address, text));
 }
 
+void server_watch_doors(struct server *server, void (*on_doors)(void *arg, bool open), void *arg)
+{
+    server->on_doors = on_doors;
+    server->doors_arg = arg;
+}
+
+void server_open_doors(struct server *server, bool open)
+{
+    if (server->on_doors)
+        server->on_doors(server->doors_arg, open);
+}
+
+static void give_up(struct server *server)
+{
+    server->exit_code = 1;
+    server_stop_loop(server);
+}
+
 /* A thread that cannot be started at all leaves nothing to serve with. */
 static void begin_serving(struct server *server)
 {
-    loop_timer_cancel(&server->resolve_timer);
+    char *why = NULL;
+
     server_set_phase(server, SERVER_SERVING);
+    if (listen_begin(&why) != EG_OK) {
+        log_error("%s", why);
+        free(why);
+        give_up(server);
+        return;
+    }
     for (unsigned i = 0; i < server->worker_count; i++) {
         if (worker_start(&server->workers[i]) == EG_OK)
             continue;
         log_error("cannot start worker %u: the system's limit on threads or memory is reached", i);
-        server->exit_code = 1;
-        server_stop_loop(server);
+        give_up(server);
         return;
     }
     log_listeners(server);
     log_info("serving \"%s\": workers %u, routes %zu, pools %zu", server->config->file,
              server->worker_count, server->config->route_count, server->config->pool_count);
+    server_open_doors(server, true);
+    upgrade_serving(server);
+}
+
+static void names_done(struct server *server)
+{
+    loop_timer_cancel(&server->resolve_timer);
+    upgrade_await_verdicts(server, begin_serving);
 }
 
 void server_names_answered(struct server *server)
 {
     if (server_phase(server) == SERVER_RESOLVING)
-        begin_serving(server);
+        names_done(server);
 }
 
 static void on_resolve_timer(struct loop_timer *timer)
@@ -64,7 +98,7 @@ static void on_resolve_timer(struct loop_timer *timer)
     log_warn("names of backends without an answer after %g s: %u; serving without them until they "
              "resolve",
              seconds_of_ms(SERVER_RESOLVE_WAIT_MS), server_names_waiting(server));
-    begin_serving(server);
+    names_done(server);
 }
 
 static void on_tickets_timer(struct loop_timer *timer)
@@ -73,6 +107,15 @@ static void on_tickets_timer(struct loop_timer *timer)
 
     tls_tickets_rotate();
     loop_timer_set(&server->loop, timer, SERVER_TICKETS_MS);
+}
+
+static void start_tickets(struct server *server)
+{
+    uint64_t rotate_ms = SERVER_TICKETS_MS;
+
+    if (!upgrade_inherit_tickets(&rotate_ms))
+        tls_tickets_rotate();
+    loop_timer_set(&server->loop, &server->tickets_timer, rotate_ms);
 }
 
 static void on_drain_timer(struct loop_timer *timer)
@@ -110,6 +153,10 @@ void server_drain(struct server *server, const char *why)
              (unsigned long long)totals.requests_active, seconds_of_ms(limit_ms));
     server_set_phase(server, SERVER_DRAINING);
     server_orders_close(server);
+    if (!upgrade_done(server)) /* else it is not the service that ends */
+        service_manager_stopping("draining");
+    for (size_t i = 0; i < server->config->listener_count; i++)
+        listen_stop(&server->listeners[i]->set);
     server->drain_started_us = clock_monotonic_us();
     loop_timer_set(&server->loop, &server->drain_timer, limit_ms);
     for (unsigned i = 0; i < server->worker_count; i++)
@@ -163,8 +210,7 @@ int server_run(struct server *server)
         return 1;
     }
     loop_enter(&server->loop);
-    tls_tickets_rotate();
-    loop_timer_set(&server->loop, &server->tickets_timer, SERVER_TICKETS_MS);
+    start_tickets(server);
     loop_timer_set(&server->loop, &server->resolve_timer, SERVER_RESOLVE_WAIT_MS);
     server_names_follow(server);
     if (server_names_waiting(server) == 0)

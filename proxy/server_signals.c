@@ -8,9 +8,11 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "proxy/server_internal.h"
+#include "proxy/upgrade.h"
 
 static void on_terminate(struct server *server, const char *name)
 {
+    upgrade_abandon(server, name);
     if (server_phase(server) >= SERVER_DRAINING)
         server_exit_now(server, name);
     else
@@ -31,7 +33,7 @@ static void on_reload(struct server *server, const char *name)
 
 static void on_upgrade(struct server *server, const char *name)
 {
-    log_warn("%s: replacing the running binary is not built yet; nothing was changed", name);
+    upgrade_start(server, name);
 }
 
 static const struct signal_action {

@@ -13,14 +13,15 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/list.h"
+#include "proxy/listen.h"
 #include "proxy/worker.h"
 #include "proxy/worker_listener.h"
 
 struct shell_nursery {
     struct worker_listener *listener;
     struct evhttp *http;
-    struct evhttp_bound_socket *bound; /* NULL once we stopped accepting */
-    struct evconnlistener *accept;
+    struct evhttp_bound_socket **bound; /* one per accept socket; none once we stopped accepting */
+    size_t bound_count;
     shell_accepted_cb on_accepted;
     shell_accept_failed_cb on_accept_failed;
     struct event *adopt;
@@ -77,12 +78,8 @@ static bool shell_adopt(struct shell_nursery *nursery, struct shell *shell,
     return true;
 }
 
-static void shell_on_adopt(evutil_socket_t unused_fd, short what, void *arg)
+static void shell_adopt_all(struct shell_nursery *nursery)
 {
-    struct shell_nursery *nursery = arg;
-    struct loop *loop = &nursery->listener->worker->loop;
-
-    loop_enter(loop);
     for (size_t i = 0; i < nursery->waiting_count; i++) {
         struct shell shell;
         int fd;
@@ -93,6 +90,15 @@ static void shell_on_adopt(evutil_socket_t unused_fd, short what, void *arg)
             bufferevent_decref(nursery->waiting[i]);
     }
     nursery->waiting_count = 0;
+}
+
+static void shell_on_adopt(evutil_socket_t unused_fd, short what, void *arg)
+{
+    struct shell_nursery *nursery = arg;
+    struct loop *loop = &nursery->listener->worker->loop;
+
+    loop_enter(loop);
+    shell_adopt_all(nursery);
     loop_leave(loop);
 }
 
@@ -105,6 +111,15 @@ static void shell_on_request(struct evhttp_request *request, void *arg)
     nursery->presenting->request = request;
 }
 
+static bool shell_accepts_by(const struct shell_nursery *nursery,
+                             const struct evconnlistener *accept)
+{
+    for (size_t i = 0; i < nursery->bound_count; i++)
+        if (evhttp_bound_socket_get_listener(nursery->bound[i]) == accept)
+            return true;
+    return false;
+}
+
 static void shell_on_accept_error(struct evconnlistener *accept, void *evhttp)
 {
     struct shell_nursery *found = NULL;
@@ -115,7 +130,7 @@ static void shell_on_accept_error(struct evconnlistener *accept, void *evhttp)
     {
         struct shell_nursery *nursery = container_of(node, struct shell_nursery, node);
 
-        if (nursery->accept == accept)
+        if (shell_accepts_by(nursery, accept))
             found = nursery;
     }
     pthread_mutex_unlock(&shell_nurseries_lock);
@@ -137,7 +152,21 @@ static void shell_nursery_unregister(struct shell_nursery *nursery)
     pthread_mutex_unlock(&shell_nurseries_lock);
 }
 
-static int shell_evhttp_new(struct shell_nursery *nursery, struct event_base *base, int listen_fd)
+/* Not among the registered ones while its sockets change: other workers read what is in the list.
+ */
+static int shell_bind(struct shell_nursery *nursery, int listen_fd)
+{
+    struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(nursery->http, listen_fd);
+
+    if (bound == NULL)
+        return EG_E_INTERNAL;
+    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), shell_on_accept_error);
+    nursery->bound = xrealloc(nursery->bound, (nursery->bound_count + 1) * sizeof(bound));
+    nursery->bound[nursery->bound_count++] = bound;
+    return EG_OK;
+}
+
+static int shell_evhttp_new(struct shell_nursery *nursery, struct event_base *base)
 {
     nursery->adopt = event_new(base, -1, 0, shell_on_adopt, nursery);
     nursery->http = evhttp_new(base);
@@ -150,11 +179,6 @@ static int shell_evhttp_new(struct shell_nursery *nursery, struct event_base *ba
                                                   EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
     evhttp_set_bevcb(nursery->http, shell_on_accept, nursery);
     evhttp_set_gencb(nursery->http, shell_on_request, nursery);
-    nursery->bound = evhttp_accept_socket_with_handle(nursery->http, listen_fd);
-    if (nursery->bound == NULL)
-        return EG_E_INTERNAL;
-    nursery->accept = evhttp_bound_socket_get_listener(nursery->bound);
-    evconnlistener_set_error_cb(nursery->accept, shell_on_accept_error);
     return EG_OK;
 }
 
@@ -169,10 +193,11 @@ int shell_listen(struct shell_nursery **ret_nursery, struct worker_listener *lis
     nursery->on_accepted = on_accepted;
     nursery->on_accept_failed = on_accept_failed;
     list_init(&nursery->node);
-    rc = shell_evhttp_new(nursery, listener->worker->loop.base, listen_fd);
+    rc = shell_evhttp_new(nursery, listener->worker->loop.base);
+    if (rc == EG_OK)
+        rc = shell_bind(nursery, listen_fd);
     if (rc != EG_OK) {
-        if (nursery->bound == NULL)
-            close(listen_fd);
+        close(listen_fd);
         shell_unlisten(&nursery);
         return rc;
     }
@@ -181,19 +206,34 @@ int shell_listen(struct shell_nursery **ret_nursery, struct worker_listener *lis
     return EG_OK;
 }
 
-int shell_listen_fd(const struct shell_nursery *nursery)
+bool shell_has_pending(const struct shell_nursery *nursery)
 {
-    return nursery->accept != NULL ? evconnlistener_get_fd(nursery->accept) : -1;
+    for (size_t i = 0; i < nursery->bound_count; i++)
+        if (listen_pending(evhttp_bound_socket_get_fd(nursery->bound[i])))
+            return true;
+    return false;
+}
+
+int shell_listen_also(struct shell_nursery *nursery, int listen_fd)
+{
+    int rc;
+
+    shell_nursery_unregister(nursery);
+    rc = shell_bind(nursery, listen_fd);
+    shell_nursery_register(nursery);
+    if (rc != EG_OK)
+        close(listen_fd);
+    return rc;
 }
 
 void shell_stop_accepting(struct shell_nursery *nursery)
 {
-    if (nursery->bound == NULL)
-        return;
-    shell_nursery_unregister(nursery); /* other workers read what is in the list */
-    evhttp_del_accept_socket(nursery->http, nursery->bound);
-    nursery->bound = NULL;
-    nursery->accept = NULL;
+    shell_nursery_unregister(nursery);
+    for (size_t i = 0; i < nursery->bound_count; i++)
+        evhttp_del_accept_socket(nursery->http, nursery->bound[i]);
+    nursery->bound_count = 0;
+    /* What was accepted in this turn counts among the connections that a drain waits for. */
+    shell_adopt_all(nursery);
 }
 
 void shell_unlisten(struct shell_nursery **nursery)
@@ -210,7 +250,8 @@ void shell_unlisten(struct shell_nursery **nursery)
         bufferevent_decref(n->waiting[i]);
     free(n->waiting);
     if (n->http != NULL)
-        evhttp_free(n->http);
+        evhttp_free(n->http); /* and what is bound */
+    free(n->bound);
     free(n);
 }
 

@@ -54,10 +54,15 @@ int shell_listen(struct shell_nursery **ret_nursery, struct worker_listener *lis
                  int listen_fd, shell_accepted_cb on_accepted,
                  shell_accept_failed_cb on_accept_failed) WARN_UNUSED;
 
-/* The accept socket; -1 after shell_stop_accepting. */
-int shell_listen_fd(const struct shell_nursery *nursery);
+/* Accepts from one more socket (likewise owned): a binary that was upgraded has them all, however
+ * many workers it has. */
+int shell_listen_also(struct shell_nursery *nursery, int listen_fd) WARN_UNUSED;
 
-/* Closes the accept socket; connections live on. */
+/* Does a client wait to be accepted? */
+bool shell_has_pending(const struct shell_nursery *nursery);
+
+/* Closes the accept sockets; connections live on, those that were just accepted too. Within a turn.
+ */
 void shell_stop_accepting(struct shell_nursery *nursery);
 
 /* Frees evhttp. Every shell must have been freed. */

@@ -9,13 +9,15 @@
 #include "base/log.h"
 #include "config/plan.h"
 #include "proxy/front_http1.h"
+#include "proxy/server.h"
 #include "proxy/worker_view.h"
 #include "upstream/backend.h"
 
 struct adopted_listener {
     struct shared_listener *shared; /* a reference */
     struct tls_context *tls;        /* NULL: plain */
-    int fd; /* the worker's accept socket, if it accepts there from now on */
+    int *fds; /* that the worker accepts on from now on, if the listener is new */
+    size_t fd_count;
 };
 
 struct adopted_pool {
@@ -70,13 +72,34 @@ static int listener_tls_new(struct tls_context **ret_context,
     return rc;
 }
 
+/* One of its own; and where another number of workers bound them (upgrade.h), its part of what is
+ * beyond: every socket has a queue that must be served. */
+static int take_sockets(struct adopted_listener *adopted, const struct worker *worker)
+{
+    const struct listen_set *set = &adopted->shared->set;
+    unsigned workers = worker->server->worker_count;
+
+    adopted->fds = xcalloc(set->count / workers + 1, sizeof(*adopted->fds));
+    for (unsigned i = worker->index; i < set->count; i += workers) {
+        int fd = listen_take(set, i);
+
+        if (fd < 0)
+            return EG_E_INTERNAL;
+        adopted->fds[adopted->fd_count++] = fd;
+    }
+    return EG_OK;
+}
+
 static int open_listener(struct adopted_listener *adopted, const struct config_listener *config,
-                         struct shared_listener *shared, unsigned worker, char **ret_why)
+                         struct shared_listener *shared, const struct worker *worker, char **ret_why)
 {
     char *why = NULL;
 
     adopted->shared = shared_listener_ref(shared);
-    adopted->fd = shared->served ? -1 : listen_take(&shared->set, worker);
+    if (!shared->served && take_sockets(adopted, worker) != EG_OK) {
+        *ret_why = xasprintf("listener \"%s\": no descriptor is free", config->name);
+        return EG_E_INTERNAL;
+    }
     if (!config->tls || listener_tls_new(&adopted->tls, config->tls, &why) == EG_OK)
         return EG_OK;
     *ret_why = xasprintf("listener \"%s\": %s", config->name, why);
@@ -128,11 +151,9 @@ int worker_adoption_new(struct worker_adoption **ret_adoption, struct worker *wo
     adoption->pools = xcalloc(config->pool_count, sizeof(*adoption->pools));
     if (params->access_log != NULL)
         adoption->access_log = access_log_ring(params->access_log, worker->index);
-    for (size_t i = 0; i < config->listener_count; i++)
-        adoption->listeners[i].fd = -1;
     for (size_t i = 0; i < config->listener_count && rc == EG_OK; i++)
         rc = open_listener(&adoption->listeners[i], &config->listeners[i], params->listeners[i],
-                           worker->index, ret_why);
+                           worker, ret_why);
     for (size_t i = 0; i < config->pool_count && rc == EG_OK; i++)
         rc = open_pool(&adoption->pools[i], params, i, worker, ret_why);
     if (rc != EG_OK) {
@@ -154,8 +175,9 @@ void worker_adoption_free(struct worker_adoption *adoption)
         struct adopted_listener *listener = &adoption->listeners[i];
 
         tls_context_free(listener->tls);
-        if (listener->fd >= 0)
-            close(listener->fd);
+        for (size_t s = 0; s < listener->fd_count; s++)
+            close(listener->fds[s]);
+        free(listener->fds);
         if (listener->shared != NULL)
             shared_listener_unref(listener->shared);
     }
@@ -207,14 +229,14 @@ static void adopt_listener(struct worker *worker, struct adopted_listener *adopt
 
     if (listener != NULL) {
         worker_listener_change(listener, snapshot, config, adopted->tls);
-    } else if (adopted->fd < 0 || worker->draining) {
+    } else if (adopted->fd_count == 0 || worker->draining) {
         return;
     } else {
         if (worker_listener_new(worker, adopted->shared, snapshot, config, adopted->tls,
-                                adopted->fd) == NULL)
+                                adopted->fds, adopted->fd_count) == NULL)
             log_error("listener \"%s\": worker %u cannot accept connections", config->name,
                       worker->index);
-        adopted->fd = -1;
+        adopted->fd_count = 0;
     }
     adopted->tls = NULL;
 }

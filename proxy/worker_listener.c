@@ -1,7 +1,6 @@
 /* See worker_listener.h. */
 #include "proxy/worker_listener.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,10 +13,26 @@ enum { RETIRE_TICKS = 25 }; /* of the loop: half a second for what keeps coming 
 
 static void on_retire_timer(struct loop_timer *timer);
 
+static int accept_on(struct worker_listener *listener, const int *fds, size_t count)
+{
+    int rc = EG_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        if (rc != EG_OK)
+            close(fds[i]);
+        else if (i == 0)
+            rc = front_http1_listen(listener, fds[i]);
+        else
+            rc = front_http1_listen_also(listener, fds[i]);
+    }
+    return rc;
+}
+
 struct worker_listener *worker_listener_new(struct worker *worker, struct shared_listener *shared,
                                             struct config *snapshot,
                                             const struct config_listener *config,
-                                            struct tls_context *tls, int listen_fd)
+                                            struct tls_context *tls, const int *listen_fds,
+                                            size_t count)
 {
     struct worker_listener *listener = xcalloc(1, sizeof(*listener));
 
@@ -30,7 +45,7 @@ struct worker_listener *worker_listener_new(struct worker *worker, struct shared
     listener->reserve_fd = -1;
     list_init(&listener->node);
     loop_timer_init(&listener->retire_timer, on_retire_timer);
-    if (front_http1_listen(listener, listen_fd) != EG_OK) {
+    if (accept_on(listener, listen_fds, count) != EG_OK) {
         worker_listener_unref(listener);
         return NULL;
     }
@@ -65,18 +80,6 @@ void worker_listener_change(struct worker_listener *listener, struct config *sna
 
 /* ---- The end ---- */
 
-/*
- * A socket that closes resets the connections that the kernel has queued for it. So those are
- * accepted first: for as long as there are any, within reason. What comes between the last look and
- * the close is still lost; a listener whose address is given up has no better answer.
- */
-static bool has_queued(const struct worker_listener *listener)
-{
-    struct pollfd accepts = {.fd = front_http1_listen_fd(listener), .events = POLLIN};
-
-    return accepts.fd >= 0 && poll(&accepts, 1, 0) > 0;
-}
-
 static void leave_list(struct worker_listener *listener)
 {
     struct worker *worker = listener->worker;
@@ -86,19 +89,19 @@ static void leave_list(struct worker_listener *listener)
     worker_note_gone(worker);
 }
 
+/*
+ * A socket that closes resets the connections that the kernel has queued for it. So those are
+ * accepted first: for as long as there are any, within reason. What comes between the last look and
+ * the close is still lost; a listener whose address is given up has no better answer.
+ */
 static void retire_look(struct worker_listener *listener)
 {
-    if (has_queued(listener) && listener->retire_ticks++ < RETIRE_TICKS) {
+    if (front_http1_has_pending(listener) && listener->retire_ticks++ < RETIRE_TICKS) {
         loop_timer_set(&listener->worker->loop, &listener->retire_timer, LOOP_TICK_MS);
         return;
     }
-    if (front_http1_listen_fd(listener) < 0) {
-        leave_list(listener);
-        return;
-    }
-    /* Those that were accepted in this turn are adopted before the next look. */
     front_http1_stop_accepting(listener);
-    loop_timer_set(&listener->worker->loop, &listener->retire_timer, LOOP_TICK_MS);
+    leave_list(listener);
 }
 
 static void on_retire_timer(struct loop_timer *timer)

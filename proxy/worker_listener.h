@@ -30,12 +30,13 @@ struct worker_listener {
     bool retired; /* accepts no more; its connections end with what they are doing */
 };
 
-/* Accepts on `listen_fd` (owned from here) by these settings; `tls` (owned from here) is NULL for
- * plain ones. NULL: evhttp cannot be had, and everything was given back. */
+/* Accepts on `count` sockets (owned from here), usually one, by these settings; `tls` (owned from
+ * here) is NULL for plain ones. NULL: evhttp cannot be had, and everything was given back. */
 struct worker_listener *worker_listener_new(struct worker *worker, struct shared_listener *shared,
                                             struct config *snapshot,
                                             const struct config_listener *config,
-                                            struct tls_context *tls, int listen_fd);
+                                            struct tls_context *tls, const int *listen_fds,
+                                            size_t count);
 
 struct worker_listener *worker_listener_find(struct worker *worker,
                                              const struct shared_listener *shared);

@@ -70,8 +70,12 @@ static struct balancer_pool *pool_new(enum config_algorithm algorithm, unsigned 
             .id = xasprintf("e%u", i), .address = "10.0.0.1:80", .weight = pool_weights[i]};
     }
     pool = balancer_pool_new(config, NULL);
-    for (unsigned i = 0; i < size; i++)
-        atomic_store(&balancer_pool_endpoint(pool, i)->status, ENDPOINT_HEALTHY);
+    for (unsigned i = 0; i < size; i++) {
+        struct endpoint *e = balancer_pool_add(pool, &config->backends[i]);
+
+        atomic_store(&e->status, ENDPOINT_HEALTHY);
+        atomic_store(&e->resolved, true);
+    }
     balancer_pool_refresh(pool, 0);
     return pool;
 }

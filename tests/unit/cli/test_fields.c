@@ -55,14 +55,17 @@ Test(fields, what_is_not_utf_8_still_makes_an_object)
     is(fields_object(&options), "{\"tags\":[\"\xef\xbf\xbd\"],\"zone\":\"\xef\xbf\xbd\"}");
 }
 
-Test(fields, repeated_headers_become_one)
+Test(fields, a_repeated_header_becomes_a_list)
 {
     struct cli_options options = {0};
 
     give(&options, "header", "Accept: text/html");
     give(&options, "header", "Accept:application/json");
+    give(&options, "header", "Accept: \xff");
     give(&options, "header", "X-Empty:");
-    is(fields_headers(&options), "{\"Accept\":\"text/html, application/json\",\"X-Empty\":\"\"}");
+    is(fields_headers(&options),
+       "{\"Accept\":[\"text/html\",\"application/json\",\"\xef\xbf\xbd\"],"
+       "\"X-Empty\":\"\"}");
 }
 
 static const char policy_text[] =

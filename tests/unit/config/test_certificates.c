@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "config/files_internal.h"
+#include "config/plan.h"
 #include "support.h"
 
 /* A directory with two self-signed pairs, one encrypted key, one file of nonsense and an
@@ -248,5 +249,48 @@ Test(certificates, the_example_is_accepted_once_its_files_are_in_place)
     EVP_PKEY_free(key);
     free(printed);
     free(text);
+    files_fini(&files);
+}
+
+static void expect_content_change(struct files *files, const char *text, const char *name,
+                                  EVP_PKEY *key, unsigned parts, const char *says)
+{
+    struct config_errors errors[2];
+    struct config *from = load_with(files, text, &errors[0]), *to;
+    struct config_plan *plan;
+
+    write_certificate(files, name, key, "\n");
+    to = load_with(files, text, &errors[1]);
+    cr_assert(from != NULL && to != NULL);
+    plan = config_plan_new(from, to);
+    cr_expect_eq(plan->count, 1);
+    cr_expect_not_null(strstr(plan->changes[0].detail, says), "%s", plan->changes[0].detail);
+    cr_expect_eq(plan->risk, CONFIG_RISK_MEDIUM);
+    cr_expect_eq(config_listener_equal(from->listeners, to->listeners), parts != 0);
+    cr_expect_eq(config_pool_differences(from, from->pools, to, to->pools), parts);
+    config_plan_free(plan);
+    config_unref(&from);
+    config_unref(&to);
+    config_errors_free(&errors[0]);
+    config_errors_free(&errors[1]);
+}
+
+Test(certificates, are_seen_to_have_other_content)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    struct files files;
+
+    files_init(&files);
+    write_key(&files, "n.key", key, NULL);
+    write_certificate(&files, "n.pem", key, "");
+    expect_content_change(&files, TLS(PAIR("n.pem", "n.key")), "n.pem", key, 0,
+                          "n.pem: other content in cert");
+    write_certificate(&files, "ca.pem", key, "");
+    expect_content_change(&files, TLS(PAIR("a.pem", "a.key") "client_ca = \"ca.pem\";"), "ca.pem",
+                          key, 0, "tls: other content in client_ca");
+    write_certificate(&files, "ca.pem", key, "");
+    expect_content_change(&files, IN_POOL("tls = { ca = \"ca.pem\"; };"), "ca.pem", key,
+                          CONFIG_PART_TLS, "tls: other content in ca");
+    EVP_PKEY_free(key);
     files_fini(&files);
 }

@@ -373,7 +373,8 @@ Test(mistakes, about_what_is_not_built_say_so)
     static const struct support_mistake table[] = {
         {BASE "tracing = { };\n", 3, "\"tracing\" is not built yet"},
         {BASE "state_file = \"/nowhere/x\";\n", 3,
-         "state_file: the directory \"/nowhere\" is missing or cannot be written; make it, or write "
+         "state_file: the directory \"/nowhere\" is missing or cannot be written; make it, or "
+         "write "
          "another path"},
         {BASE "state_file = \"/tmp\";\n", 3,
          "state_file: \"/tmp\" is a directory; write a file in it"},

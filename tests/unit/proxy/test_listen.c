@@ -43,13 +43,45 @@ Test(listen, port_0_becomes_one_real_port_for_every_worker)
     cr_assert_neq(address_port(&set.address), 0);
     for (unsigned i = 0; i < 4; i++) {
         struct address own = {.length = sizeof(own.storage)};
+        int fd = listen_take(&set, i);
 
-        cr_assert_eq(getsockname(set.fds[i], &own.sa, &own.length), 0);
+        cr_assert_eq(getsockname(fd, &own.sa, &own.length), 0);
         cr_assert(address_equal(&own, &set.address));
-        cr_assert(fcntl(set.fds[i], F_GETFL) & O_NONBLOCK);
-        cr_assert(fcntl(set.fds[i], F_GETFD) & FD_CLOEXEC);
+        cr_assert(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        close(fd);
     }
     cr_assert(accepts(&set.address));
+    listen_close(&set);
+}
+
+Test(listen, clients_are_accepted_until_both_the_set_and_the_borrower_have_closed)
+{
+    struct listen_set set = open_set("127.0.0.1:0", 1);
+    int borrowed = listen_take(&set, 0);
+    struct address address = set.address;
+
+    listen_stop(&set);
+    cr_assert(accepts(&address), "who borrowed it accepts still");
+    close(borrowed);
+    cr_assert_not(accepts(&address));
+    listen_close(&set);
+}
+
+Test(listen, tells_whether_a_connection_waits)
+{
+    struct listen_set set = open_set("127.0.0.1:0", 1);
+    int listening = listen_take(&set, 0), client = socket(AF_INET, SOCK_STREAM, 0), accepted;
+
+    cr_assert_not(listen_pending(listening));
+    cr_assert_eq(connect(client, &set.address.sa, set.address.length), 0);
+    cr_assert(listen_pending(listening));
+    accepted = accept(listening, NULL, NULL);
+    cr_assert_geq(accepted, 0);
+    cr_assert_not(listen_pending(listening));
+    close(accepted);
+    close(client);
+    close(listening);
     listen_close(&set);
 }
 
@@ -75,11 +107,13 @@ Test(listen, a_unix_socket_is_ours_alone_and_removed_at_the_end)
     char *path, *bind_to;
     struct listen_set set;
     struct stat st;
+    mode_t before = umask(027);
 
     cr_assert_not_null(mkdtemp(directory));
     path = xasprintf("%s/in.sock", directory);
     bind_to = xasprintf("unix:%s", path);
     set = open_set(bind_to, 2);
+    cr_assert_eq(umask(before), 027, "the umask is all threads' and stays as it is");
     cr_assert_eq(stat(path, &st), 0);
     cr_assert_eq(st.st_mode & 0777, LISTEN_UNIX_MODE);
     cr_assert(accepts(&set.address));

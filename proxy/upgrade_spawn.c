@@ -1,0 +1,225 @@
+/* Starting the new binary: see upgrade_spawn.h. */
+#include "proxy/upgrade_spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/slice.h"
+#include "proxy/upgrade_mail.h"
+
+enum { PROGRAM_WORDS_BYTES = 2 << 20 }; /* execve(2) takes no more */
+
+/* ---- What we are ---- */
+
+static bool is_program(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+static char *absolute(const char *path)
+{
+    char directory[PATH_MAX];
+
+    if (path[0] == '/' || getcwd(directory, sizeof(directory)) == NULL)
+        return xstrdup(path);
+    return xasprintf("%s/%s", directory, path);
+}
+
+char *upgrade_program_find(const char *name, const char *path)
+{
+    if (strchr(name, '/') != NULL)
+        return is_program(name) ? absolute(name) : NULL;
+    while (path != NULL && *path != '\0') {
+        size_t n = strcspn(path, ":");
+        char *candidate = n > 0 ? xasprintf("%.*s/%s", (int)n, path, name) : xstrdup(name);
+        char *found = is_program(candidate) ? absolute(candidate) : NULL;
+
+        free(candidate);
+        if (found != NULL)
+            return found;
+        path += n + (path[n] == ':');
+    }
+    return NULL;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+
+    return stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev &&
+           sa.st_ino == sb.st_ino;
+}
+
+/* argv[0] is only a claim: whoever started us may have written anything there. */
+static char *own_path(const char *claim)
+{
+    char *path = upgrade_program_find(claim, getenv("PATH"));
+    char real[PATH_MAX];
+    ssize_t n;
+
+    if (path != NULL && same_file(path, "/proc/self/exe"))
+        return path;
+    free(path);
+    n = readlink("/proc/self/exe", real, sizeof(real) - 1);
+    return n > 0 ? xstrndup(real, (size_t)n) : NULL;
+}
+
+/* Everything in the file, NUL-terminated; NULL with none. */
+static char *read_words(size_t *ret_size)
+{
+    char *text = xmalloc(PROGRAM_WORDS_BYTES + 1);
+    size_t size = 0;
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    while (fd >= 0 && size < PROGRAM_WORDS_BYTES &&
+           (n = read(fd, text + size, PROGRAM_WORDS_BYTES - size)) > 0)
+        size += (size_t)n;
+    if (fd >= 0)
+        close(fd);
+    text[size] = '\0';
+    *ret_size = size;
+    if (size > 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+/* The kernel ends each word with a NUL. getopt may have moved those of main's argv about. */
+static char **split_words(const char *text, size_t size)
+{
+    char **argv = NULL;
+    size_t count = 0;
+
+    for (size_t at = 0; at < size; at += strlen(text + at) + 1) {
+        argv = xrealloc(argv, (count + 2) * sizeof(*argv));
+        argv[count++] = xstrdup(text + at);
+        argv[count] = NULL;
+    }
+    return argv;
+}
+
+int upgrade_program_of_self(struct upgrade_program *ret_program)
+{
+    size_t size;
+    char *text = read_words(&size);
+
+    if (text == NULL)
+        return EG_E_INTERNAL;
+    struct upgrade_program program = {.argv = split_words(text, size)};
+    free(text);
+    program.path = own_path(program.argv[0]);
+    if (program.path == NULL) {
+        upgrade_program_fini(&program);
+        return EG_E_INTERNAL;
+    }
+    *ret_program = program;
+    return EG_OK;
+}
+
+void upgrade_program_fini(struct upgrade_program *program)
+{
+    for (size_t i = 0; program->argv != NULL && program->argv[i] != NULL; i++)
+        free(program->argv[i]);
+    free(program->argv);
+    free(program->path);
+    *program = (struct upgrade_program){0};
+}
+
+/* ---- The start ---- */
+
+static int set_descriptors(posix_spawn_file_actions_t *actions, int socket)
+{
+    /* Onto itself too: then close-on-exec is cleared. */
+    int error = posix_spawn_file_actions_adddup2(actions, socket, UPGRADE_CHILD_FD);
+
+    if (error == 0)
+        error = posix_spawn_file_actions_addclosefrom_np(actions, UPGRADE_CHILD_FD + 1);
+    return error;
+}
+
+/* As the shell or the service manager started us: no signal blocked, none ignored. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t none, all;
+    int error =
+        posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    if (error == 0)
+        error = posix_spawnattr_setsigmask(attributes, &none);
+    if (error == 0)
+        error = posix_spawnattr_setsigdefault(attributes, &all);
+    return error;
+}
+
+/* Our environment with the variable in front; the first entry and the list are to be freed. */
+static char **make_environment(void)
+{
+    size_t count = 0, n = 0;
+    char **list;
+
+    while (environ[count] != NULL)
+        count++;
+    list = xcalloc(count + 2, sizeof(*list));
+    list[n++] = xasprintf("%s=%d", UPGRADE_VARIABLE, UPGRADE_CHILD_FD);
+    for (size_t i = 0; i < count; i++)
+        if (!slice_starts_with(slice_str(environ[i]), SLICE_LIT(UPGRADE_VARIABLE "=")))
+            list[n++] = environ[i];
+    return list;
+}
+
+static int spawn(const struct upgrade_program *program, int socket, pid_t *ret_pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    char **environment = make_environment();
+    int error = posix_spawn_file_actions_init(&actions);
+
+    if (error == 0) {
+        error = posix_spawnattr_init(&attributes);
+        if (error == 0)
+            error = set_descriptors(&actions, socket);
+        if (error == 0)
+            error = set_attributes(&attributes);
+        if (error == 0)
+            error = posix_spawn(ret_pid, program->path, &actions, &attributes, program->argv,
+                                environment);
+        posix_spawnattr_destroy(&attributes);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    free(environment[0]);
+    free(environment);
+    return error;
+}
+
+int upgrade_spawn(const struct upgrade_program *program, int socket, pid_t *ret_pid, int *ret_pidfd)
+{
+    pid_t pid;
+    int error = spawn(program, socket, &pid);
+
+    if (error != 0)
+        return error;
+    *ret_pidfd = pidfd_open(pid, 0);
+    if (*ret_pidfd < 0) { /* nobody would notice its end */
+        error = errno;
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        return error;
+    }
+    *ret_pid = pid;
+    return 0;
+}

@@ -1,0 +1,460 @@
+"""SIGUSR2: a new binary takes over the sockets while the old one serves, and nobody notices."""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import threading
+
+import pytest
+
+from lib import libconfig
+from lib.evergate import FATAL_SIGNS, Evergate, binary
+from lib.management import Management
+from lib.raw_client import RawClient, head
+from lib.waiting import DEADLINE_S, wait_until
+
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+ROUNDS = int(os.environ.get("EVERGATE_UPGRADES", "5"))
+
+
+class Dynasty(Evergate):
+    """An instance whose process changes. Its binary is a copy, so that it can be replaced."""
+
+    def __init__(self, directory, config, **settings):
+        directory = pathlib.Path(directory)
+        self.program = directory / "evergate"
+        shutil.copy2(binary(), self.program)
+        self.pid = None
+        self.heirs = []
+        super().__init__(directory, config, command=[
+            str(self.program), "run", "-c", str(directory / "evergate.conf")], **settings)
+        self.pid = self.process.pid
+
+    def install(self, script=None):
+        """As a package does it: a new file under the old name. `script` instead of the binary."""
+        new = self.program.with_suffix(".new")
+        if script is None:
+            shutil.copy2(binary(), new)
+        else:
+            new.write_text("#!/bin/sh\n" + script)
+            new.chmod(0o755)
+        new.rename(self.program)
+
+    def signal_now(self, number):
+        os.kill(self.pid, number)
+
+    def upgrade(self):
+        """Until the new process has taken over; returns its id."""
+        taken = len(self.log_lines("has taken over from process"))
+        self.signal_now(signal.SIGUSR2)
+        wait_until(lambda: len(self.log_lines("has taken over from process")) > taken,
+                   f"a new process has taken over:\n{self.stderr[-3000:]}")
+        self.pid = int(re.findall(r"process (\d+) has taken over", self.stderr)[-1])
+        self.heirs.append(self.pid)
+        return self.pid
+
+    def wait_gone(self, pid):
+        """Nobody but the test's first process is a child of ours, so the rest is read from /proc."""
+        wait_until(lambda: not is_alive(pid), f"process {pid} has ended", DEADLINE_S * 2)
+
+    def stop(self, number=signal.SIGTERM):
+        """The last one is told; those before it are draining."""
+        if self.heirs:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+            self.wait_exit()
+        code = super().stop(number)
+        for pid in self.heirs:
+            self.wait_gone(pid)
+        assert not FATAL_SIGNS.search(self.stderr), self.stderr[-8000:]
+        return code
+
+
+def is_alive(pid):
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def dynasty(stage, *backends, env=None, names=("edge",), preexec=None, **settings):
+    config = libconfig.simple(backends, **{"drain_timeout": "5s", **settings})
+    process = stage.ending(Dynasty(stage.room("evergate"), config, env=env, preexec=preexec))
+    return process.wait_started(names)
+
+
+class Load:
+    """Clients that ask without a pause: half of them with a connection per request, half with one
+    for as long as it lives. Every answer but 200, every refused or broken connection is a fault."""
+
+    def __init__(self, address, clients=4, tls=None):
+        self.address = address
+        self.tls = tls
+        self.ending = threading.Event()
+        self.faults = []
+        self.answers = 0
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.run, args=(i % 2 == 0,))
+                        for i in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, keep):
+        while not self.ending.is_set():
+            try:
+                client = RawClient(self.address, tls=self.tls)
+                try:
+                    self.ask(client, keep)
+                finally:
+                    client.close()
+            except (OSError, EOFError, AssertionError) as fault:
+                self.faults.append(repr(fault))
+
+    def ask(self, client, keep):
+        while True:
+            answered = client.get()
+            with self.lock:
+                self.answers += 1
+            if answered.status != 200:
+                self.faults.append(str(answered.status))
+            if (not keep or self.ending.is_set()
+                    or (answered.get("connection") or "").lower() == "close"):
+                return
+
+    def wait_more(self, count=20):
+        target = self.answers + count
+        wait_until(lambda: self.answers >= target or self.faults, "the load goes on")
+
+    def stop(self):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def load(stage, address, **settings):
+    return stage.ending(Load(address, **settings))
+
+
+def kernel_sockets(pid):
+    """The descriptors of a process as /proc names them, by number."""
+    found = {}
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(number)] = os.readlink(f"/proc/{pid}/fd/{number}")
+    return found
+
+
+def test_under_load_nothing_is_refused_or_reset_by_upgrades(stage):
+    proxy = dynasty(stage, stage.recorder(), drain_timeout="1m")
+    clients = load(stage, proxy.address())
+    for _ in range(ROUNDS):
+        before = proxy.pid
+        clients.wait_more()
+        proxy.install()
+        proxy.upgrade()
+        clients.wait_more()
+        proxy.wait_gone(before)
+    clients.stop()
+    assert clients.faults == []
+    assert proxy.process.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize("before, after", [(1, 3), (3, 1), (2, 4)])
+def test_all_sockets_are_served_whatever_the_number_of_workers(stage, before, after):
+    backend = stage.recorder()
+    proxy = dynasty(stage, backend, workers=before, drain_timeout="1m")
+    first, address = proxy.pid, proxy.address()
+    clients = load(stage, address)
+    clients.wait_more()
+    proxy.write_config(libconfig.simple([backend], workers=after, drain_timeout="1m"))
+    proxy.upgrade()
+    proxy.wait_gone(first)
+    clients.wait_more(200)
+    second = proxy.pid
+    proxy.upgrade()  # and what the new one has is handed on in turn
+    proxy.wait_gone(second)
+    clients.wait_more(200)
+    clients.stop()
+    assert clients.faults == []
+
+
+@pytest.mark.parametrize("script, says", [
+    ("exit 3", "exited with status 3 before it was ready"),
+    ("kill -SEGV $$", r"was ended by signal 11 \(Segmentation fault\) before it was ready"),
+    ("exec 3>&-; exit 0", "exited with status 0 before it was ready"),
+])
+def test_a_new_binary_that_ends_at_once_leaves_the_old_one_serving(stage, script, says):
+    proxy = dynasty(stage, stage.recorder())
+    clients = load(stage, proxy.address())
+    proxy.install(script)
+    for attempt in range(1, 3):
+        proxy.signal_now(signal.SIGUSR2)
+        wait_until(lambda n=attempt: len(proxy.log_lines(says)) == n, f"the log says {says!r}")
+    assert "goes on serving" in proxy.log_lines(says)[0]
+    clients.wait_more()
+    proxy.install()
+    proxy.upgrade()
+    clients.wait_more()
+    clients.stop()
+    assert clients.faults == []
+
+
+def test_a_file_that_is_no_program_leaves_the_old_one_serving(stage):
+    proxy = dynasty(stage, stage.recorder())
+    proxy.program.unlink()
+    proxy.signal_now(signal.SIGUSR2)
+    proxy.wait_for_log(r"cannot start .*No such file.*goes on serving")
+    proxy.program.write_text("not a program")
+    proxy.program.chmod(0o755)
+    proxy.signal_now(signal.SIGUSR2)
+    proxy.wait_for_log(r"cannot start .*Exec format error.*goes on serving")
+    assert stage.get(proxy).status == 200
+
+
+def test_a_bad_configuration_leaves_the_old_one_serving(stage):
+    backend = stage.recorder()
+    proxy = dynasty(stage, backend)
+    proxy.write_config("listeners = ( { bind = 5; } );")
+    proxy.signal_now(signal.SIGUSR2)
+    proxy.wait_for_log("exited with status 1 before it was ready; its log says why")
+    assert stage.get(proxy).status == 200
+    occupied = stage.ending(socket.create_server(("127.0.0.1", 0)), "close")
+    proxy.write_config(libconfig.simple(
+        [backend], listener={"bind": f"127.0.0.1:{occupied.getsockname()[1]}"}))
+    proxy.signal_now(signal.SIGUSR2)
+    proxy.wait_for_log("already in use")
+    wait_until(lambda: len(proxy.log_lines("exited with status 1 before it was ready")) == 2,
+               "the second attempt has failed")
+    assert stage.get(proxy).status == 200
+
+
+def test_a_new_binary_that_hangs_is_killed_after_a_minute_and_a_second_signal_refused(stage):
+    proxy = dynasty(stage, stage.recorder())
+    proxy.install("exec sleep 1000")
+    proxy.signal_now(signal.SIGUSR2)
+    pid = int(re.search(r"is started as process (\d+)", proxy.wait_for_log("is started as")[0])[1])
+    proxy.signal_now(signal.SIGUSR2)
+    proxy.wait_for_log(rf"not upgraded: process {pid} is being started already")
+    assert stage.get(proxy).status == 200
+    wait_until(lambda: proxy.log_lines("not ready within 60 s and is killed"),
+               "the minute is over", DEADLINE_S + 60)
+    proxy.wait_gone(pid)
+    assert stage.get(proxy).status == 200
+    proxy.install()
+    proxy.upgrade()
+    assert stage.get(proxy).status == 200
+
+
+def test_sigterm_during_an_upgrade_ends_both(stage):
+    proxy = dynasty(stage, stage.recorder())
+    proxy.install("exec sleep 1000")
+    proxy.signal_now(signal.SIGUSR2)
+    pid = int(re.search(r"is started as process (\d+)", proxy.wait_for_log("is started as")[0])[1])
+    proxy.signal_now(signal.SIGTERM)
+    assert proxy.wait_exit() == 0
+    proxy.wait_gone(pid)
+
+
+def test_the_new_process_has_the_listening_sockets_and_nothing_else_of_the_old(stage):
+    proxy = dynasty(stage, stage.recorder(), admin={"bind": "127.0.0.1:0"})
+    idle = stage.client(proxy)
+    assert idle.get().status == 200
+    before = kernel_sockets(proxy.pid)
+    old, new = proxy.pid, proxy.upgrade()
+    after = kernel_sockets(new)
+    shared = {name for name in before.values() if name.startswith("socket:")} & set(after.values())
+    # Two workers' and management's.
+    assert len(shared) == libconfig.DEFAULT_WORKERS + 1
+    assert not [name for name in after.values() if "memfd" in name]
+    environment = pathlib.Path(f"/proc/{new}/environ").read_bytes().split(b"\0")
+    assert b"EVERGATE_HANDOVER=3" in environment  # as it was started; libc has forgotten it
+    counts = []
+    for _ in range(3):
+        proxy.wait_gone(old)
+        old = proxy.pid
+        proxy.upgrade()
+        counts.append(len(kernel_sockets(proxy.pid)))
+    assert max(counts) - min(counts) <= 1, counts
+
+
+def test_unix_sockets_stay_where_they_are(stage):
+    room = stage.room("sockets")
+    edge, admin = room / "in.sock", room / "admin.sock"
+    proxy = dynasty(stage, stage.recorder(), listener={"bind": f"unix:{edge}"},
+                    admin={"bind": "off", "socket": str(admin)})
+    inodes = [path.stat().st_ino for path in (edge, admin)]
+    assert stat.S_IMODE(edge.stat().st_mode) == 0o660
+    clients = load(stage, f"unix:{edge}")
+    for _ in range(2):
+        old = proxy.pid
+        proxy.upgrade()
+        proxy.wait_gone(old)
+    clients.wait_more()
+    clients.stop()
+    assert clients.faults == []
+    assert [path.stat().st_ino for path in (edge, admin)] == inodes
+    asked = stage.ending(RawClient(f"unix:{admin}"), "close")
+    assert asked.get("/api/v1/status", "localhost").status == 200
+    proxy.stop()
+    assert not edge.exists() and not admin.exists()
+
+
+def test_a_listener_that_is_gone_is_closed_and_its_file_removed(stage):
+    backend, room = stage.recorder(), stage.room("sockets")
+    extra = {"name": "extra", "bind": f"unix:{room / 'extra.sock'}"}
+    config = libconfig.simple([backend], drain_timeout="5s")
+    proxy = stage.ending(Dynasty(stage.room("evergate"), {
+        **config, "listeners": config["listeners"] + [extra]})).wait_started(("edge", "extra"))
+    assert (room / "extra.sock").exists()
+    old = proxy.pid
+    proxy.write_config(config)
+    proxy.upgrade()
+    proxy.wait_gone(old)
+    assert not (room / "extra.sock").exists()
+    assert stage.get(proxy).status == 200
+
+
+def test_management_is_answered_by_the_new_process(stage):
+    proxy = dynasty(stage, stage.recorder(), admin={"bind": "127.0.0.1:0"})
+    admin = Management(proxy)
+    assert admin.json("/api/v1/status")["state"] == "serving"
+    old = proxy.pid
+    proxy.upgrade()
+    assert admin.json("/api/v1/status")["state"] == "serving"
+    proxy.wait_gone(old)
+    assert admin.json("/api/v1/status")["state"] == "serving"
+
+
+def test_a_sticky_session_and_a_tls_session_go_on(stage, certificates, tmp_path):
+    leaf = certificates.leaf("a.test")
+    backends = stage.recorders("a", "b", "c")
+    proxy = dynasty(stage, *backends, pool_settings={"sticky": {"cookie": "EGSID", "ttl": "1h"}},
+                    listener={"tls": {"certificates": [leaf]}})
+    session = tmp_path / "session.pem"
+
+    def ask(*options, cookie=None):
+        lines = ["GET / HTTP/1.1", "Host: a.test", "Connection: close"]
+        lines += [f"Cookie: EGSID={cookie}"] if cookie else []
+        result = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{proxy.port()}", "-servername", "a.test",
+             "-ign_eof", *map(str, options)], capture_output=True, text=True, errors="replace",
+            input="\r\n".join(lines) + "\r\n\r\n", timeout=DEADLINE_S, check=False)
+        return result.stdout
+
+    first = ask("-sess_out", session)
+    cookie = re.search(r"Set-Cookie: EGSID=([^;\s]+)", first)[1]
+    home = next(backend for backend in backends if backend.count)
+    for asked in (2, 3):
+        proxy.upgrade()
+        said = ask("-sess_in", session, cookie=cookie)
+        assert "Reused" in said, said[-2000:]
+        assert "Set-Cookie" not in said
+        assert home.count == asked
+
+
+def test_a_tunnel_lives_on_in_the_old_process_until_its_drain_ends(stage):
+    def script(peer):
+        peer.read_head()
+        peer.send(SWITCHING)
+        while True:
+            data = peer.read_some()
+            if not data:
+                return
+            peer.send(data)
+
+    proxy = dynasty(stage, stage.backend(script), drain_timeout="3s")
+    client = stage.client(proxy)
+    client.send(head(headers=[("Connection", "Upgrade"), ("Upgrade", "x")]))
+    assert client.read_head().status == 101
+    old = proxy.pid
+    proxy.upgrade()
+    client.send(b"still there")
+    assert client.read_exactly(11) == b"still there"
+    client.read_to_eof()
+    assert proxy.wait_exit() == 0
+    proxy.wait_gone(old)
+    assert proxy.log_lines("drain: the limit of 3 s has passed: cutting 1 connections")
+
+
+class ServiceManager:
+    """What systemd is to a service: a datagram socket that hears of it."""
+
+    def __init__(self, name):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(name.replace("@", "\0") if name.startswith("@") else name)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.socket.settimeout(DEADLINE_S)
+
+    def hear(self):
+        """(the sender's process, what it says)."""
+        data, control, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(12))
+        said = dict(line.split("=", 1) for line in data.decode().split("\n"))
+        return int.from_bytes(control[0][2][:4], "little"), said
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.mark.parametrize("abstract", [False, True])
+def test_the_service_manager_follows_to_the_new_process(stage, abstract):
+    name = f"@evergate-{os.getpid()}" if abstract else str(stage.room("notify") / "notify")
+    manager = stage.ending(ServiceManager(name), "close")
+    proxy = dynasty(stage, stage.recorder(), env={"NOTIFY_SOCKET": name})
+    first = proxy.pid
+    sender, said = manager.hear()
+    assert (sender, said["READY"], said["MAINPID"]) == (first, "1", str(first))
+    second = proxy.upgrade()
+    # By the one who is the main process: NotifyAccess=main is the default.
+    assert manager.hear() == (first, {"MAINPID": str(second)})
+    sender, said = manager.hear()
+    assert (sender, said["READY"], said["MAINPID"]) == (second, "1", str(second))
+    proxy.wait_gone(first)
+    proxy.signal_now(signal.SIGTERM)
+    sender, said = manager.hear()
+    assert (sender, said["STOPPING"]) == (second, "1")
+
+
+def test_process_1_is_not_replaced(stage):
+    wrapper = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no namespaces here")
+    room = stage.room("evergate")
+    config = libconfig.simple([stage.recorder()])
+    proxy = stage.ending(Evergate(room, config, command=[
+        *wrapper, str(binary()), "run", "-c", str(room / "evergate.conf")])).wait_started()
+    children = pathlib.Path(f"/proc/{proxy.process.pid}/task/{proxy.process.pid}/children")
+    child = int(children.read_text().split()[0])
+    os.kill(child, signal.SIGUSR2)
+    proxy.wait_for_log("not upgraded: this is process 1, with which its container would end")
+    assert stage.get(proxy).status == 200
+    os.kill(child, signal.SIGTERM)
+    proxy.wait_exit()
+
+
+def test_a_backend_that_is_down_is_known_before_the_new_process_serves(stage):
+    failed = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+    up = stage.recorder("up")
+    down = stage.recorder("down", respond=lambda request: failed)
+    proxy = dynasty(stage, up, down, pool_settings={"health": {
+        "type": "http", "path": "/health", "interval": "1s", "fall": 1, "rise": 1}}, admin={"bind": "127.0.0.1:0"})
+
+    def asked():
+        return sum(request.target == "/" for request in down.requests)
+
+    admin = Management(proxy)
+    wait_until(lambda: admin.events(type="health", to="unhealthy"), "it was checked")
+    clients = load(stage, proxy.address())
+    before = asked()
+    for _ in range(3):
+        proxy.upgrade()
+        clients.wait_more(50)
+    clients.stop()
+    assert clients.faults == []
+    assert asked() == before
