@@ -280,5 +280,9 @@ Test(words, what_others_tell_goes_the_same_way)
         "1 of 3; the next check tells");
     health_tell(f.pool, NULL, EVENT_FALLBACK, EVENT_WARN, NULL, "stale", NULL, NULL);
     cr_assert_str_eq(fixture_line(&f, EVENT_FALLBACK), "pool \"api\": fallback stale");
+    health_tell(f.pool, fixture_endpoint(&f, 0), EVENT_ENDPOINT, EVENT_INFO, NULL, "changed",
+                "weight 1 -> 3", NULL);
+    cr_assert_str_eq(fixture_line(&f, EVENT_ENDPOINT),
+                     "pool \"api\": endpoint \"a\" (10.0.0.1:80): changed: weight 1 -> 3");
     fixture_fini(&f);
 }
