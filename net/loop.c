@@ -123,6 +123,22 @@ void loop_reap(struct loop *loop, struct loop_task *task)
         loop_want_round(loop);
 }
 
+void loop_offer_descriptor(struct loop *loop, struct loop_task *task)
+{
+    list_push_back(&loop->offered, &task->node);
+}
+
+bool loop_take_descriptor(struct loop *loop)
+{
+    struct loop_task *task;
+
+    if (list_empty(&loop->offered))
+        return false;
+    task = task_pop(&loop->offered);
+    task->run(task);
+    return true;
+}
+
 void loop_flush_references(struct loop *loop)
 {
     while (!list_empty(&loop->dirty)) {
@@ -297,6 +313,7 @@ int loop_init(struct loop *loop)
     list_init(&loop->dirty);
     list_init(&loop->spare);
     list_init(&loop->soon);
+    list_init(&loop->offered);
     list_init(&loop->dead);
     list_init(&loop->posts);
     pthread_mutex_init(&loop->post_lock, NULL);

@@ -65,10 +65,11 @@ struct loop {
     const void *cipher_owner; /* the transport that is being flushed, or NULL */
     char *gather_buffer;      /* LOOP_GATHER_BYTES; likewise */
 
-    struct list dirty; /* loop_task: each flushes one transport's references */
-    struct list spare; /* loop_task: heap memory beginning with it, leased as transport outputs */
-    struct list soon;  /* loop_task: run when the turn ends */
-    struct list dead;  /* loop_task: reaped after `soon`, nothing may run on them any more */
+    struct list dirty;   /* loop_task: each flushes one transport's references */
+    struct list spare;   /* loop_task: heap memory beginning with it, leased as transport outputs */
+    struct list soon;    /* loop_task: run when the turn ends */
+    struct list offered; /* loop_task: gives a descriptor back; offered longest ago first */
+    struct list dead;    /* loop_task: reaped after `soon`, nothing may run on them any more */
     struct event *next_round; /* tasks queued by tasks: run after I/O had its chance */
 
     struct wheel wheel;
@@ -132,6 +133,15 @@ void loop_soon(struct loop *loop, struct loop_task *task);
 /* Frees later: `run` is called after the turn, when no callback of the object can be on the stack
  * (lifetime rule 1). */
 void loop_reap(struct loop *loop, struct loop_task *task);
+
+/*
+ * A descriptor that its owner can do without (an idle connection): `task` closes it when this
+ * process has none left. Until then, or until loop_task_cancel.
+ */
+void loop_offer_descriptor(struct loop *loop, struct loop_task *task);
+/* There is none left: takes the one that was offered longest ago. False: nobody offers any. Called
+ * within a turn, from transport_init_connect. */
+bool loop_take_descriptor(struct loop *loop);
 
 /* Thread-safe: runs `cb(arg)` on the loop's thread, in order of posting. */
 void loop_post(struct loop *loop, loop_post_cb cb, void *arg);

@@ -56,18 +56,32 @@ void transport_init_accepted(struct transport *t, struct loop *loop, int fd,
         transport_fail(t, EG_E_UPSTREAM_RESET, errno);
 }
 
+static bool is_out_of_descriptors(int err)
+{
+    return err == EMFILE || err == ENFILE;
+}
+
+/* What somebody is waiting for goes before what is kept for later. -1 with errno. */
+static int open_socket(struct loop *loop, int family)
+{
+    int fd;
+
+    do
+        fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (fd < 0 && is_out_of_descriptors(errno) && loop_take_descriptor(loop));
+    return fd;
+}
+
 int transport_init_connect(struct transport *t, struct loop *loop, const struct address *to,
                            struct tls_session *tls, size_t in_limit_bytes,
                            const struct transport_ops *ops)
 {
-    int fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = open_socket(loop, to->sa.sa_family);
     int socket_errno = errno;
 
     transport_init(t, loop, fd, tls, in_limit_bytes, ops);
     if (fd < 0) {
-        bool out_of_descriptors = socket_errno == EMFILE || socket_errno == ENFILE;
-
-        t->error = out_of_descriptors ? EG_E_OVERLOAD : EG_E_CONNECT;
+        t->error = is_out_of_descriptors(socket_errno) ? EG_E_OVERLOAD : EG_E_CONNECT;
         t->error_told = 1;
         t->sys_errno = socket_errno;
         return t->error;

@@ -132,8 +132,9 @@ void transport_start_tls(struct transport *t, struct tls_session *tls);
 /* Opens a socket and begins to connect; on_connected or on_error follows, never from within (also
  * when the kernel refuses at once). What is written before on_connected is kept and sent then; with
  * TLS it is dropped. `tls` (owned from here, also on failure) or NULL. Always initialises `t`:
- * after an error return transport_fini is still allowed. 0, EG_E_OVERLOAD when this process
- * is out of descriptors, or EG_E_CONNECT when no socket can be had for another reason. */
+ * after an error return transport_fini is still allowed. Where descriptors are short, those that
+ * loop_offer_descriptor knows of are closed one by one. 0, EG_E_OVERLOAD when this process is out
+ * of them all the same, or EG_E_CONNECT when no socket can be had for another reason. */
 int transport_init_connect(struct transport *t, struct loop *loop, const struct address *to,
                            struct tls_session *tls, size_t in_limit_bytes,
                            const struct transport_ops *ops) WARN_UNUSED;

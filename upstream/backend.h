@@ -15,8 +15,9 @@
 int upstream_backend_tls_new(struct tls_context **ret_context, const struct config_pool *config,
                              const char *const *alpn, char **ret_why) WARN_UNUSED;
 
-/* The name to send and verify: the configured one, else the one the backend was found by, be that a
- * name or a numeric address. NULL where there is none: without TLS, and for a Unix socket. Heap. */
+/* The name to send and verify (of `backend` only host and address are looked at): the configured
+ * one, else the one the backend was found by, be that a name or a numeric address. NULL where there
+ * is none: without TLS, and for a Unix socket. Heap. */
 char *upstream_backend_server_name(const struct config_pool *config,
                                    const struct config_backend *backend);
 

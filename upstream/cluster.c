@@ -68,7 +68,9 @@ static struct upstream_endpoint *endpoint_new(struct upstream_cluster *cluster,
     list_init(&endpoint->waiting);
     list_init(&endpoint->holding_node);
     endpoint->shared = shared;
-    endpoint->identity = upstream_identity_new(cluster->config, backend);
+    endpoint->host = backend->host ? xstrdup(backend->host) : NULL;
+    endpoint->address = xstrdup(backend->address);
+    endpoint->identity = upstream_identity_new(cluster->config, endpoint);
     if (!backend->host) {
         CHECK(address_parse(&address, slice_str(backend->address)) == EG_OK);
         endpoint_set_addresses(endpoint, &address, 1);
@@ -83,6 +85,8 @@ static void endpoint_free(struct upstream_endpoint *endpoint)
     upstream_idle_close_all(endpoint);
     upstream_identity_unref(endpoint->identity);
     free(endpoint->addresses);
+    free(endpoint->address);
+    free(endpoint->host);
     free(endpoint);
 }
 
@@ -182,7 +186,7 @@ static void change_tls(struct upstream_cluster *cluster, struct tls_context *tls
         if (endpoint == NULL)
             continue;
         upstream_identity_unref(endpoint->identity);
-        endpoint->identity = upstream_identity_new(cluster->config, endpoint->shared->backend);
+        endpoint->identity = upstream_identity_new(cluster->config, endpoint);
     }
 }
 

@@ -43,6 +43,7 @@ static const struct transport_ops connection_ops;
 static void connection_on_timer(struct loop_timer *timer);
 static void connection_on_soon(struct loop_task *task);
 static void connection_on_reap(struct loop_task *task);
+static void connection_on_taken(struct loop_task *task);
 
 static struct upstream_connection *connection_of(struct transport *t)
 {
@@ -62,6 +63,7 @@ static struct upstream_connection *connection_new(struct upstream_cluster *clust
     loop_timer_init(&c->timer, connection_on_timer);
     loop_task_init(&c->soon, connection_on_soon);
     loop_task_init(&c->reap, connection_on_reap);
+    loop_task_init(&c->offer, connection_on_taken);
     bytes_init(&c->held, UPSTREAM_HELD_BYTES);
     cluster->stats.open++;
     return c;
@@ -107,6 +109,14 @@ static void connection_enter_idle(struct upstream_connection *c)
     if (c->paused) /* an idle connection must hear the backend leave */
         transport_resume(&c->transport);
     upstream_connection_start_keepalive(c);
+    loop_offer_descriptor(c->cluster->loop, &c->offer);
+}
+
+/* Somebody of this worker needs a descriptor, and there is none left. */
+static void connection_on_taken(struct loop_task *task)
+{
+    upstream_connection_set_state(container_of(task, struct upstream_connection, offer),
+                                  UPSTREAM_CLOSED);
 }
 
 void upstream_connection_set_state(struct upstream_connection *c, enum upstream_state state)
@@ -116,6 +126,7 @@ void upstream_connection_set_state(struct upstream_connection *c, enum upstream_
     if (c->state == UPSTREAM_IDLE) {
         c->endpoint->idle_count--;
         c->cluster->stats.idle--;
+        loop_task_cancel(&c->offer);
     } else if (c->state == UPSTREAM_CONNECTING || c->state == UPSTREAM_ACTIVE) {
         c->endpoint->busy_count--;
     }

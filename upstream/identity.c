@@ -17,12 +17,13 @@
 #include "upstream/upstream_internal.h"
 
 struct upstream_identity *upstream_identity_new(const struct config_pool *config,
-                                                const struct config_backend *backend)
+                                                const struct upstream_endpoint *endpoint)
 {
+    const struct config_backend backend = {.host = endpoint->host, .address = endpoint->address};
     struct upstream_identity *identity = xcalloc(1, sizeof(*identity));
 
     identity->refs = 1;
-    identity->server_name = upstream_backend_server_name(config, backend);
+    identity->server_name = upstream_backend_server_name(config, &backend);
     return identity;
 }
 

@@ -5,6 +5,10 @@
  * What stands here is clean: its last answer ended exactly where its framing said and nothing
  * followed. Anything that the backend does to an idle connection, be it FIN, reset or bytes nobody
  * asked for, closes it (connection.c): such bytes would be read as the answer to the next request.
+ *
+ * How many there are is bounded per endpoint and worker; that the sum over all endpoints may be
+ * more than this process can have open is met where it happens: a new connection that finds no
+ * descriptor gets that of the worker's oldest idle one (loop_offer_descriptor).
  */
 #include "upstream/upstream_internal.h"
 

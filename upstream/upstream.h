@@ -96,8 +96,8 @@ int upstream_cluster_tls_new(struct tls_context **ret_tls, const struct config_p
  *
  * `tls` is owned from here. With `tls_changed` it takes the place of the present context (NULL:
  * plain from now on), and every backend must prove itself anew: idle connections are closed,
- * tickets forgotten, connections in flight not used again; its name is taken from
- * endpoint->backend. Without `tls_changed` all that stays as it is, and `tls` is freed.
+ * tickets forgotten, connections in flight not used again. Without `tls_changed` all that stays as
+ * it is, and `tls` is freed.
  */
 void upstream_cluster_change(struct upstream_cluster *cluster, const struct config_pool *config,
                              struct tls_context *tls, bool tls_changed);

@@ -44,6 +44,7 @@ struct upstream_identity {
 /* One backend as this worker sees it. Does not move: lists begin in it. */
 struct upstream_endpoint {
     struct endpoint *shared;   /* whose it is */
+    char *host, *address;      /* of its backend, copied: it may outlive its configuration */
     struct address *addresses; /* heap; none until a name was resolved */
     size_t address_count;
     size_t next_address; /* where the next connection starts: rotates */
@@ -113,7 +114,8 @@ struct upstream_connection {
     struct upstream_attempt *attempt;   /* NULL when no attempt leases it */
     struct upstream_response response;
     struct loop_timer timer;
-    struct loop_task soon; /* an early failure to report, or `held` to let go */
+    struct loop_task offer; /* while idle: its descriptor is to be had */
+    struct loop_task soon;  /* an early failure to report, or `held` to let go */
     struct loop_task reap;
 
     struct address address; /* the one it is connected to */
@@ -145,7 +147,7 @@ struct upstream_endpoint *upstream_cluster_find(const struct upstream_cluster *c
 
 /* identity.c */
 struct upstream_identity *upstream_identity_new(const struct config_pool *config,
-                                                const struct config_backend *backend);
+                                                const struct upstream_endpoint *endpoint);
 struct upstream_identity *upstream_identity_ref(struct upstream_identity *identity);
 void upstream_identity_unref(struct upstream_identity *identity);
 

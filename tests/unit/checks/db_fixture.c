@@ -1,6 +1,7 @@
 /* See db_fixture.h. */
 #include "tests/unit/checks/db_fixture.h"
 
+#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,13 @@ void db_start(struct db_fixture *f)
     IN_TURN(&f->loop, f->probe = probe_start(f->type, &f->target, on_done, f));
 }
 
+struct fake_connection *db_ask(struct db_fixture *f)
+{
+    db_open(f);
+    db_start(f);
+    return db_connection(f, 0);
+}
+
 struct fake_connection *db_connection(struct db_fixture *f, unsigned index)
 {
     RUN_UNTIL(&f->loop, f->server.count > index);
@@ -83,4 +91,25 @@ const char *db_password_file(const char *content)
     file = fopen(path, "w");
     CHECK(file != NULL && fputs(content, file) >= 0 && fclose(file) == 0);
     return path;
+}
+
+void db_expect_dead_servers_told(struct db_fixture *f, void (*init)(void))
+{
+    init();
+    fake_finish(db_ask(f));
+    db_expect(f, CHECK_FAIL, "closed the connection without an answer");
+    db_fini(f);
+
+    init();
+    f->health.timeout_ms = 50;
+    db_ask(f);
+    db_expect(f, CHECK_FAIL, "no answer within 50 ms");
+    db_fini(f);
+
+    init();
+    fake_backend_refuse(&f->server);
+    db_open(f);
+    db_start(f);
+    db_expect(f, CHECK_FAIL, "connection refused");
+    db_fini(f);
 }

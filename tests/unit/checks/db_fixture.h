@@ -27,6 +27,8 @@ struct db_fixture {
 void db_init(struct db_fixture *f, const struct probe_type *type);
 void db_open(struct db_fixture *f);
 void db_start(struct db_fixture *f);
+/* Both; returns the connection that comes of it. */
+struct fake_connection *db_ask(struct db_fixture *f);
 struct fake_connection *db_connection(struct db_fixture *f, unsigned index);
 /* Until the verdict. */
 void db_wait(struct db_fixture *f);
@@ -42,5 +44,10 @@ const char *db_password_file(const char *content);
         cr_expect_eq((f)->verdict, expected, "%d: %s", (f)->verdict, (f)->why);                    \
         cr_expect_str_eq((f)->why, text);                                                          \
     } while (0)
+
+/* A server that hangs up, one that is silent and one that refuses; `init` is the test's own
+ * db_init.
+ */
+void db_expect_dead_servers_told(struct db_fixture *f, void (*init)(void));
 
 #endif

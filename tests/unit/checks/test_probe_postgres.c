@@ -25,13 +25,6 @@ static void start(enum config_role role)
     f.health.max_lag_ms = 0;
 }
 
-static struct fake_connection *asked(void)
-{
-    db_open(&f);
-    db_start(&f);
-    return db_connection(&f, 0);
-}
-
 /* Until the client has said so much, all in all. */
 static void heard(struct fake_connection *c, size_t size)
 {
@@ -63,7 +56,7 @@ Test(probe_postgres, a_primary_is_told_from_a_standby)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         start(cases[i].role);
-        struct fake_connection *c = asked();
+        struct fake_connection *c = db_ask(&f);
         login(c);
         RUN_UNTIL(&f.loop, memmem(c->record, c->recorded, "pg_is_in_recovery", 17) != NULL);
         if (cases[i].standby)
@@ -82,7 +75,7 @@ Test(probe_postgres, an_answer_in_single_bytes_is_the_same_answer)
     static const char talk[] = AUTH_OK READY ROW_PRIM;
 
     start(CONFIG_ROLE_PRIMARY);
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, 8);
     for (size_t i = 0; i < sizeof(talk) - 1; i++) {
         fake_send_bytes(c, talk + i, 1);
@@ -95,7 +88,7 @@ Test(probe_postgres, an_answer_in_single_bytes_is_the_same_answer)
 Test(probe_postgres, an_error_of_the_server_is_the_evidence)
 {
     start(CONFIG_ROLE_ANY);
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, 8);
     SAY(c, "E\0\0\0\106SSCHWERWIEGEND\0VFATAL\0C57P03\0Mthe database system is starting up\0\0");
     db_expect(&f, CHECK_FAIL, "FATAL: the database system is starting up");
@@ -106,7 +99,7 @@ Test(probe_postgres, a_standby_over_the_lag_limit_is_degraded)
 {
     start(CONFIG_ROLE_STANDBY);
     f.health.max_lag_ms = 10 * 1000;
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     login(c);
     RUN_UNTIL(&f.loop, memmem(c->record, c->recorded, "pg_stat_wal_receiver", 20) != NULL);
     SAY(c, "D\0\0\0\36\0\4\0\0\0\1t\0\0\0\1t\0\0\0\1t\0\0\0\005"
@@ -119,7 +112,7 @@ Test(probe_postgres, a_password_is_sent_when_it_is_asked_for)
 {
     start(CONFIG_ROLE_ANY);
     f.health.password_file = db_password_file("  secret\n");
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, 8);
     size_t before = c->recorded;
     SAY(c, "R\0\0\0\10\0\0\0\3");
@@ -138,7 +131,7 @@ Test(probe_postgres, a_password_is_sent_when_it_is_asked_for)
 Test(probe_postgres, without_a_password_a_server_that_wants_one_is_told_so)
 {
     start(CONFIG_ROLE_ANY);
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, 8);
     SAY(c, SASL);
     db_expect(&f, CHECK_FAIL, "asks for a password and none is configured (password_file)");
@@ -149,7 +142,7 @@ Test(probe_postgres, a_server_that_skips_its_own_proof_is_not_trusted)
 {
     start(CONFIG_ROLE_ANY);
     f.health.password_file = db_password_file("secret");
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, 8);
     SAY(c, SASL);
     RUN_UNTIL(&f.loop, memmem(c->record, c->recorded, "n,,n=,r=", 8) != NULL);
@@ -163,7 +156,7 @@ Test(probe_postgres, an_unknown_login_is_refused)
 {
     start(CONFIG_ROLE_ANY);
     f.health.password_file = db_password_file("secret");
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, 8);
     SAY(c, "R\0\0\0\10\0\0\0\7");
     db_expect(&f, CHECK_FAIL, "wants a login of kind 7, which evergate does not know");
@@ -178,31 +171,20 @@ Test(probe_postgres, a_server_that_is_no_postgresql_is_told_so)
 
     for (size_t i = 0; i < sizeof(greetings) / sizeof(greetings[0]); i++) {
         start(CONFIG_ROLE_ANY);
-        fake_send(asked(), greetings[i]);
+        fake_send(db_ask(&f), greetings[i]);
         db_expect(&f, CHECK_FAIL, "does not speak PostgreSQL");
         db_fini(&f);
     }
 }
 
-Test(probe_postgres, a_server_that_hangs_up_or_is_silent_or_refuses_is_told_so)
+static void start_any(void)
 {
     start(CONFIG_ROLE_ANY);
-    fake_finish(asked());
-    db_expect(&f, CHECK_FAIL, "closed the connection without an answer");
-    db_fini(&f);
+}
 
-    start(CONFIG_ROLE_ANY);
-    f.health.timeout_ms = 50;
-    asked();
-    db_expect(&f, CHECK_FAIL, "no answer within 50 ms");
-    db_fini(&f);
-
-    start(CONFIG_ROLE_ANY);
-    fake_backend_refuse(&f.server);
-    db_open(&f);
-    db_start(&f);
-    db_expect(&f, CHECK_FAIL, "connection refused");
-    db_fini(&f);
+Test(probe_postgres, a_server_that_hangs_up_or_is_silent_or_refuses_is_told_so)
+{
+    db_expect_dead_servers_told(&f, start_any);
 }
 
 Test(probe_postgres, a_server_that_talks_without_end_is_given_up)
@@ -211,7 +193,7 @@ Test(probe_postgres, a_server_that_talks_without_end_is_given_up)
     static char body[4096 - 4];
 
     start(CONFIG_ROLE_ANY);
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     for (unsigned i = 0; i < 40 && !f.told; i++) {
         SAY(c, notice);
         fake_send_bytes(c, body, sizeof(body));
@@ -230,7 +212,7 @@ static struct fake_connection *asked_for_tls(void)
 
     start(CONFIG_ROLE_ANY);
     cr_assert_eq(tls_context_new_client(&f.pool.tls, &params, &why), 0);
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, 8);
     cr_expect_eq(memcmp(c->record, "\0\0\0\10\4\322\26\57", 8), 0);
     return c;

@@ -19,13 +19,6 @@ static void start(enum config_role role)
     f.health.role = role;
 }
 
-static struct fake_connection *asked(void)
-{
-    db_open(&f);
-    db_start(&f);
-    return db_connection(&f, 0);
-}
-
 static void heard(struct fake_connection *c, const char *text)
 {
     RUN_UNTIL(&f.loop, c->recorded >= strlen(text));
@@ -64,7 +57,7 @@ Test(probe_redis, the_role_decides)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         start(cases[i].role);
-        struct fake_connection *c = asked();
+        struct fake_connection *c = db_ask(&f);
         heard(c, PING_ROLE);
         fake_send(c, cases[i].answer);
         db_expect(&f, cases[i].verdict, cases[i].why);
@@ -77,7 +70,7 @@ Test(probe_redis, an_answer_in_single_bytes_is_the_same_answer)
     static const char talk[] = "+PONG\r\n" MASTER;
 
     start(CONFIG_ROLE_PRIMARY);
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     for (size_t i = 0; i < sizeof(talk) - 1; i++) {
         fake_send_bytes(c, talk + i, 1);
         run_turns(&f.loop, 3);
@@ -99,7 +92,7 @@ Test(probe_redis, a_password_goes_first_with_or_without_a_user)
         start(CONFIG_ROLE_ANY);
         f.health.user = cases[i].user;
         f.health.password_file = db_password_file("secret\n");
-        struct fake_connection *c = asked();
+        struct fake_connection *c = db_ask(&f);
         heard(c, cases[i].expected);
         fake_send(c, "+OK\r\n+PONG\r\n" MASTER);
         db_expect(&f, CHECK_PASS, "");
@@ -112,7 +105,7 @@ Test(probe_redis, a_password_that_was_changed_is_read_again_after_a_refusal)
 {
     start(CONFIG_ROLE_ANY);
     f.health.password_file = db_password_file("old");
-    struct fake_connection *c = asked();
+    struct fake_connection *c = db_ask(&f);
     heard(c, "*2\r\n$4\r\nAUTH\r\n$3\r\nold\r\n" PING_ROLE);
     db_password_file("newer");
     fake_send(c, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
@@ -124,25 +117,14 @@ Test(probe_redis, a_password_that_was_changed_is_read_again_after_a_refusal)
     db_fini(&f);
 }
 
-Test(probe_redis, a_server_that_hangs_up_or_is_silent_or_refuses_is_told_so)
+static void start_any(void)
 {
     start(CONFIG_ROLE_ANY);
-    fake_finish(asked());
-    db_expect(&f, CHECK_FAIL, "closed the connection without an answer");
-    db_fini(&f);
+}
 
-    start(CONFIG_ROLE_ANY);
-    f.health.timeout_ms = 50;
-    asked();
-    db_expect(&f, CHECK_FAIL, "no answer within 50 ms");
-    db_fini(&f);
-
-    start(CONFIG_ROLE_ANY);
-    fake_backend_refuse(&f.server);
-    db_open(&f);
-    db_start(&f);
-    db_expect(&f, CHECK_FAIL, "connection refused");
-    db_fini(&f);
+Test(probe_redis, a_server_that_hangs_up_or_is_silent_or_refuses_is_told_so)
+{
+    db_expect_dead_servers_told(&f, start_any);
 }
 
 /* ---- Sentinels ---------------------------------------------------------------------------- */

@@ -222,3 +222,31 @@ Test(loop, runs_in_its_thread_until_stopped_by_a_post)
     loop_post(&loop, stop, NULL);
     cr_expect_eq(pthread_join(thread, NULL), 0);
 }
+
+static void run_first(struct loop_task *task)
+{
+    note("first");
+}
+
+static void run_second(struct loop_task *task)
+{
+    note("second");
+}
+
+Test(loop, the_descriptor_that_was_offered_longest_ago_is_taken_first)
+{
+    struct loop_task first, second, third;
+
+    loop_task_init(&first, run_first);
+    loop_task_init(&second, run_second);
+    loop_task_init(&third, run_flush);
+    cr_assert_not(loop_take_descriptor(&loop));
+    loop_offer_descriptor(&loop, &third);
+    loop_offer_descriptor(&loop, &first);
+    loop_offer_descriptor(&loop, &second);
+    loop_task_cancel(&third);
+    cr_assert(loop_take_descriptor(&loop));
+    cr_assert(loop_take_descriptor(&loop));
+    cr_assert_not(loop_take_descriptor(&loop));
+    cr_assert_str_eq(trace, "first second ");
+}

@@ -1,4 +1,7 @@
 /* Connections that serve again, and those that must not. */
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "tests/unit/upstream/harness.h"
 
 static struct stage s;
@@ -249,4 +252,74 @@ Test(idle, a_busy_connection_to_a_vanished_address_is_not_kept)
     fake_send(peer, OK_ANSWER);
     RUN_UNTIL(&s.loop, c.ended);
     cr_assert_eq(stage_stats(&s).open, 0);
+}
+
+/* ---- descriptors ---- */
+
+static struct rlimit usual;
+
+/* From now on no other descriptor can be had. */
+static void exhaust_descriptors(void)
+{
+    int lowest_free = dup(STDIN_FILENO);
+
+    cr_assert_geq(lowest_free, 0);
+    close(lowest_free);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &usual), 0);
+    const struct rlimit none = {.rlim_cur = (rlim_t)lowest_free, .rlim_max = usual.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+}
+
+static void allow_descriptors(void)
+{
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &usual), 0);
+}
+
+Test(idle, the_oldest_of_all_gives_its_descriptor_to_a_new_connection)
+{
+    struct client clients[3], c;
+
+    s.backends[0].answer = NULL;
+    s.backends[1].answer = OK_ANSWER;
+    stage_open_cluster(&s);
+    for (unsigned i = 0; i < 3; i++) {
+        client_init(&clients[i], &s, GET_TEXT);
+        client_go(&clients[i]);
+        stage_request_at(&s, i);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        fake_send(s.backends[0].connections[i], OK_ANSWER);
+        RUN_UNTIL(&s.loop, clients[i].ended);
+    }
+    exhaust_descriptors();
+    client_init(&c, &s, GET_TEXT);
+    c.endpoint = 1;
+    client_go(&c);
+    allow_descriptors();
+    cr_assert_eq(stage_stats(&s).idle, 2);
+    RUN_UNTIL(&s.loop, client_done(&c));
+    cr_assert_eq(c.status, 200, "%s", c.detail);
+    RUN_UNTIL(&s.loop, s.backends[0].connections[0]->eof);
+    cr_assert_not(s.backends[0].connections[1]->eof);
+}
+
+Test(idle, one_that_serves_again_does_not_give_its_descriptor)
+{
+    struct client busy, c;
+
+    stage_open_cluster(&s);
+    client_round_trip(&s, 200);
+    s.backends[0].answer = NULL;
+    client_init(&busy, &s, GET_TEXT);
+    client_go(&busy);
+    cr_assert(busy.attempt.reused);
+    exhaust_descriptors();
+    client_init(&c, &s, GET_TEXT);
+    c.endpoint = 1;
+    client_go(&c);
+    run_turn(&s.loop);
+    allow_descriptors();
+    RUN_UNTIL(&s.loop, client_done(&c));
+    cr_assert_eq(c.code, EG_E_OVERLOAD);
+    client_release(&busy);
 }

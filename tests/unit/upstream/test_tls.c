@@ -256,6 +256,7 @@ static void change_tls(struct config_pool_tls *tls)
     other = s.config;
     other.tls = tls;
     cr_assert_eq(upstream_cluster_tls_new(&context, &other, &why), 0, "%s", why);
+    s.endpoints[0].backend = NULL; /* as of one that leaves and still holds requests */
     IN_TURN(&s.loop, upstream_cluster_change(s.cluster, &other, context, true));
 }
 
@@ -301,6 +302,20 @@ Test(tls, who_was_trusted_before_a_change_is_not_trusted_after_it)
     change_tls(&stricter);
     run(&c);
     cr_assert_eq(c.code, EG_E_UPSTREAM_TLS, "%s: %s", error_name(c.code), c.detail);
+}
+
+Test(tls, a_name_that_is_not_configured_any_more_is_the_backends_own_again)
+{
+    struct config_pool_tls own = {.ca_path = cert_path, .verify = true};
+    struct client c;
+
+    stage_open_cluster(&s);
+    run(&c);
+    cr_assert_eq(c.status, 200, "%s: %s", error_name(c.code), c.detail);
+    make_server("IP:127.0.0.1");
+    change_tls(&own);
+    run(&c);
+    cr_assert_eq(c.status, 200, "%s: %s", error_name(c.code), c.detail);
 }
 
 /* Its answer comes, and then it is not used again. */
