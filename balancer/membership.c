@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "config/plan.h"
 
 enum { SLOTS_FIRST = 16 };
 
@@ -146,40 +147,9 @@ static bool place_same(const struct config_place *a, const struct config_place *
                       text_same(a->zone, b->zone));
 }
 
-static bool tags_same(const char *const *a, const char *const *b)
-{
-    if (a == NULL || b == NULL)
-        return a == b;
-    for (; *a != NULL && *b != NULL; a++, b++) {
-        if (strcmp(*a, *b) != 0)
-            return false;
-    }
-    return *a == *b;
-}
-
-static bool metadata_same(const struct config_backend *a, const struct config_backend *b)
-{
-    if (a->metadata_count != b->metadata_count)
-        return false;
-    for (size_t i = 0; i < a->metadata_count; i++) {
-        if (strcmp(a->metadata[i].key, b->metadata[i].key) != 0 ||
-            strcmp(a->metadata[i].value, b->metadata[i].value) != 0)
-            return false;
-    }
-    return true;
-}
-
 static bool level_same(const struct config_backend *a, const struct config_backend *b)
 {
     return a->priority == b->priority && a->backup == b->backup && place_same(&a->place, &b->place);
-}
-
-static bool backend_same(const struct config_backend *a, const struct config_backend *b)
-{
-    return level_same(a, b) && a->weight == b->weight && a->max_connections == b->max_connections &&
-           a->drain == b->drain && text_same(a->check_address, b->check_address) &&
-           tags_same((const char *const *)a->tags, (const char *const *)b->tags) &&
-           metadata_same(a, b);
 }
 
 void balancer_endpoint_change(struct balancer_pool *pool, struct endpoint *endpoint,
@@ -190,7 +160,7 @@ void balancer_endpoint_change(struct balancer_pool *pool, struct endpoint *endpo
     CHECK(!atomic_load(&endpoint->leaving));
     atomic_store(&endpoint->backend, backend);
     pool->changed = true;
-    if (backend_same(old, backend))
+    if (config_backend_equal(old, backend))
         return;
     pool->reshaped = pool->reshaped || !level_same(old, backend);
     atomic_store(&endpoint->weight, backend->weight);
