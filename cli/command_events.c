@@ -28,7 +28,8 @@ static char *subject_of(const json_t *event)
                        : xstrdup(remote_text(event, "pool"));
 }
 
-/* "TIME  api/a  breaker closed -> open (after 3 h 12 m): WHY; NEXT" */
+/* "TIME  api/a  breaker closed -> open (after 3 h 12 m): WHY; NEXT"; what concerns the instance as
+ * a whole has no subject. */
 static char *line_of(const json_t *event)
 {
     double was_s = remote_number(event, "was_seconds");
@@ -36,9 +37,9 @@ static char *line_of(const json_t *event)
     const char *why = remote_text(event, "why"), *next = remote_text(event, "next");
     char *subject = subject_of(event), *line;
 
-    line = xasprintf("%s  %s  %s %s%s%s%s%s%s%s%s%s%s", remote_text(event, "time"), subject,
-                     remote_text(event, "type"), from, from[0] && to[0] ? " -> " : "", to,
-                     was_s > 0 ? " (after " : "",
+    line = xasprintf("%s  %s%s%s %s%s%s%s%s%s%s%s%s%s", remote_text(event, "time"), subject,
+                     subject[0] ? "  " : "", remote_text(event, "type"), from,
+                     from[0] && to[0] ? " -> " : "", to, was_s > 0 ? " (after " : "",
                      was_s > 0 ? duration_text((uint64_t)(was_s * 1000000)).text : "",
                      was_s > 0 ? ")" : "", why[0] ? ": " : "", why, next[0] ? "; " : "", next);
     free(subject);

@@ -111,19 +111,33 @@ static void print_candidates(const json_t *answer, FILE *out, bool colours)
     table_free(table);
 }
 
-static void print_policies(const json_t *answer, FILE *out, bool colours)
+/* Those that somebody has written, or those that are as they come. */
+static void add_policies(struct table *table, const json_t *policies, bool defaults)
 {
-    static const char *const headings[] = {"POLICY", "WHERE", "WHAT", NULL};
-    const json_t *policies = json_object_get(answer, "policies"), *policy;
-    struct table *table = table_new(headings);
+    const json_t *policy;
     size_t i;
 
     json_array_foreach(policies, i, policy)
     {
-        table_add(table, remote_text(policy, "name"), CLI_PLAIN);
-        table_add(table, remote_text(policy, "where"), CLI_DIM);
-        table_add(table, remote_text(policy, "summary"), CLI_PLAIN);
+        const char *where = remote_text(policy, "where");
+        enum cli_colour colour = defaults ? CLI_DIM : CLI_PLAIN;
+
+        if ((strcmp(where, "default") == 0) != defaults)
+            continue;
+        table_add(table, remote_text(policy, "name"), colour);
+        table_add(table, where, CLI_DIM);
+        table_add(table, remote_text(policy, "summary"), colour);
     }
+}
+
+static void print_policies(const json_t *answer, FILE *out, bool colours)
+{
+    static const char *const headings[] = {"POLICY", "WHERE", "WHAT", NULL};
+    const json_t *policies = json_object_get(answer, "policies");
+    struct table *table = table_new(headings);
+
+    add_policies(table, policies, false);
+    add_policies(table, policies, true);
     if (json_array_size(policies) > 0) {
         fputc('\n', out);
         table_print(table, out, colours);

@@ -143,8 +143,10 @@ static bool print_mistakes(const json_t *error)
         char *file = cli_printable(remote_text(detail, "file"));
         char *message = cli_printable(remote_text(detail, "message"));
         double line = remote_number(detail, "line");
+        /* Mistakes of what was said over the API are said to be in "api", without a line. */
+        bool in_file = *remote_text(detail, "file") && (line > 0 || strcmp(file, "api") != 0);
 
-        if (remote_text(detail, "file")[0] == '\0')
+        if (!in_file)
             fprintf(stderr, "error: %s\n", message);
         else if (line > 0)
             fprintf(stderr, "%s:%.0f: error: %s\n", file, line, message);

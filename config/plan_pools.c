@@ -74,6 +74,7 @@ unsigned config_pool_differences(const struct config *from_config, const struct 
 
 /* ---- endpoints ---- */
 
+/* One that comes or goes is told with its address, unless that is its name. */
 static struct config_change *endpoint_add(struct plan_draft *draft, enum config_change_kind kind,
                                           const struct config_pool *pool,
                                           const struct config_backend *backend)
@@ -81,6 +82,8 @@ static struct config_change *endpoint_add(struct plan_draft *draft, enum config_
     struct config_change *change = config_plan_add(draft, CONFIG_OF_ENDPOINT, kind, backend->id);
 
     change->pool = config_plan_keep(draft, pool->name);
+    if (kind != CONFIG_CHANGED && strcmp(backend->id, backend->address) != 0)
+        change->detail = config_plan_keep(draft, backend->address);
     return change;
 }
 

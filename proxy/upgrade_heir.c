@@ -28,6 +28,7 @@ static struct {
     struct server *server;
     void (*then)(struct server *server);
     unsigned polls;
+    bool judged; /* by the latest look */
 } heir;
 
 bool upgrade_is_heir(void)
@@ -146,31 +147,44 @@ const json_t *upgrade_inherited_overlay(void)
 
 /* ---- Before it serves ---- */
 
-static bool pool_is_judged(const struct config_pool *config, struct balancer_pool *pool)
+static unsigned count_unjudged(const struct config_pool *config, struct balancer_pool *pool)
 {
+    unsigned count = 0;
+
     for (unsigned i = 0; config->health != NULL && i < balancer_pool_size(pool); i++) {
         const struct endpoint *endpoint = balancer_pool_endpoint(pool, i);
 
         if (endpoint != NULL && atomic_load(&endpoint->status) == ENDPOINT_UNKNOWN)
-            return false;
+            count++;
     }
-    return true;
+    return count;
 }
 
-static bool all_judged(const struct server *server)
+static unsigned count_all_unjudged(const struct server *server)
 {
+    unsigned count = 0;
+
     for (size_t i = 0; i < server->config->pool_count; i++)
-        if (!pool_is_judged(&server->config->pools[i], server->runtimes[i]->balancer))
-            return false;
-    return true;
+        count += count_unjudged(&server->config->pools[i], server->runtimes[i]->balancer);
+    return count;
 }
 
+/* The verdicts are in when two looks in a row find none missing: by the second one the health
+ * thread has brought the line-ups up to date with them. */
 static void go_on_or_wait(void)
 {
-    if (all_judged(heir.server) || heir.polls++ >= UPGRADE_VERDICTS_MS / VERDICTS_POLL_MS)
+    unsigned unjudged = count_all_unjudged(heir.server);
+    bool late = heir.polls++ >= UPGRADE_VERDICTS_MS / VERDICTS_POLL_MS;
+
+    if (unjudged > 0 && late)
+        log_warn("upgrade: endpoints without a verdict after %d s: %u; serving without them",
+                 UPGRADE_VERDICTS_MS / 1000, unjudged);
+    if (late || (unjudged == 0 && heir.judged)) {
         heir.then(heir.server);
-    else
-        loop_timer_set(&heir.server->loop, &heir.timer, VERDICTS_POLL_MS);
+        return;
+    }
+    heir.judged = unjudged == 0;
+    loop_timer_set(&heir.server->loop, &heir.timer, VERDICTS_POLL_MS);
 }
 
 static void on_verdicts_timer(struct loop_timer *timer)
@@ -186,6 +200,7 @@ void upgrade_await_verdicts(struct server *server, void (*then)(struct server *s
     }
     heir.server = server;
     heir.then = then;
+    heir.judged = true; /* where nothing is checked, nothing is waited for */
     loop_timer_init(&heir.timer, on_verdicts_timer);
     go_on_or_wait();
 }

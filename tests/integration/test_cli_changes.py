@@ -270,7 +270,7 @@ def test_a_change_that_is_refused_is_exit_code_1(fake):
     path = "/api/v1/pools/api/policy"
     management = fake({("GET", path): POLICY, ("PATCH", path): (422, {"error": {
         "type": "validation", "message": "1 mistake", "details": [
-            {"file": "", "line": 0, "message": 'pool "api": retry.attempts: 0 is below 1'}]}})})
+            {"file": "api", "line": None, "message": 'pool "api": retry.attempts: 0 is below 1'}]}})})
     result = command(management, "pools", "policy", "api", "retry.attempts=0")
     assert (result.returncode, result.stderr) == (
         1, 'error: pool "api": retry.attempts: 0 is below 1\n')
@@ -292,7 +292,8 @@ EXPLAINED = {
          "chosen": True, "why": "its turn"},
         {"id": "b", "address": "10.0.0.2:80", "tier": 1, "status": "unhealthy", "breaker": "open",
          "chosen": False, "why": "breaker open for 3 s"}],
-    "policies": [{"name": "retry", "summary": "2 attempts on connect, reset",
+    "policies": [{"name": "algorithm", "summary": "round_robin", "where": "default"},
+                 {"name": "retry", "summary": "2 attempts on connect, reset",
                   "where": "edge.conf:31"}],
 }
 
@@ -314,8 +315,9 @@ def test_a_request_is_explained_as_a_story(fake):
         "          >  a         10.0.0.1:80     1  healthy    closed   its turn",
         "             b         10.0.0.2:80     1  unhealthy  open     breaker open for 3 s",
         "",
-        "POLICY  WHERE         WHAT",
-        "retry   edge.conf:31  2 attempts on connect, reset",
+        "POLICY     WHERE         WHAT",
+        "retry      edge.conf:31  2 attempts on connect, reset",
+        "algorithm  default       round_robin",
     ]
     assert management.asked == [("POST", "/api/v1/explain", {
         "listener": "edge", "client_ip": "192.0.2.1", "method": "POST",

@@ -76,7 +76,7 @@ Test(plan, from_nothing_adds_everything)
     cr_expect_str_eq(text, "+ listener listener-1: :8080\n"
                            "+ route default:  [match]\n"
                            "+ pool api: \n"
-                           "+ endpoint api/a: \n"
+                           "+ endpoint api/a: 10.0.0.1:80\n"
                            "medium: route \"default\" is new\n");
     free(text);
     config_unref(&config);
@@ -86,11 +86,11 @@ Test(plan, tells_what_happens_to_endpoints)
 {
     check_plan(ONE(ABC), ONE(BACKENDS(C ", " A ", " B)), "none: \n");
     check_plan(ONE(ABC), ONE(BACKENDS(A ", " B ", " C ", { id = \"d\"; address = \"h:1\"; }")),
-               "+ endpoint api/d: \nlow: endpoint \"d\" of pool \"api\" is new\n");
+               "+ endpoint api/d: h:1\nlow: endpoint \"d\" of pool \"api\" is new\n");
     check_plan(ONE(ABC), ONE(BACKENDS(A ", " B)),
-               "- endpoint api/c: \nmedium: endpoint \"c\" of pool \"api\" goes\n");
+               "- endpoint api/c: 10.0.0.3:80\nmedium: endpoint \"c\" of pool \"api\" goes\n");
     check_plan(ONE(ABC), ONE(BACKENDS(A)),
-               "- endpoint api/b: \n- endpoint api/c: \n"
+               "- endpoint api/b: 10.0.0.2:80\n- endpoint api/c: 10.0.0.3:80\n"
                "high: 2 of the 3 endpoints of pool \"api\" go or are replaced\n");
     check_plan(ONE(ABC),
                ONE(BACKENDS("{ id = \"a\"; address = \"10.0.0.9:80\"; weight = 3; }, " B ", " C)),
@@ -176,8 +176,8 @@ Test(plan, compares_pools_in_routes_and_fallbacks_by_name)
                    A) " }, { name = \"z\"; " BACKENDS(B) " } );\nroutes = ( " R1 " );",
                "- route three:  [match]\n"
                "~ pool x: fallback: pool none -> z\n"
-               "+ pool z: \n+ endpoint z/b: \n"
-               "- pool y: \n- endpoint y/b: \n"
+               "+ pool z: \n+ endpoint z/b: 10.0.0.2:80\n"
+               "- pool y: \n- endpoint y/b: 10.0.0.2:80\n"
                "high: pool \"y\" goes, which is in use\n");
 }
 
@@ -266,7 +266,8 @@ Test(plan, is_shown_as_json)
     cr_expect_str_eq(
         text,
         "{\"changes\":[{\"change\":\"removed\",\"of\":\"endpoint\",\"pool\":\"api\",\"name\":\"c\","
-        "\"detail\":\"\",\"match_changes\":false,\"replaces\":false,\"needs_upgrade\":false}],"
+        "\"detail\":\"10.0.0.3:80\",\"match_changes\":false,\"replaces\":false,\"needs_upgrade\":"
+        "false}],"
         "\"kept\":{\"listeners\":1,\"routes\":1,\"pools\":1,\"endpoints\":2},\"risk\":\"medium\","
         "\"risk_why\":\"endpoint \\\"c\\\" of pool \\\"api\\\" goes\"}");
     free(text);
