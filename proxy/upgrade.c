@@ -296,6 +296,8 @@ static char *objection(const struct server *server)
         return xasprintf("process %d is being started already", (int)u->pid);
     if (u != NULL && u->state == UPGRADE_ENDING)
         return xasprintf("process %d of the last attempt has not ended yet", (int)u->pid);
+    if (upgrade_elder() != 0)
+        return xasprintf("process %d has not let go of the sockets yet", upgrade_elder());
     if (server_phase(server) != SERVER_SERVING)
         return xstrdup(upgrade_done(server) ? "a new process has taken over already"
                                             : "this process is starting or draining");

@@ -263,6 +263,11 @@ void upgrade_serving(struct server *server)
         take_over();
 }
 
+int upgrade_elder(void)
+{
+    return heir.on_word != NULL ? heir.elder : 0;
+}
+
 void upgrade_heir_fini(void)
 {
     if (heir.on_word != NULL || heir.waiting)
