@@ -125,6 +125,7 @@ int config_overlay_put(struct config_overlay *overlay, const char *pool_name, co
     size_t at = entry_position(pool, id, &found);
 
     if (found) {
+        CHECK(pool->entries != NULL);
         entry_unref(pool->entries[at]);
         pool->entries[at] = entry_new(id, fields, replaces);
         return 0;

@@ -7,6 +7,13 @@
 
 /* ---- by value ---- */
 
+/* Of snapshots that share what did not change, most structs are the same to the byte, and then
+ * equal in all they point to. The opposite does not hold. */
+static bool pool_same_bytes(const void *a, const void *b, size_t size)
+{
+    return memcmp(a, b, size) == 0;
+}
+
 bool config_backend_same_target(const struct config_backend *a, const struct config_backend *b)
 {
     return a->address == b->address || strcmp(a->address, b->address) == 0;
@@ -16,8 +23,7 @@ bool config_backend_equal(const struct config_backend *a, const struct config_ba
 {
     struct schema_compare quiet = {0};
 
-    /* Of snapshots that share what did not change, most are the same to the byte. */
-    return memcmp(a, b, sizeof(*a)) == 0 ||
+    return pool_same_bytes(a, b, sizeof(*a)) ||
            config_schema_equal(&quiet, &config_backend_section, a, b);
 }
 
@@ -47,7 +53,7 @@ static bool pool_same_backends(const struct config_pool *from, const struct conf
 static bool pool_is_shared(const struct config *from_config, const struct config_pool *from,
                            const struct config *to_config, const struct config_pool *to)
 {
-    if (memcmp(from, to, sizeof(*from)) != 0)
+    if (!pool_same_bytes(from, to, sizeof(*from)))
         return false;
     return from->fallback.pool < 0 || strcmp(from_config->pools[from->fallback.pool].name,
                                              to_config->pools[to->fallback.pool].name) == 0;
