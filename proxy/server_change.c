@@ -13,7 +13,7 @@
 #include "proxy/service_manager.h"
 #include "proxy/upgrade.h"
 
-enum order_kind { ORDER_RELOAD, ORDER_PLAN, ORDER_EDIT };
+enum order_kind { ORDER_RELOAD, ORDER_PLAN, ORDER_EDIT, ORDER_UPGRADE };
 
 struct order {
     struct list node; /* server_orders.waiting */
@@ -21,7 +21,7 @@ struct order {
     const char *path; /* of a plan; NULL: the served file */
     server_edit_cb edit;
     void *arg;
-    const char *who; /* of a reload that nobody waits for; then the order is on the heap */
+    const char *who; /* of one that nobody waits for; then the order is on the heap */
     struct server_outcome *outcome;
     bool done;
 };
@@ -100,19 +100,32 @@ void server_edit(struct server *server, server_edit_cb edit, void *arg,
     ask(server, &order, ret_outcome);
 }
 
-void server_reload_soon(struct server *server, const char *who)
+/* False: the server stops. */
+static bool enter_soon(struct server *server, enum order_kind kind, const char *who)
 {
     struct order *order = xcalloc(1, sizeof(*order));
 
-    order->kind = ORDER_RELOAD;
+    order->kind = kind;
     order->who = who;
     order->outcome = xcalloc(1, sizeof(*order->outcome));
     list_init(&order->node);
     if (enter(server, order))
-        return;
-    log_warn("%s: no reload: evergate is stopping", who);
+        return true;
     free(order->outcome);
     free(order);
+    return false;
+}
+
+void server_reload_soon(struct server *server, const char *who)
+{
+    if (!enter_soon(server, ORDER_RELOAD, who))
+        log_warn("%s: no reload: evergate is stopping", who);
+}
+
+void server_upgrade_soon(struct server *server, const char *who)
+{
+    if (server_phase(server) != SERVER_SERVING || !enter_soon(server, ORDER_UPGRADE, who))
+        upgrade_start(server, who); /* which says why not */
 }
 
 void server_outcome_free(struct server_outcome *outcome)
@@ -221,7 +234,9 @@ static void finish(struct server_orders *orders, enum server_verdict verdict)
     end_reload(server, order);
     if (verdict == SERVER_CHANGE_REFUSED)
         tell_refused(server, order);
-    else if (order->kind != ORDER_PLAN)
+    else if (verdict == SERVER_CHANGE_STOPPING && order->who != NULL)
+        log_warn("%s: no reload: a new binary is being started", order->who);
+    else if (verdict == SERVER_CHANGE_DONE && order->kind != ORDER_PLAN)
         tell_done(server, order);
     hand_back(orders, order);
     server_turn_ends(server);
@@ -294,6 +309,11 @@ static void carry_out(struct server_orders *orders)
     struct config *config;
     int rc;
 
+    /* The successor has been told already what is served. */
+    if (orders->current->kind != ORDER_PLAN && upgrade_under_way(server)) {
+        finish(orders, SERVER_CHANGE_STOPPING);
+        return;
+    }
     if (orders->current->kind == ORDER_RELOAD)
         service_manager_reloading();
     config = wanted(orders);
@@ -319,6 +339,17 @@ static void carry_out(struct server_orders *orders)
     server_apply_commit(apply, on_applied, orders);
 }
 
+/* Between two changes: what is handed over is what is served. */
+static void begin_upgrade(struct server_orders *orders)
+{
+    struct order *order = orders->current;
+
+    orders->current = NULL;
+    upgrade_start(orders->server, order->who);
+    hand_back(orders, order);
+    server_turn_ends(orders->server);
+}
+
 static struct order *next_order(struct server_orders *orders)
 {
     struct order *order = NULL;
@@ -332,22 +363,23 @@ static struct order *next_order(struct server_orders *orders)
     return order;
 }
 
-/* While a successor starts nothing changes: it has been told already what is served. Sweeps come
- * between two changes, so that a stream of changes does not keep the leavers. */
+/* Sweeps come between two changes, so that a stream of changes does not keep the leavers. */
 void server_idle(struct server *server)
 {
     struct server_orders *orders = server->orders;
 
-    if (orders->busy || server_phase(server) != SERVER_SERVING || upgrade_under_way(server))
+    if (orders->busy || server_phase(server) != SERVER_SERVING)
         return;
     orders->busy = true;
     if (server_leavers_sweep(server))
         return;
     orders->current = next_order(orders);
-    if (orders->current != NULL)
-        carry_out(orders);
-    else
+    if (orders->current == NULL)
         orders->busy = false;
+    else if (orders->current->kind == ORDER_UPGRADE)
+        begin_upgrade(orders);
+    else
+        carry_out(orders);
 }
 
 void server_turn_ends(struct server *server)

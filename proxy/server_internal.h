@@ -59,6 +59,8 @@ void server_orders_free(struct server *server);
 void server_orders_close(struct server *server);
 /* As SIGHUP asks for it: the log tells how it went. */
 void server_reload_soon(struct server *server, const char *who);
+/* SIGUSR2: upgrade_start, once no change is under way. */
+void server_upgrade_soon(struct server *server, const char *who);
 /* The overlay that state_file holds; and what is to be served: the file with the overlay over it. 0
  * or an error with a sentence in *ret_why (heap). */
 int server_overlay_load(struct server *server, struct config **ret_config,

@@ -33,7 +33,7 @@ static void on_reload(struct server *server, const char *name)
 
 static void on_upgrade(struct server *server, const char *name)
 {
-    upgrade_start(server, name);
+    server_upgrade_soon(server, name);
 }
 
 static const struct signal_action {

@@ -61,7 +61,7 @@ void upgrade_set_overlay_source(upgrade_overlay_cb overlay)
 
 bool upgrade_under_way(const struct server *server)
 {
-    return server->upgrade != NULL && server->upgrade->state != UPGRADE_DONE;
+    return server->upgrade != NULL && server->upgrade->state == UPGRADE_STARTING;
 }
 
 bool upgrade_done(const struct server *server)
@@ -117,14 +117,10 @@ static void on_exit_event(evutil_socket_t pidfd, short what, void *arg)
     else if (u->state == UPGRADE_DONE)
         log_error("upgrade: process %d, which had taken over, %s", (int)u->pid, end);
     free(end);
-    if (u->state == UPGRADE_DONE) {
+    if (u->state == UPGRADE_DONE)
         event_del(u->on_exit);
-    } else {
-        struct server *server = u->server;
-
+    else
         forget(u);
-        server_idle(server); /* changes that were asked for meanwhile */
-    }
     loop_leave(loop);
 }
 

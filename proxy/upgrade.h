@@ -71,7 +71,7 @@ void upgrade_start(struct server *server, const char *cause);
 /* The server is told to end: an heir that does not serve yet ends too. */
 void upgrade_abandon(struct server *server, const char *cause);
 
-/* Has a successor been started that does not serve yet? When it fails, server_idle is called. */
+/* Has a successor been started that does not serve yet? Nothing is changed while it has. */
 bool upgrade_under_way(const struct server *server);
 
 /* Has a successor taken over? */
