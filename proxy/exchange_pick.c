@@ -1,65 +1,11 @@
-/* Which endpoint: what the hashing algorithms hash, whom a session belongs to, and the pick. */
+/* Which endpoint: whom a session belongs to, and the pick. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "proxy/exchange_internal.h"
+#include "proxy/request_key.h"
 #include "proxy/sticky_token.h"
-
-/* ---- Keys ---- */
-
-/* The value of one cookie; empty when it is not there. */
-static struct slice cookie_value(const struct http_fields *fields, struct slice name)
-{
-    const struct http_field *cookie = http_fields_get(fields, HTTP_FIELD_COOKIE);
-    struct slice rest = cookie != NULL ? cookie->value : slice_from("", 0);
-
-    while (rest.n > 0) {
-        const char *semicolon = memchr(rest.p, ';', rest.n);
-        size_t size = semicolon != NULL ? (size_t)(semicolon - rest.p) : rest.n;
-        struct slice pair = slice_trim(slice_from(rest.p, size));
-
-        if (pair.n > name.n && pair.p[name.n] == '=' && slice_starts_with(pair, name))
-            return slice_from(pair.p + name.n + 1, pair.n - name.n - 1);
-        size += semicolon != NULL;
-        rest = slice_from(rest.p + size, rest.n - size);
-    }
-    return slice_from("", 0);
-}
-
-/* What the hashing algorithms hash. A request without the header or cookie falls back to the
- * client's address: better a stable choice by address than all such requests on one endpoint. */
-static struct slice exchange_hash_key(const struct exchange *x)
-{
-    const struct config_pool *config = x->pool_config;
-    struct slice name = slice_str(config->hash_name);
-    struct slice key = slice_from("", 0);
-    const struct http_field *field;
-
-    if (config->algorithm == CONFIG_IP_HASH)
-        return x->client_host;
-    switch (config->hash_key) {
-    case CONFIG_HASH_URI:
-        key = x->head.path;
-        break;
-    case CONFIG_HASH_HEADER:
-        field = http_fields_find(&x->head.fields, name);
-        if (field != NULL)
-            key = field->value;
-        break;
-    case CONFIG_HASH_COOKIE:
-        key = cookie_value(&x->head.fields, name);
-        break;
-    case CONFIG_HASH_IP:
-        break;
-    }
-    return key.n > 0 ? key : x->client_host;
-}
-
-static bool algorithm_hashes(enum config_algorithm algorithm)
-{
-    return algorithm == CONFIG_IP_HASH || algorithm == CONFIG_CONSISTENT_HASH;
-}
 
 /* ---- Sessions ---- */
 
@@ -76,7 +22,7 @@ void exchange_session_begin(struct exchange *x)
     if (sticky == NULL)
         return;
     now_s = clock_wall_us() / 1000000;
-    value = cookie_value(&x->head.fields, slice_str(sticky->cookie));
+    value = request_cookie(&x->head.fields, slice_str(sticky->cookie));
     if (value.n > 0 && sticky_token_read(pool_runtime_secret(x->runtime, x->pool_config), pool,
                                          value, now_s, &token)) {
         x->session.number = token.session;
@@ -148,8 +94,8 @@ struct endpoint *exchange_pick(struct exchange *x, int *ret_error)
     x->picked_us = request.now_us;
     if (x->session.tag != 0) /* looked up for each pick: it may have left since the last one */
         request.session_endpoint = pool_runtime_tagged(x->runtime, x->session.tag);
-    if (algorithm_hashes(x->pool_config->algorithm))
-        request.hash = balancer_hash(exchange_hash_key(x));
+    if (request_key_matters(x->pool_config))
+        request.hash = balancer_hash(request_key_of(x->pool_config, &x->head, x->client_host));
     return balancer_pick(x->runtime->balancer, &request, &x->tried, ret_error);
 }
 

@@ -1,10 +1,10 @@
 /* Matching requests to routes: see router.h. */
-#include "proxy/router.h"
+#include "proxy/router_internal.h"
 
 #include <string.h>
 
 /* "Example.COM:8080" and "example.com." are the host example.com; "[::1]:80" is [::1]. */
-static struct slice host_of_authority(struct slice authority)
+struct slice router_host(struct slice authority)
 {
     size_t end = authority.n;
 
@@ -75,18 +75,17 @@ static bool route_matches_path(const struct config_route *route, struct slice pa
     return false;
 }
 
-static bool route_matches_headers(const struct config_route *route,
-                                  const struct http_fields *fields)
+const struct http_header_edit *router_missing_header(const struct config_route *route,
+                                                     const struct http_fields *fields)
 {
     for (size_t i = 0; i < route->header_count; i++) {
-        const struct http_field *field = http_fields_find(fields, route->headers[i].name);
+        const struct http_header_edit *want = &route->headers[i];
+        const struct http_field *field = http_fields_find(fields, want->name);
 
-        if (field == NULL)
-            return false;
-        if (route->headers[i].value.n > 0 && !slice_eq(field->value, route->headers[i].value))
-            return false;
+        if (field == NULL || (want->value.n > 0 && !slice_eq(field->value, want->value)))
+            return want;
     }
-    return true;
+    return NULL;
 }
 
 /* CONNECT opens a tunnel to wherever the backend goes, so a route must ask for it by name. */
@@ -101,23 +100,34 @@ static bool route_allows_method(const struct config_route *route,
     return false;
 }
 
+enum router_verdict router_judge(const struct config_route *route,
+                                 const struct http_request_head *head, struct slice host,
+                                 struct slice path, struct arena *arena)
+{
+    if (!route_matches_host(route, host))
+        return ROUTER_OTHER_HOST;
+    if (!route_matches_path(route, path, arena))
+        return ROUTER_OTHER_PATH;
+    if (router_missing_header(route, &head->fields) != NULL)
+        return ROUTER_OTHER_HEADER;
+    return route_allows_method(route, head) ? ROUTER_TAKES_IT : ROUTER_OTHER_METHOD;
+}
+
 struct router_result router_match(const struct config *config, const struct http_request_head *head,
                                   struct slice path, struct arena *arena)
 {
-    struct slice host = host_of_authority(head->authority);
+    struct slice host = router_host(head->authority);
     struct router_result result = {0};
 
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
+        enum router_verdict verdict = router_judge(route, head, host, path, arena);
 
-        if (!route_matches_host(route, host) || !route_matches_path(route, path, arena) ||
-            !route_matches_headers(route, &head->fields))
-            continue;
-        if (route_allows_method(route, head)) {
+        if (verdict == ROUTER_TAKES_IT) {
             result.route = route;
             return result;
         }
-        if (result.method_mismatch == NULL)
+        if (verdict == ROUTER_OTHER_METHOD && result.method_mismatch == NULL)
             result.method_mismatch = route;
     }
     return result;
