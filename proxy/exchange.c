@@ -17,6 +17,7 @@
 #include "proxy/exchange_internal.h"
 #include "proxy/own_answer.h"
 #include "proxy/router.h"
+#include "proxy/worker_listener.h"
 
 /* ---- Beginning ---- */
 
@@ -58,6 +59,16 @@ static void exchange_identify(struct exchange *x)
     }
 }
 
+/* A listener that was taken away still has the connections that came by it. */
+static unsigned index_of_listener(const struct exchange *x)
+{
+    const struct config *config = x->view->config;
+
+    if (x->listener->snapshot != config)
+        return (unsigned)config->listener_count;
+    return (unsigned)(x->listener->config - config->listeners);
+}
+
 struct exchange *exchange_new(struct worker *worker, struct exchange_request *request,
                               const struct exchange_sink *sink, void *front)
 {
@@ -71,6 +82,7 @@ struct exchange *exchange_new(struct worker *worker, struct exchange_request *re
     x->front = front;
     x->head = request->head;
     x->listener = request->listener;
+    x->listener_index = index_of_listener(x);
     x->client_tls = request->client_tls;
     x->client_host = request->client_host;
     x->protocol = request->protocol;

@@ -69,6 +69,7 @@ struct exchange {
 
     struct http_request_head head;
     struct worker_listener *listener;
+    unsigned listener_index; /* in the view's configuration; its count: gone from there */
     bool client_tls;
     const char *protocol;
     struct slice client_host;

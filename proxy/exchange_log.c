@@ -2,14 +2,27 @@
 #include "proxy/exchange_internal.h"
 #include "proxy/worker_listener.h"
 
+static struct traffic_row *traffic_row_of(const struct exchange *x)
+{
+    struct worker_view *view = x->view;
+    const struct config *config = view->config;
+    size_t route = x->route != NULL ? (size_t)(x->route - config->routes) : config->route_count;
+
+    return traffic_row(&view->traffic, config, &x->worker->traffic, x->listener_index, route);
+}
+
 static void exchange_count_result(const struct exchange *x)
 {
     struct worker_stats *stats = &x->worker->stats;
+    struct traffic_row *row = traffic_row_of(x);
     int class = x->status == 499 || x->status < 100 ? 0 : x->status / 100;
 
     stat_add(&stats->requests_by_class[class], 1);
     stat_add(&stats->bytes_in, x->bytes_in);
     stat_add(&stats->bytes_out, x->bytes_out);
+    row->by_class[class]++;
+    if (!x->tunnel) /* a conversation of hours says nothing about requests */
+        durations_add(&row->durations, x->worker->loop.now_us - x->start_us);
 }
 
 /* The trace id is the second part of a traceparent (W3C Trace Context): 32 digits behind "00-". */

@@ -41,6 +41,7 @@ void exchange_report_head(struct exchange_attempt *a, int status, bool opens_tun
     uint64_t now_us = a->x->worker->loop.now_us;
 
     a->head_us = now_us;
+    upstream_cluster_answered(a->x->cluster, a->endpoint, latency_us_of(a));
     health_answered(a->x->runtime->health, a->endpoint, a->picked_us, latency_us_of(a), now_us);
     if (status >= 500)
         report(a, HEALTH_FAILURE, EG_OK, status);

@@ -74,6 +74,7 @@ int worker_init(struct worker *worker, struct server *server, unsigned index, ch
     worker->server = server;
     worker->index = index;
     list_init(&worker->connections);
+    traffic_init(&worker->traffic);
     list_init(&worker->listeners);
     list_init(&worker->retiring);
     random_seed(worker);
@@ -96,6 +97,7 @@ void worker_fini(struct worker *worker)
         worker_view_unref(worker->view);
     worker->view = NULL;
     settle(worker);
+    traffic_fini(&worker->traffic);
     loop_fini(&worker->loop);
 }
 

@@ -21,6 +21,7 @@
 #include "net/loop.h"
 #include "proxy/access_log.h"
 #include "proxy/pool_runtime.h"
+#include "proxy/traffic.h"
 #include "upstream/upstream.h"
 
 struct server;
@@ -33,6 +34,7 @@ struct worker_view {
     unsigned refs;                      /* plain: this worker's thread only */
     struct pool_runtime **runtimes;     /* config->pool_count; shared with the other workers */
     struct upstream_cluster **clusters; /* likewise: those of this worker's seats */
+    struct traffic_table traffic;       /* what is counted of requests, by listener and route */
 };
 
 /* Written by the worker's thread, read by any: relaxed atomics, one writer. */
@@ -56,6 +58,7 @@ struct worker {
     struct list listeners;    /* worker_listener.node: those that accept, */
     struct list retiring;     /* ... and those that are about to stop */
     struct worker_stats stats;
+    struct traffic traffic;             /* the rows of its views' tables */
     struct access_log_ring *access_log; /* NULL: off */
     struct list connections;            /* front_http1 connections, for drain */
     bool draining;

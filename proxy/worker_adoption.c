@@ -273,6 +273,7 @@ void worker_adopt(struct worker *worker, void *arg)
     struct worker_view *before = worker->view;
 
     adopt_pools(adoption);
+    traffic_table_adopt(&adoption->view->traffic, adoption->view->config, &worker->traffic);
     worker->view = worker_view_ref(adoption->view);
     worker->access_log = adoption->access_log;
     adopt_listeners(worker, adoption);

@@ -26,6 +26,7 @@ struct worker_view *worker_view_new(struct worker *worker, struct config *config
     view->clusters = xcalloc(config->pool_count, sizeof(struct upstream_cluster *));
     for (size_t i = 0; i < config->pool_count; i++)
         view->runtimes[i] = pools[i];
+    traffic_table_init(&view->traffic, config);
     return view;
 }
 
@@ -70,6 +71,7 @@ void worker_view_unref(struct worker_view *view)
         return;
     for (size_t i = 0; i < view->config->pool_count; i++)
         leave_seat(view, i);
+    traffic_table_fini(&view->traffic, view->config);
     free(view->clusters);
     free(view->runtimes);
     config_unref(&view->config);

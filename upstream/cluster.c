@@ -84,6 +84,7 @@ static void endpoint_free(struct upstream_endpoint *endpoint)
     CHECK(endpoint->busy_count == 0 && endpoint->waiting_count == 0);
     upstream_idle_close_all(endpoint);
     upstream_identity_unref(endpoint->identity);
+    free(endpoint->durations);
     free(endpoint->addresses);
     free(endpoint->address);
     free(endpoint->host);
@@ -215,4 +216,33 @@ void upstream_cluster_close_idle(struct upstream_cluster *cluster)
 struct upstream_cluster_stats upstream_cluster_stats(const struct upstream_cluster *cluster)
 {
     return cluster->stats;
+}
+
+/* ---- how long answers take ---- */
+
+void upstream_cluster_answered(struct upstream_cluster *cluster, const struct endpoint *endpoint,
+                               uint64_t latency_us)
+{
+    struct upstream_endpoint *here = upstream_cluster_find(cluster, endpoint);
+
+    if (here->durations == NULL)
+        here->durations = xcalloc(1, sizeof(*here->durations));
+    durations_add(here->durations, latency_us);
+}
+
+unsigned upstream_cluster_slots(const struct upstream_cluster *cluster)
+{
+    return cluster->endpoint_slots;
+}
+
+const struct durations *upstream_cluster_durations(const struct upstream_cluster *cluster,
+                                                   unsigned slot,
+                                                   const struct endpoint **ret_endpoint)
+{
+    const struct upstream_endpoint *here = cluster->endpoints[slot];
+
+    if (here == NULL)
+        return NULL;
+    *ret_endpoint = here->shared;
+    return here->durations;
 }

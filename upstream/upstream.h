@@ -34,6 +34,7 @@
 #include <stdint.h>
 
 #include "balancer/balancer.h"
+#include "base/durations.h"
 #include "base/list.h"
 #include "config/config.h"
 #include "http/body.h"
@@ -110,6 +111,16 @@ struct upstream_cluster_stats {
     unsigned open, idle;
 };
 struct upstream_cluster_stats upstream_cluster_stats(const struct upstream_cluster *cluster);
+
+/* The endpoint's answer began so long after it had the whole request. */
+void upstream_cluster_answered(struct upstream_cluster *cluster, const struct endpoint *endpoint,
+                               uint64_t latency_us);
+/* What was counted so of the endpoint in a slot, which *ret_endpoint names; NULL: none is there, or
+ * it has not answered yet. */
+unsigned upstream_cluster_slots(const struct upstream_cluster *cluster);
+const struct durations *upstream_cluster_durations(const struct upstream_cluster *cluster,
+                                                   unsigned slot,
+                                                   const struct endpoint **ret_endpoint);
 
 struct upstream_attempt_ops {
     /* An interim answer other than 101 (slices valid during the call). */

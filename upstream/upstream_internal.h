@@ -56,6 +56,7 @@ struct upstream_endpoint {
     unsigned waiting_count;             /* with those that stall.c is just telling */
     struct list holding_node;           /* in cluster->holding while waiting_count > 0 */
     struct upstream_identity *identity; /* for new connections; those from before have theirs */
+    struct durations *durations;        /* to its answers' heads; NULL: it has given none */
 };
 
 struct upstream_cluster {
