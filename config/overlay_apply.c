@@ -53,13 +53,14 @@ static bool apply_read(struct overlay_apply *apply, struct overlay_entry *entry)
     return entry->read;
 }
 
+/* As in the file, an address may be the id of what was not given another. */
 static void apply_check_id(struct overlay_apply *apply, const struct overlay_entry *entry,
-                           bool registered)
+                           const struct config_backend *backend, bool registered)
 {
     if (entry->said.id != NULL && strcmp(entry->said.id, entry->id) != 0)
         config_diag_add(apply->diag, 0, "id: \"%s\" cannot be changed to \"%s\"; leave it out",
                         entry->id, entry->said.id);
-    if (registered && !config_value_is_name(entry->id))
+    if (registered && strcmp(entry->id, backend->address) != 0 && !config_value_is_name(entry->id))
         config_diag_add(apply->diag, 0,
                         "id: \"%s\" cannot be a name; write 1 to 128 letters, digits and marks "
                         "without spaces, quotes, / \\ ? # %%",
@@ -79,7 +80,7 @@ static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry
     if (apply_read(apply, entry)) {
         config_endpoint_lay(ret_backend, &entry->said, entry->fields, apply->config->arena,
                             apply->diag);
-        apply_check_id(apply, entry, before == NULL);
+        apply_check_id(apply, entry, ret_backend, before == NULL);
         if (ret_backend->address[0] == '\0')
             config_diag_add(apply->diag, 0,
                             "\"address\" is missing; write address = \"10.0.0.1:8080\"");
