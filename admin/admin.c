@@ -8,14 +8,8 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "proxy/server_change.h"
 #include "proxy/upgrade.h"
-
-static bool is_loopback(const struct address *address)
-{
-    if (address->sa.sa_family == AF_INET)
-        return (ntohl(address->in.sin_addr.s_addr) >> 24) == 127;
-    return address->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
-}
 
 static struct evhttp *http_new(struct admin_door *door)
 {
@@ -24,7 +18,7 @@ static struct evhttp *http_new(struct admin_door *door)
     if (!http)
         return NULL;
     evhttp_set_max_headers_size(http, ADMIN_HEAD_BYTES);
-    evhttp_set_max_body_size(http, ADMIN_BODY_BYTES);
+    evhttp_set_max_body_size(http, ADMIN_READ_BYTES);
     evhttp_set_timeout(http, ADMIN_TIMEOUT_S);
     /* Every method comes to us, so that a wrong one is answered with Allow. */
     evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
@@ -46,10 +40,10 @@ static int door_open(struct admin_door *door, struct admin *admin, const char *k
         free(why);
         return EG_E_INTERNAL;
     }
-    door->loopback = is_loopback(&door->listen.address);
+    door->is_tcp = door->listen.address.sa.sa_family != AF_UNIX;
     door->http = http_new(door);
     fd = listen_take(&door->listen, 0);
-    if (door->http)
+    if (door->http && admin_connections_watch(door) == EG_OK)
         door->bound = evhttp_accept_socket_with_handle(door->http, fd);
     if (door->bound) {
         /* Until we serve, the process before us is the one to ask. */
@@ -130,9 +124,11 @@ static void log_doors(const struct admin *admin)
 
 static void admin_free(struct admin *admin)
 {
+    admin_connections_stop(admin);
     for (size_t i = 0; i < ADMIN_SOCKETS; i++) {
         if (admin->doors[i].http)
             evhttp_free(admin->doors[i].http);
+        admin_connections_unwatch(&admin->doors[i]);
         if (admin->doors[i].listen.count > 0)
             listen_close(&admin->doors[i].listen);
     }
@@ -160,6 +156,9 @@ int admin_start(struct admin **ret_admin, struct server *server, char **ret_why)
         free(admin);
         return rc;
     }
+    list_init(&admin->connections);
+    admin_connections_start(admin);
+    admin->token_generation = atomic_load(&server->generation);
     if (config->admin.token_file)
         rc = admin_token_load(&admin->token, "admin.token_file", config->admin.token_file, ret_why);
     if (rc == EG_OK)
@@ -178,6 +177,29 @@ int admin_start(struct admin **ret_admin, struct server *server, char **ret_why)
     log_doors(admin);
     *ret_admin = admin;
     return EG_OK;
+}
+
+/* Never opens what was shut: where there should be a token and none can be read, the old one stays,
+ * and if there was none, no token is the right one. */
+void admin_token_reload(struct admin *admin)
+{
+    const char *path;
+    char *token = NULL, *why = NULL;
+    int rc = EG_OK;
+
+    server_read_lock(admin->server);
+    admin->token_generation = atomic_load(&admin->server->generation);
+    path = admin->server->config->admin.token_file;
+    if (path)
+        rc = admin_token_load(&token, "admin.token_file", path, &why);
+    server_read_unlock(admin->server);
+    if (rc != EG_OK) {
+        log_warn("management: %s", why);
+        token = xstrdup(admin->token ? admin->token : "");
+    }
+    free(admin->token);
+    admin->token = token;
+    free(why);
 }
 
 const char *admin_address(const struct admin *admin, char *out)

@@ -1,7 +1,10 @@
 /*
- * What an operator does to an endpoint or a pool by hand. Each applies at once, to all workers,
- * leaves what is in flight alone, is told as an event with its reason, and answers with the object
- * as it now stands. Doing it twice is harmless.
+ * What an operator does to the state of an endpoint or a pool by hand: breaker, checks, failback.
+ * Each applies at once, to all workers, leaves what is in flight alone, is told as an event with
+ * its reason, and answers with the object as it now stands. Doing it twice is harmless.
+ *
+ * State ends with the process. What is to last (drain) is an edit of the configuration:
+ * admin_register.c.
  */
 #include <stdlib.h>
 
@@ -22,28 +25,6 @@ static void act(struct admin_call *call, act_cb act_on)
     act_on(target.health, target.endpoint, why, clock_monotonic_us());
     free(why);
     admin_reply_json(call->request, 200, admin_endpoint_object(&target, admin_now()));
-}
-
-static void start_drain(struct health_pool *pool, struct endpoint *endpoint, const char *why,
-                        uint64_t now_us)
-{
-    health_set_draining(pool, endpoint, true, why, now_us);
-}
-
-static void end_drain(struct health_pool *pool, struct endpoint *endpoint, const char *why,
-                      uint64_t now_us)
-{
-    health_set_draining(pool, endpoint, false, why, now_us);
-}
-
-void admin_drain(struct admin_call *call)
-{
-    act(call, start_drain);
-}
-
-void admin_undrain(struct admin_call *call)
-{
-    act(call, end_drain);
 }
 
 void admin_trip(struct admin_call *call)

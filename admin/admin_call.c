@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "admin/admin_body.h"
 #include "base/alloc.h"
 
 struct admin_target admin_target(const struct server *server, unsigned pool)
@@ -17,17 +18,51 @@ struct admin_target admin_target(const struct server *server, unsigned pool)
     };
 }
 
-bool admin_call_pool(struct admin_call *call, struct admin_target *ret_target)
+static bool find_pool(const struct server *server, const char *name,
+                      struct admin_target *ret_target)
 {
-    const char *name = call->parameters.v[0];
-    const struct config *config = call->server->config;
+    const struct config *config = server->config;
 
     for (unsigned i = 0; i < config->pool_count; i++) {
         if (strcmp(config->pools[i].name, name) != 0)
             continue;
-        *ret_target = admin_target(call->server, i);
+        *ret_target = admin_target(server, i);
         return true;
     }
+    return false;
+}
+
+/* One that leaves may have a successor of the same id: it is no longer meant. */
+static bool find_endpoint(struct admin_target *target, const char *id)
+{
+    for (unsigned i = 0; i < balancer_pool_size(target->balancer); i++) {
+        struct endpoint *endpoint = balancer_pool_endpoint(target->balancer, i);
+
+        if (!endpoint || atomic_load(&endpoint->leaving) || strcmp(endpoint->id, id) != 0)
+            continue;
+        target->endpoint = endpoint;
+        return true;
+    }
+    return false;
+}
+
+bool admin_find_endpoint(const struct server *server, const char *pool, const char *id,
+                         struct admin_target *ret_target)
+{
+    struct admin_target target;
+
+    if (!find_pool(server, pool, &target) || !find_endpoint(&target, id))
+        return false;
+    *ret_target = target;
+    return true;
+}
+
+bool admin_call_pool(struct admin_call *call, struct admin_target *ret_target)
+{
+    const char *name = call->parameters.v[0];
+
+    if (find_pool(call->server, name, ret_target))
+        return true;
     admin_reply_error(call->request, 404, "not_found", "there is no pool \"%s\"", name);
     return false;
 }
@@ -39,13 +74,7 @@ bool admin_call_endpoint(struct admin_call *call, struct admin_target *ret_targe
 
     if (!admin_call_pool(call, &target))
         return false;
-    for (unsigned i = 0; i < balancer_pool_size(target.balancer); i++) {
-        struct endpoint *endpoint = balancer_pool_endpoint(target.balancer, i);
-
-        if (endpoint == NULL || atomic_load(&endpoint->leaving) || strcmp(endpoint->id, id) != 0)
-            continue;
-        target.endpoint = endpoint;
-        target.backend = atomic_load(&endpoint->backend);
+    if (find_endpoint(&target, id)) {
         *ret_target = target;
         return true;
     }
@@ -102,59 +131,23 @@ bool admin_call_query_known(struct admin_call *call, const char *const *names)
     return true;
 }
 
-/* A page of another site can send a body, but not call it JSON without asking first (CORS). */
-static bool is_json(struct evhttp_request *request)
-{
-    static const struct slice json = {"application/json", 16};
-    struct slice type =
-        slice_str(evhttp_find_header(evhttp_request_get_input_headers(request), "Content-Type"));
-
-    return type.n >= json.n && slice_ieq(slice_from(type.p, json.n), json) &&
-           (type.n == json.n || type.p[json.n] == ';' || type.p[json.n] == ' ');
-}
-
-/* The body's one value, or NULL after the answer. */
-static json_t *parse_body(struct admin_call *call, struct evbuffer *body)
-{
-    size_t n = evbuffer_get_length(body);
-    json_error_t error;
-    json_t *value;
-
-    if (!is_json(call->request)) {
-        admin_reply_error(call->request, 400, "validation",
-                          "a body needs \"Content-Type: application/json\"");
-        return NULL;
-    }
-    value = json_loadb((const char *)evbuffer_pullup(body, -1), n,
-                       JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!value)
-        admin_reply_error(call->request, 400, "validation", "the body is no JSON: line %d: %s",
-                          error.line, error.text);
-    return value;
-}
-
 bool admin_call_why(struct admin_call *call, char **ret_why)
 {
-    struct evbuffer *body = evhttp_request_get_input_buffer(call->request);
-    json_t *object;
-    const char *why;
+    json_t *object, *why = NULL;
     bool good;
 
-    if (evbuffer_get_length(body) == 0) {
-        *ret_why = xstrdup("asked by an operator");
-        return true;
-    }
-    object = parse_body(call, body);
-    if (!object)
+    if (!admin_body_optional(call, &object))
         return false;
-    why = json_string_value(json_object_get(object, "why"));
-    good = json_is_object(object) && json_object_size(object) == (why ? 1 : 0);
-    if (good)
-        *ret_why =
-            why ? xasprintf("asked by an operator: %s", why) : xstrdup("asked by an operator");
-    else
+    if (object)
+        why = json_object_get(object, "why");
+    good = json_object_size(object) == (why ? 1 : 0) && (!why || json_is_string(why));
+    if (!good)
         admin_reply_error(call->request, 422, "validation",
                           "the body may be an object with \"why\", a text, and nothing else");
+    else if (why)
+        *ret_why = xasprintf("asked by an operator: %s", json_string_value(why));
+    else
+        *ret_why = xstrdup("asked by an operator");
     json_decref(object);
     return good;
 }

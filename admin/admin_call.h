@@ -1,6 +1,9 @@
 /*
  * A call of the management API: one request, taken apart. Handlers get it, answer `request` and
  * forget it; what a handler does later (admin_collect.c) keeps the request only.
+ *
+ * What a target points to is there while the server's read lock is held, no longer: after a change,
+ * it is found anew by its names.
  */
 #ifndef EVERGATE_ADMIN_ADMIN_CALL_H
 #define EVERGATE_ADMIN_ADMIN_CALL_H
@@ -14,6 +17,7 @@
 
 struct admin_call {
     struct admin *admin;
+    const struct admin_door *door; /* through which it came */
     struct server *server;
     struct evhttp_request *request;
     const char *path; /* as sent */
@@ -28,9 +32,12 @@ struct admin_target {
     struct balancer_pool *balancer;
     struct health_pool *health;
     struct endpoint *endpoint; /* NULL: the pool as a whole */
-    const struct config_backend *backend;
 };
 struct admin_target admin_target(const struct server *server, unsigned pool);
+
+/* By names, not one that leaves. False: there is none. */
+bool admin_find_endpoint(const struct server *server, const char *pool, const char *id,
+                         struct admin_target *ret_target);
 
 /* Those below answer the request themselves when they return false. */
 

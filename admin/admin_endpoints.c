@@ -1,5 +1,6 @@
 /* GET /api/v1/pools/{pool}/endpoints and .../endpoints/{id}: the endpoint as an object. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/admin_internal.h"
 #include "admin/admin_objects.h"
@@ -43,23 +44,37 @@ static json_t *metadata(const struct config_backend *backend)
     return object;
 }
 
+/* Of one that leaves no configuration tells any more. */
+static const struct config_backend *backend_of(const struct endpoint *endpoint)
+{
+    static const struct config_backend none = {.name = "", .place = {"", ""}};
+    const struct config_backend *backend = atomic_load(&endpoint->backend);
+
+    return backend ? backend : &none;
+}
+
 static void set_configured(json_t *object, const struct admin_target *target)
 {
-    const struct config_backend *backend = target->backend;
     const struct endpoint *endpoint = target->endpoint;
+    const struct config_backend *backend = backend_of(endpoint);
 
     admin_json_set_text(object, "id", endpoint->id);
+    admin_json_set_text(object, "name", backend->name);
     admin_json_set_text(object, "pool", target->config->name);
     admin_json_set_text(object, "address", endpoint->address);
     admin_json_set_number(object, "weight", atomic_load(&endpoint->weight));
     admin_json_set(object, "effective_weight", json_real(atomic_load(&endpoint->share) / 100.0));
-    admin_json_set_number(object, "priority", backend->priority);
+    admin_json_set(object, "priority",
+                   backend->priority ? json_integer(backend->priority) : json_null());
     admin_json_set_bool(object, "backup", backend->backup);
     admin_json_set_text(object, "region", backend->place.region);
     admin_json_set_text(object, "zone", backend->place.zone);
     admin_json_set(object, "tags", strings(backend->tags));
     admin_json_set(object, "metadata", metadata(backend));
     admin_json_set_number(object, "max_connections", atomic_load(&endpoint->max_connections));
+    admin_json_set_bool(object, "drain", backend->drain);
+    admin_json_set(object, "created_at", admin_json_time(endpoint->created_wall_us));
+    admin_json_set(object, "updated_at", admin_json_time(endpoint->updated_wall_us));
 }
 
 static json_t *outcomes(const struct health_view *view, struct admin_now now)
@@ -117,15 +132,15 @@ static json_t *stall(const struct health_view *view)
     return object;
 }
 
-/* null: the pool has no checks. */
+/* null: the pool has no checks, or not for it. */
 static json_t *check(const struct admin_target *target, const struct health_view *view,
                      struct admin_now now)
 {
-    const char *address = target->backend->check_address;
+    const char *address = backend_of(target->endpoint)->check_address;
     bool failed = view->check_failed_ago_us > 0;
     json_t *object;
 
-    if (!target->config->health)
+    if (!target->config->health || !backend_of(target->endpoint)->checked)
         return json_null();
     object = json_object();
     admin_json_set_text(object, "address", address ? address : target->endpoint->address);
@@ -176,6 +191,7 @@ static void set_summary(json_t *object, const struct admin_target *target,
         .active = atomic_load(&endpoint->active),
         .resolved = atomic_load(&endpoint->resolved),
         .panicking = atomic_load(&endpoint->panicking),
+        .leaving = atomic_load(&endpoint->leaving),
     };
     char *text = admin_endpoint_summary(&facts);
 
@@ -190,6 +206,8 @@ json_t *admin_endpoint_object(const struct admin_target *target, struct admin_no
     json_t *object = json_object();
 
     health_view(target->health, endpoint, now.us, &view);
+    if (atomic_load(&endpoint->leaving)) /* deregistered: it finishes what it holds */
+        view.status = ENDPOINT_DRAINING;
     set_configured(object, target);
     admin_json_set_text(object, "status", endpoint_status_name(view.status));
     admin_json_set(object, "status_since", admin_json_time(now.wall_us - view.status_for_us));
@@ -197,6 +215,7 @@ json_t *admin_endpoint_object(const struct admin_target *target, struct admin_no
     set_summary(object, target, &view, now);
     admin_json_set_bool(object, "usable", endpoint_usable(endpoint));
     admin_json_set_bool(object, "draining", view.status == ENDPOINT_DRAINING);
+    admin_json_set_bool(object, "leaving", atomic_load(&endpoint->leaving));
     admin_json_set_bool(object, "resolved", atomic_load(&endpoint->resolved));
     admin_json_set(object, "breaker", breaker(&view, now));
     admin_json_set(object, "outlier", outlier(&view));
@@ -210,15 +229,15 @@ void admin_endpoints_add(struct evbuffer *out, const struct admin_target *pool,
                          struct admin_now now)
 {
     struct admin_target target = *pool;
+    const char *comma = "";
 
     evbuffer_add_printf(out, "\"endpoints\":[");
     for (unsigned i = 0; i < balancer_pool_size(pool->balancer); i++) {
         target.endpoint = balancer_pool_endpoint(pool->balancer, i);
-        if (target.endpoint == NULL || atomic_load(&target.endpoint->leaving))
-            continue;
-        target.backend = atomic_load(&target.endpoint->backend);
-        if (i > 0)
-            evbuffer_add(out, ",", 1);
+        if (!target.endpoint)
+            continue; /* a free slot */
+        evbuffer_add(out, comma, strlen(comma));
+        comma = ",";
         admin_json_add(out, admin_endpoint_object(&target, now));
     }
     evbuffer_add(out, "]", 1);

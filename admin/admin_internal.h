@@ -8,6 +8,7 @@
 
 #include "admin/admin.h"
 #include "admin/admin_call.h"
+#include "admin/admin_collect.h"
 #include "admin/admin_reply.h"
 #include "admin/admin_token.h"
 #include "base/list.h"
@@ -15,10 +16,13 @@
 
 enum {
     ADMIN_BODY_BYTES = 64 * 1024,
+    ADMIN_READ_BYTES = 4 * ADMIN_BODY_BYTES, /* evhttp's own limit: its 413 is a page, ours JSON */
     ADMIN_HEAD_BYTES = 16 * 1024,
     ADMIN_TOKEN_BYTES = 4096,
     ADMIN_TIMEOUT_S = 30,
-    ADMIN_SOCKETS = 2, /* admin.bind, admin.socket */
+    ADMIN_SWEEP_MS = 2000,
+    ADMIN_CONNECTIONS = 64, /* over both doors */
+    ADMIN_SOCKETS = 2,      /* admin.bind, admin.socket */
 };
 
 struct admin_door {
@@ -26,7 +30,10 @@ struct admin_door {
     struct listen_set listen; /* count 0: not configured */
     struct evhttp *http;
     struct evhttp_bound_socket *bound; /* NULL: accepts no more */
-    bool loopback;                     /* TCP on a loopback address: the Host field is checked */
+    bool is_tcp;                       /* else a Unix socket */
+    struct event *adopt;
+    struct bufferevent **waiting; /* of connections that were accepted, not yet counted */
+    size_t waiting_count;
 };
 
 struct admin {
@@ -35,38 +42,41 @@ struct admin {
     pthread_t thread;
     bool running;
     struct admin_door doors[ADMIN_SOCKETS];
-    char *token; /* NULL: no token is asked for */
+    char *token;               /* NULL: no token is asked for; "": none is right */
+    uint64_t token_generation; /* of the configuration that it was read for */
     struct list collections;
+    struct list connections; /* admin_connections.c */
+    unsigned connection_count;
+    struct loop_timer sweep_timer;
 };
 
 /* admin_routes.c: every request of every door. */
 void admin_on_request(struct evhttp_request *request, void *door);
 
-/* admin_guard.c. The sentence to refuse with, or NULL. */
-const char *admin_guard_host(const struct admin_door *door, const char *host);
-/* For what changes something: `origin`, `host` are the request's fields or NULL. */
-const char *admin_guard_origin(const char *origin, const char *host);
+/* admin_guard.c. The sentence to refuse with, or NULL. `host` NULL: the request has none. */
+const char *admin_guard_host(const char *host);
+/* Of what changes something: whose page asks? `token`: one is asked for. */
+const char *admin_guard_page(struct evkeyvalq *headers, bool token);
 bool admin_guard_token(const char *token, const char *authorization);
-/*
- * admin_collect.c: the upstream counters of each pool, which belong to the workers' threads. Each
- * worker in turn adds its own on its thread; then `on_done` is called on ours. While no worker
- * runs, it is called at once with zeroes.
- */
-struct admin_collection {
-    struct list node; /* admin->collections */
-    struct admin *admin;
-    struct evhttp_request *request;
-    void (*on_done)(struct admin_collection *collection);
-    unsigned next_worker;
-    struct upstream_cluster_stats *pools; /* summed; config->pool_count */
-};
-void admin_collect(struct admin *admin, struct evhttp_request *request,
-                   void (*on_done)(struct admin_collection *collection));
-void admin_collections_free(struct admin *admin); /* those that never came back, at the end */
+/* Did it come to a loopback address? */
+bool admin_guard_is_loopback(struct evhttp_request *request);
 
-/* The parts of /metrics: admin_metrics_pools.c, admin_metrics_endpoints.c. */
+/* admin_connections.c */
+int admin_connections_watch(struct admin_door *door) WARN_UNUSED; /* before it accepts */
+void admin_connections_unwatch(struct admin_door *door);          /* after its evhttp was freed */
+void admin_connections_start(struct admin *admin);
+void admin_connections_stop(struct admin *admin);
+/* From now on until its answer has left, the request's connection is not closed for being silent.
+ */
+void admin_connection_busy(struct admin *admin, struct evhttp_request *request);
+
+/* admin.c: reads the token anew, from the file that the configuration names by now. */
+void admin_token_reload(struct admin *admin);
+
+/* The parts of /metrics: admin_metrics_traffic.c, admin_metrics_pools.c, ... */
+void admin_metrics_traffic(struct evbuffer *out, const struct admin_collection *collection);
 void admin_metrics_pools(struct evbuffer *out, const struct admin_collection *collection);
-void admin_metrics_endpoints(struct evbuffer *out, const struct server *server);
+void admin_metrics_endpoints(struct evbuffer *out, const struct admin_collection *collection);
 
 /* Handlers: each answers its call's request, at once or later. */
 void admin_metrics(struct admin_call *call); /* admin_metrics.c */
@@ -76,9 +86,19 @@ void admin_pool(struct admin_call *call);
 void admin_endpoints(struct admin_call *call); /* admin_endpoints.c */
 void admin_endpoint(struct admin_call *call);
 void admin_events(struct admin_call *call); /* admin_events.c */
-void admin_drain(struct admin_call *call);  /* admin_actions.c */
+void admin_policy(struct admin_call *call); /* admin_policy_calls.c */
+void admin_change_policy(struct admin_call *call);
+void admin_register(struct admin_call *call); /* admin_register.c */
+void admin_replace(struct admin_call *call);
+void admin_change(struct admin_call *call);
+void admin_deregister(struct admin_call *call);
+void admin_drain(struct admin_call *call);
 void admin_undrain(struct admin_call *call);
-void admin_trip(struct admin_call *call);
+void admin_reload(struct admin_call *call); /* admin_reload.c */
+void admin_plan(struct admin_call *call);
+void admin_select(struct admin_call *call);  /* admin_select.c */
+void admin_explain(struct admin_call *call); /* admin_explain.c */
+void admin_trip(struct admin_call *call);    /* admin_actions.c */
 void admin_reset(struct admin_call *call);
 void admin_check(struct admin_call *call);
 void admin_fail_back(struct admin_call *call);

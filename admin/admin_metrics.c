@@ -6,19 +6,14 @@
 
 #include "admin/admin_internal.h"
 #include "admin/admin_metrics_text.h"
+#include "proxy/server_change.h"
 #include "proxy/server_health.h"
+#include "proxy/shared_listener.h"
 
 typedef unsigned long long ull;
 
 static void put_requests(struct evbuffer *out, const struct server_totals *t)
 {
-    static const char *const classes[6] = {"499", "1xx", "2xx", "3xx", "4xx", "5xx"};
-
-    metrics_family(out, "evergate_requests_total", "counter",
-                   "Requests by class of status; 499: the client left or the answer was cut.");
-    for (size_t i = 0; i < 6; i++)
-        evbuffer_add_printf(out, "evergate_requests_total{code=\"%s\"} %llu\n", classes[i],
-                            (ull)t->requests_by_class[i]);
     metrics_single(out, "evergate_requests_active", "gauge", "Requests being served.",
                    t->requests_active);
     metrics_single(out, "evergate_own_answers_total", "counter",
@@ -138,31 +133,65 @@ static void put_process(struct evbuffer *out, const struct server *server)
                    limit.rlim_cur);
 }
 
-static void on_collected(struct admin_collection *collection)
+static void put_configuration(struct evbuffer *out, const struct server *server)
+{
+    static const char name[] = "evergate_config_reloads_total";
+
+    metrics_single(out, "evergate_config_generation", "gauge",
+                   "Generation of the configuration: 1, and one more per change.",
+                   atomic_load(&server->generation));
+    metrics_family(out, name, "counter", "Reloads of the file that were asked for.");
+    metrics_line(out, name, NULL, "result=\"done\"", atomic_load(&server->reloads_done));
+    metrics_line(out, name, NULL, "result=\"refused\"", atomic_load(&server->reloads_refused));
+}
+
+static void put_listeners(struct evbuffer *out, const struct server *server)
+{
+    static const char name[] = "evergate_listener_connections";
+
+    metrics_family(out, name, "gauge", "Open connections of clients, by listener.");
+    for (size_t i = 0; i < server->config->listener_count; i++) {
+        char *labels = metrics_labels_of("listener", server->config->listeners[i].name, NULL, NULL);
+
+        metrics_line(out, name, labels, NULL, atomic_load(&server->listeners[i]->connections));
+        free(labels);
+    }
+}
+
+static void put_all(struct evbuffer *out, const struct admin_collection *collection)
 {
     const struct server *server = collection->admin->server;
     struct server_totals totals = server_totals(server);
-    struct evbuffer *out = evbuffer_new();
 
+    admin_metrics_traffic(out, collection);
     put_requests(out, &totals);
     put_connections(out, &totals);
+    put_listeners(out, server);
     admin_metrics_pools(out, collection);
-    admin_metrics_endpoints(out, server);
+    admin_metrics_endpoints(out, collection);
     put_failover(out, server, &totals);
     put_events(out, server);
     metrics_single(out, "evergate_access_log_dropped_total", "counter",
                    "Lines of the access log that were not written.",
                    server->access_log ? access_log_dropped(server->access_log) : 0);
-    metrics_single(out, "evergate_config_generation", "gauge",
-                   "Generation of the configuration: 1, and one more per reload.",
-                   atomic_load(&server->generation));
+    put_configuration(out, server);
     metrics_single(out, "evergate_workers", "gauge", "Worker threads.", server->worker_count);
     put_process(out, server);
+}
+
+static void on_collected(struct admin_collection *collection)
+{
+    struct server *server = collection->admin->server;
+    struct evbuffer *out = evbuffer_new();
+
+    server_read_lock(server);
+    put_all(out, collection);
+    server_read_unlock(server);
     admin_reply(collection->request, 200, "text/plain; version=0.0.4; charset=utf-8", out);
     evbuffer_free(out);
 }
 
 void admin_metrics(struct admin_call *call)
 {
-    admin_collect(call->admin, call->request, on_collected);
+    admin_collect(call, on_collected);
 }

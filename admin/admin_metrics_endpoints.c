@@ -22,10 +22,11 @@ struct sample {
     uint64_t active, requests, successes, failures;
     uint64_t checks, failed_checks, check_latency_us;
     uint64_t p50_us, p90_us, p99_us;
+    const struct durations *durations; /* the collection's; NULL: it has not answered */
 };
 
 static struct sample sample_of(const struct admin_target *pool, const struct endpoint *endpoint,
-                               uint64_t now_us)
+                               const struct admin_pool_sums *sums, uint64_t now_us)
 {
     int active = atomic_load(&endpoint->active);
     struct health_view view;
@@ -51,6 +52,7 @@ static struct sample sample_of(const struct admin_target *pool, const struct end
         .p50_us = view.p50_us,
         .p90_us = view.p90_us,
         .p99_us = view.p99_us,
+        .durations = admin_collected_answers(sums, endpoint),
     };
     for (unsigned i = 0; i < HEALTH_BREAKER_STATES; i++)
         sample.breaker_entered[i] = view.breaker_entered[i];
@@ -105,6 +107,12 @@ static void put_latency(struct evbuffer *out, const char *name, const struct sam
         metrics_line_seconds(out, name, s->labels, "quantile=\"0.99\"", s->p99_us);
 }
 
+static void put_durations(struct evbuffer *out, const char *name, const struct sample *s)
+{
+    if (s->durations)
+        metrics_histogram(out, name, s->labels, s->durations);
+}
+
 static void put_checks(struct evbuffer *out, const char *name, const struct sample *s)
 {
     if (!s->checked)
@@ -144,6 +152,8 @@ static const struct {
      .put = put_results},
     {"evergate_upstream_latency_seconds", "gauge",
      "Time to an answer's head that so many of the latest answers stay under.", .put = put_latency},
+    {"evergate_upstream_duration_seconds", "histogram",
+     "Time from the end of a request to the head of its answer.", .put = put_durations},
     {"evergate_health_checks_total", "counter", "Active checks of it.", .put = put_checks},
     {"evergate_health_check_seconds", "gauge", "How long its last check took.",
      .put = put_check_latency},
@@ -166,8 +176,26 @@ static void put_family(struct evbuffer *out, size_t f, const struct sample *samp
     }
 }
 
-static struct sample *take_samples(const struct server *server, size_t *ret_count)
+/* Of a pool's endpoints from samples[n] on; returns how many there are then. */
+static size_t sample_pool(struct sample *samples, size_t n, const struct admin_target *pool,
+                          const struct admin_collection *collection, uint64_t now_us)
 {
+    const struct admin_pool_sums *sums =
+        admin_collected(collection, pool->config->name, pool->pool);
+
+    for (unsigned e = 0; e < balancer_pool_size(pool->balancer); e++) {
+        const struct endpoint *endpoint = balancer_pool_endpoint(pool->balancer, e);
+
+        /* One that leaves may have a successor of the same id, and so of the same labels. */
+        if (endpoint && !atomic_load(&endpoint->leaving))
+            samples[n++] = sample_of(pool, endpoint, sums, now_us);
+    }
+    return n;
+}
+
+static struct sample *take_samples(const struct admin_collection *collection, size_t *ret_count)
+{
+    const struct server *server = collection->admin->server;
     uint64_t now_us = clock_monotonic_us();
     size_t count = 0, n = 0;
     struct sample *samples;
@@ -178,18 +206,16 @@ static struct sample *take_samples(const struct server *server, size_t *ret_coun
     for (unsigned p = 0; p < server->config->pool_count; p++) {
         struct admin_target pool = admin_target(server, p);
 
-        for (unsigned e = 0; e < balancer_pool_size(pool.balancer); e++)
-            if (balancer_pool_endpoint(pool.balancer, e) != NULL)
-                samples[n++] = sample_of(&pool, balancer_pool_endpoint(pool.balancer, e), now_us);
+        n = sample_pool(samples, n, &pool, collection, now_us);
     }
-    *ret_count = count;
+    *ret_count = n;
     return samples;
 }
 
-void admin_metrics_endpoints(struct evbuffer *out, const struct server *server)
+void admin_metrics_endpoints(struct evbuffer *out, const struct admin_collection *collection)
 {
     size_t count;
-    struct sample *samples = take_samples(server, &count);
+    struct sample *samples = take_samples(collection, &count);
 
     for (size_t f = 0; f < sizeof(families) / sizeof(families[0]); f++)
         put_family(out, f, samples, count);

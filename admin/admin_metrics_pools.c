@@ -5,11 +5,12 @@
 #include "admin/admin_metrics_text.h"
 #include "base/alloc.h"
 
-#define POOL_FAMILY(name, type, help, member)                                                      \
+#define POOL_FAMILY(family, type, help, member)                                                    \
     do {                                                                                           \
-        metrics_family(out, name, type, help);                                                     \
+        metrics_family(out, family, type, help);                                                   \
         for (size_t i = 0; i < config->pool_count; i++)                                            \
-            metrics_line(out, name, labels[i], NULL, collection->pools[i].member);                 \
+            metrics_line(out, family, labels[i], NULL,                                             \
+                         admin_collected(collection, config->pools[i].name, i)->stats.member);     \
     } while (0)
 
 static void put_upstreams(struct evbuffer *out, const struct config *config, char *const *labels,

@@ -56,20 +56,45 @@ static char *escape(char *out, const char *value)
     return out;
 }
 
+char *metrics_labels_of(const char *first, const char *value, const char *second,
+                        const char *second_value)
+{
+    char *text, *escaped = xmalloc(2 * strlen(value) + 1), *second_escaped = NULL;
+
+    escape(escaped, value);
+    if (second_value) {
+        second_escaped = xmalloc(2 * strlen(second_value) + 1);
+        escape(second_escaped, second_value);
+        text = xasprintf("%s=\"%s\",%s=\"%s\"", first, escaped, second, second_escaped);
+    } else {
+        text = xasprintf("%s=\"%s\"", first, escaped);
+    }
+    free(escaped);
+    free(second_escaped);
+    return text;
+}
+
 char *metrics_labels(const char *pool, const char *endpoint)
 {
-    char *text, *escaped_pool = xmalloc(2 * strlen(pool) + 1);
-    char *escaped_endpoint = NULL;
+    return metrics_labels_of("pool", pool, "endpoint", endpoint);
+}
 
-    escape(escaped_pool, pool);
-    if (endpoint) {
-        escaped_endpoint = xmalloc(2 * strlen(endpoint) + 1);
-        escape(escaped_endpoint, endpoint);
-        text = xasprintf("pool=\"%s\",endpoint=\"%s\"", escaped_pool, escaped_endpoint);
-    } else {
-        text = xasprintf("pool=\"%s\"", escaped_pool);
+/* Buckets are cumulated, and each bound's own value belongs to it (Prometheus' "le"). */
+void metrics_histogram(struct evbuffer *out, const char *name, const char *labels,
+                       const struct durations *durations)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i <= DURATION_BOUNDS; i++) {
+        count += durations->counts[i];
+        if (i < DURATION_BOUNDS)
+            evbuffer_add_printf(out, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels,
+                                (double)duration_bounds_us[i] / 1000000, (unsigned long long)count);
+        else
+            evbuffer_add_printf(out, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels,
+                                (unsigned long long)count);
     }
-    free(escaped_pool);
-    free(escaped_endpoint);
-    return text;
+    evbuffer_add_printf(out, "%s_sum{%s} %.6f\n", name, labels,
+                        (double)durations->sum_us / 1000000);
+    evbuffer_add_printf(out, "%s_count{%s} %llu\n", name, labels, (unsigned long long)count);
 }

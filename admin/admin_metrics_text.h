@@ -6,6 +6,8 @@
 #include <event2/buffer.h>
 #include <stdint.h>
 
+#include "base/durations.h"
+
 void metrics_family(struct evbuffer *out, const char *name, const char *type, const char *help);
 
 /* `labels` as metrics_labels made them, or NULL; more of them may follow in `more`: they are
@@ -15,11 +17,18 @@ void metrics_line(struct evbuffer *out, const char *name, const char *labels, co
 void metrics_line_seconds(struct evbuffer *out, const char *name, const char *labels,
                           const char *more, uint64_t us);
 
+/* The lines of one histogram: NAME_bucket, NAME_sum, NAME_count. */
+void metrics_histogram(struct evbuffer *out, const char *name, const char *labels,
+                       const struct durations *durations);
+
 /* A family of one line. */
 void metrics_single(struct evbuffer *out, const char *name, const char *type, const char *help,
                     uint64_t value);
 
 /* `pool="...",endpoint="..."`, escaped; without endpoint when that is NULL. Heap. */
 char *metrics_labels(const char *pool, const char *endpoint);
+/* The same with names of the caller's: literals. */
+char *metrics_labels_of(const char *first, const char *value, const char *second,
+                        const char *second_value);
 
 #endif

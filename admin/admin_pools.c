@@ -23,7 +23,8 @@ static json_t *tier_object(const struct balancer_tier *tier)
 }
 
 struct pool_counts {
-    unsigned usable, endpoints;
+    unsigned usable, endpoints; /* without those that leave */
+    unsigned leaving;
     unsigned by_status[ENDPOINT_DRAINING + 1];
     uint64_t active, requests;
 };
@@ -34,16 +35,19 @@ static struct pool_counts count(struct balancer_pool *pool)
 
     for (unsigned i = 0; i < balancer_pool_size(pool); i++) {
         const struct endpoint *endpoint = balancer_pool_endpoint(pool, i);
-        int active;
+        int active = endpoint ? atomic_load(&endpoint->active) : 0;
 
-        if (endpoint == NULL || atomic_load(&endpoint->leaving))
+        if (!endpoint)
+            continue; /* a free slot */
+        counts.active += active > 0 ? (uint64_t)active : 0;
+        counts.requests += atomic_load(&endpoint->picks);
+        if (atomic_load(&endpoint->leaving)) {
+            counts.leaving++;
             continue;
-        active = atomic_load(&endpoint->active);
+        }
         counts.endpoints++;
         counts.usable += endpoint_usable(endpoint);
         counts.by_status[atomic_load(&endpoint->status)]++;
-        counts.active += active > 0 ? (uint64_t)active : 0;
-        counts.requests += atomic_load(&endpoint->picks);
     }
     return counts;
 }
@@ -103,6 +107,7 @@ json_t *admin_pool_object(const struct server *server, const struct admin_target
     set_tiers(object, pool, &counts);
     admin_json_set_number(object, "endpoints_total", counts.endpoints);
     admin_json_set_number(object, "endpoints_usable", counts.usable);
+    admin_json_set_number(object, "endpoints_leaving", counts.leaving);
     admin_json_set(object, "statuses", status_counts(&counts));
     admin_json_set_number(object, "active", counts.active);
     admin_json_set_number(object, "pending", atomic_load(&server->runtimes[pool->pool]->pending));

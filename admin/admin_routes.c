@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "admin/admin_internal.h"
+#include "proxy/server_change.h"
 
 static void reply_text(struct evhttp_request *request, int status, const char *text)
 {
@@ -56,6 +57,7 @@ static const struct admin_route {
     void (*handle)(struct admin_call *call); /* NULL: not built yet */
     const char *const *query;                /* the parameters it takes; NULL: none */
     bool open;                               /* asks for no token */
+    bool waits; /* for the server's control thread: takes the read lock by itself */
 } routes[] = {
     {GET, "/health/live", .handle = health_live, .open = true},
     {GET, "/health/ready", .handle = health_ready, .open = true},
@@ -64,10 +66,20 @@ static const struct admin_route {
     {GET, API "/pools", .handle = admin_pools, .query = brief_query},
     {GET, POOL, .handle = admin_pool, .query = brief_query},
     {POST, POOL "/failback", .handle = admin_fail_back},
+    {GET, POOL "/policy", .handle = admin_policy},
+    {PATCH, POOL "/policy", .handle = admin_change_policy, .waits = true},
+    {POST, POOL "/select", .handle = admin_select},
+    {POST, API "/explain", .handle = admin_explain},
+    {POST, API "/plan", .handle = admin_plan, .waits = true},
+    {POST, API "/reload", .handle = admin_reload, .waits = true},
     {GET, POOL "/endpoints", .handle = admin_endpoints},
     {GET, ENDPOINT, .handle = admin_endpoint},
-    {POST, ENDPOINT "/drain", .handle = admin_drain},
-    {POST, ENDPOINT "/undrain", .handle = admin_undrain},
+    {POST, POOL "/endpoints", .handle = admin_register, .waits = true},
+    {PUT, ENDPOINT, .handle = admin_replace, .waits = true},
+    {PATCH, ENDPOINT, .handle = admin_change, .waits = true},
+    {DELETE, ENDPOINT, .handle = admin_deregister, .waits = true},
+    {POST, ENDPOINT "/drain", .handle = admin_drain, .waits = true},
+    {POST, ENDPOINT "/undrain", .handle = admin_undrain, .waits = true},
     {POST, ENDPOINT "/trip", .handle = admin_trip},
     {POST, ENDPOINT "/reset", .handle = admin_reset},
     {POST, ENDPOINT "/check", .handle = admin_check},
@@ -75,17 +87,7 @@ static const struct admin_route {
 
     {GET, "/", .handle = NULL},
     {GET, "/events/stream", .handle = NULL},
-    {POST, POOL "/endpoints", .handle = NULL},
-    {PUT, ENDPOINT, .handle = NULL},
-    {PATCH, ENDPOINT, .handle = NULL},
-    {DELETE, ENDPOINT, .handle = NULL},
-    {GET, POOL "/policy", .handle = NULL},
-    {PATCH, POOL "/policy", .handle = NULL},
-    {POST, POOL "/select", .handle = NULL},
-    {POST, API "/explain", .handle = NULL},
     {GET, API "/providers", .handle = NULL},
-    {POST, API "/plan", .handle = NULL},
-    {POST, API "/reload", .handle = NULL},
     {POST, API "/drill", .handle = NULL},
 };
 
@@ -161,6 +163,18 @@ static void reply_unrouted(struct admin_call *call, const struct route_set *set)
         reply_wrong_method(call, set->methods);
 }
 
+/* An answer is made of one moment: no change comes in between. */
+static void run(struct admin_call *call, const struct admin_route *route)
+{
+    if (route->waits) {
+        route->handle(call);
+        return;
+    }
+    server_read_lock(call->server);
+    route->handle(call);
+    server_read_unlock(call->server);
+}
+
 static void handle(struct admin_call *call, const struct admin_route *route)
 {
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(call->request);
@@ -169,7 +183,7 @@ static void handle(struct admin_call *call, const struct admin_route *route)
     if (query && *query && evhttp_parse_query_str(query, &call->query) < 0)
         admin_reply_error(call->request, 400, "validation", "malformed query \"%s\"", query);
     else if (admin_call_query_known(call, route->query))
-        route->handle(call);
+        run(call, route);
     evhttp_clear_headers(&call->query);
 }
 
@@ -181,9 +195,7 @@ static void dispatch(struct admin_call *call)
     struct route_set set = find_routes(call, method);
     const char *token = call->admin->token, *refusal;
 
-    refusal = changes ? admin_guard_origin(evhttp_find_header(headers, "Origin"),
-                                           evhttp_find_header(headers, "Host"))
-                      : NULL;
+    refusal = changes ? admin_guard_page(headers, token != NULL) : NULL;
     /* The token comes before anything is told, even which paths exist. */
     if (token && !(set.wanted && set.wanted->open) &&
         !admin_guard_token(token, evhttp_find_header(headers, "Authorization")))
@@ -203,15 +215,19 @@ void admin_on_request(struct evhttp_request *request, void *arg)
     const char *host = evhttp_find_header(evhttp_request_get_input_headers(request), "Host");
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
     const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-    const char *refusal = admin_guard_host(door, host);
+    const char *refusal = admin_guard_is_loopback(request) ? admin_guard_host(host) : NULL;
     struct admin_call call = {
         .admin = door->admin,
+        .door = door,
         .server = door->admin->server,
         .request = request,
         .path = path ? path : "",
     };
 
     loop_enter(&door->admin->loop);
+    if (door->admin->token_generation != atomic_load(&call.server->generation))
+        admin_token_reload(door->admin); /* SIGHUP */
+    admin_connection_busy(door->admin, request);
     if (refusal)
         admin_reply_error(request, 400, "validation", "%s", refusal);
     else

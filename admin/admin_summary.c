@@ -22,6 +22,13 @@ static char *sentence(const struct admin_facts *facts, const char *what, uint64_
     return text;
 }
 
+static char *leaving(const struct admin_facts *facts)
+{
+    return xasprintf("Deregistered: it gets no new requests, and is forgotten when those in flight "
+                     "(%d) have ended.",
+                     facts->active > 0 ? facts->active : 0);
+}
+
 static char *draining(const struct admin_facts *facts)
 {
     return sentence(
@@ -133,6 +140,8 @@ static char *condition(const struct admin_facts *facts)
 {
     const struct health_view *view = facts->view;
 
+    if (facts->leaving)
+        return leaving(facts);
     if (view->status == ENDPOINT_DRAINING)
         return draining(facts);
     if (facts->weight == 0)
@@ -160,7 +169,8 @@ static char *condition(const struct admin_facts *facts)
 
 char *admin_endpoint_summary(const struct admin_facts *facts)
 {
-    bool taken_out = facts->view->status == ENDPOINT_DRAINING || facts->weight == 0;
+    bool taken_out =
+        facts->leaving || facts->view->status == ENDPOINT_DRAINING || facts->weight == 0;
     char *text = condition(facts), *both;
 
     if (!facts->panicking || taken_out || !facts->resolved)

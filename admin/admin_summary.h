@@ -20,6 +20,7 @@ struct admin_facts { /* about one endpoint, as of one moment */
     int active;
     bool resolved;
     bool panicking; /* its pool ignores health */
+    bool leaving;   /* it was taken out of the configuration and finishes what it holds */
 };
 
 /* Heap. */

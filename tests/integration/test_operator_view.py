@@ -138,7 +138,9 @@ def test_what_does_not_exist_is_a_404_that_names_it(stage, path):
     ("POST", "/api/v1/pools", "GET, HEAD"), ("DELETE", "/api/v1/events", "GET, HEAD"),
     ("GET", f"{ENDPOINTS}/a/drain", "POST"), ("HEAD", f"{ENDPOINTS}/a/trip", "POST"),
     ("PUT", f"{ENDPOINTS}/a/reset", "POST"), ("GET", "/api/v1/pools/app/failback", "POST"),
-    ("OPTIONS", f"{ENDPOINTS}/a", "GET, HEAD")])
+    ("OPTIONS", f"{ENDPOINTS}/a", "GET, HEAD, PUT, PATCH, DELETE"),
+    ("PUT", ENDPOINTS, "GET, HEAD, POST"), ("POST", f"{ENDPOINTS}/a",
+                                            "GET, HEAD, PUT, PATCH, DELETE")])
 def test_a_wrong_method_is_told_the_right_ones_and_does_nothing(stage, method, path, allow):
     _, _, _, admin = pair(stage)
     answered = admin.ask(path, method)
@@ -302,8 +304,8 @@ def test_load_fails_back_when_an_operator_says_so(stage):
 def test_events_are_read_page_by_page(stage):
     _, _, _, admin = pair(stage)
     for _ in range(3):
-        act(admin, "a", "drain")
-        act(admin, "a", "undrain")
+        act(admin, "a", "trip")
+        act(admin, "a", "reset")
     everything = admin.json("/api/v1/events")
     assert [e["id"] for e in everything["events"]] == [1, 2, 3, 4, 5, 6]
     assert everything["last_id"] == 6
@@ -321,7 +323,7 @@ def test_events_are_read_page_by_page(stage):
 def test_an_event_says_who_what_why_and_for_how_long(stage):
     a, _, _, admin = pair(stage)
     act(admin, "a", "drain")
-    event, = admin.events()
+    event, = admin.events(type="drain")
     assert set(event) == {"id", "time", "type", "severity", "pool", "endpoint", "address", "from",
                           "to", "why", "was_seconds", "next"}
     assert (event["pool"], event["endpoint"], event["from"]) == ("app", "a", "healthy")
@@ -394,7 +396,7 @@ def test_the_commands_print_tables_without_colour_into_a_pipe(stage):
 
 def test_json_is_the_apis_own(stage):
     _, _, _, admin = pair(stage)
-    act(admin, "a", "drain")
+    act(admin, "a", "trip")
     for arguments, path in [(["pools"], "/api/v1/pools"), (["endpoints", "app"], ENDPOINTS),
                             (["endpoints"], "/api/v1/pools"), (["events"], "/api/v1/events")]:
         told, asked = json.loads(command(admin, *arguments, "--json").stdout), admin.json(path)

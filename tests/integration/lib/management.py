@@ -17,13 +17,17 @@ class Management:
         self.address = wait_until(lambda: MANAGED.findall(proxy.stderr), "management listens")[0]
 
     def ask(self, path, method="GET", body=None):
+        if body is None:
+            return self.send(path, method)
+        return self.send(path, method, json.dumps(body).encode(),
+                         [("Content-Type", "application/json")])
+
+    def send(self, path, method="POST", data=None, headers=(), host="127.0.0.1"):
+        """Bytes and headers of the caller's own."""
         client = RawClient(self.address)
+        length = [] if data is None else [("Content-Length", str(len(data)))]
         try:
-            if body is None:
-                return client.get(path, "127.0.0.1", method=method)
-            data = json.dumps(body).encode()
-            return client.request(head(method, path, "127.0.0.1", [
-                ("Content-Type", "application/json"), ("Content-Length", str(len(data)))]) + data)
+            return client.request(head(method, path, host, [*length, *headers]) + (data or b""))
         finally:
             client.close()
 
@@ -31,6 +35,19 @@ class Management:
         answered = self.ask(path, method, body)
         assert 200 <= answered.status <= 299, answered
         return json.loads(answered.body)
+
+    def error(self, status, path, method="POST", body=None):
+        """The error that a request is refused with."""
+        answered = self.ask(path, method, body)
+        assert answered.status == status, answered
+        error = json.loads(answered.body)["error"]
+        assert error["message"] and "type" in error
+        return error
+
+    def endpoints(self, pool="app"):
+        """By id, without those that leave."""
+        listed = self.json(f"/api/v1/pools/{pool}/endpoints")["endpoints"]
+        return {e["id"]: e for e in listed if not e["leaving"]}
 
     def events(self, since=0, **wanted):
         """Every event since the start whose members are as `wanted`, oldest first."""

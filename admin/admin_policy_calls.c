@@ -1,0 +1,72 @@
+/*
+ * GET and PATCH /api/v1/pools/{pool}/policy: how a pool chooses, retries, breaks and fails over, in
+ * the words and units of the configuration file. What is changed here lies over the file
+ * (config/overlay.h); a null gives a key back to it (RFC 7396).
+ */
+#include <string.h>
+
+#include "admin/admin_body.h"
+#include "admin/admin_change.h"
+#include "admin/admin_internal.h"
+#include "admin/admin_objects.h"
+#include "base/alloc.h"
+
+struct edit {
+    const char *pool;
+    json_t *fields;
+    int status; /* of a refusal; 0: by the outcome */
+};
+
+void admin_policy(struct admin_call *call)
+{
+    struct admin_target pool;
+
+    if (admin_call_pool(call, &pool))
+        admin_reply_json(call->request, 200, config_policy_json(pool.config));
+}
+
+/* The control thread; management waits for it. */
+static int apply_edit(void *arg, struct config_overlay *overlay, const struct config *now,
+                      char **ret_why)
+{
+    struct edit *edit = arg;
+
+    for (size_t i = 0; i < now->pool_count; i++) {
+        if (strcmp(now->pools[i].name, edit->pool) != 0)
+            continue;
+        config_overlay_set_policy(overlay, edit->pool, edit->fields);
+        return EG_OK;
+    }
+    edit->status = 404;
+    *ret_why = xasprintf("there is no pool \"%s\"", edit->pool);
+    return EG_E_INTERNAL;
+}
+
+static void reply_policy(struct admin_call *call, const struct server_outcome *outcome)
+{
+    struct admin_target pool;
+    json_t *object;
+
+    server_read_lock(call->server);
+    if (admin_call_pool(call, &pool)) {
+        object = config_policy_json(pool.config);
+        admin_change_note(object, outcome);
+        admin_reply_json(call->request, 200, object);
+    }
+    server_read_unlock(call->server);
+}
+
+void admin_change_policy(struct admin_call *call)
+{
+    struct edit edit = {.pool = call->parameters.v[0]};
+    struct server_outcome outcome;
+
+    edit.fields = admin_body_object(call);
+    if (!edit.fields)
+        return;
+    server_edit(call->server, apply_edit, &edit, &outcome);
+    if (admin_change_made(call, &outcome, edit.status))
+        reply_policy(call, &outcome);
+    server_outcome_free(&outcome);
+    json_decref(edit.fields);
+}

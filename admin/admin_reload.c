@@ -1,0 +1,110 @@
+/* POST /api/v1/reload: the file again. POST /api/v1/plan: what that would come to. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "admin/admin_body.h"
+#include "admin/admin_change.h"
+#include "admin/admin_internal.h"
+
+void admin_reload(struct admin_call *call)
+{
+    static const char *const nothing[] = {NULL};
+    struct server_outcome outcome;
+    json_t *body;
+    bool good;
+
+    if (!admin_body_optional(call, &body))
+        return;
+    good = admin_body_known(call, body, nothing);
+    json_decref(body);
+    if (!good)
+        return;
+    server_reload(call->server, &outcome);
+    if (admin_change_made(call, &outcome, 0)) {
+        admin_token_reload(call->admin);
+        admin_reply_json(call->request, 200, admin_change_object(&outcome));
+    }
+    server_outcome_free(&outcome);
+}
+
+/* In the directory of the file that is served, or below it? Both are real paths. */
+static bool is_beside(const char *file, const char *served)
+{
+    char *real = realpath(served, NULL);
+    const char *slash = real ? strrchr(real, '/') : NULL;
+    bool beside = slash && strncmp(file, real, (size_t)(slash - real) + 1) == 0;
+
+    free(real);
+    return beside;
+}
+
+/*
+ * Whoever may ask for a plan makes this process read a file, and the answer quotes what is wrong
+ * with it. A token or the socket's mode says that the caller is trusted with that. Any process of
+ * the machine can come over the loopback, though: that one gets no more than what everybody may
+ * read, and cannot put an @include of something secret into a file of ours. A pipe or a device
+ * would hold up every change, so it is refused to all. NULL: fine.
+ */
+static const char *refuse_file(const struct admin_call *call, const char *file)
+{
+    struct stat is;
+
+    if (stat(file, &is) != 0)
+        return strerror(errno);
+    if (!S_ISREG(is.st_mode))
+        return "this is no regular file";
+    if (call->admin->token || !call->door->is_tcp || is_beside(file, call->server->config->file) ||
+        (is.st_uid == geteuid() && (is.st_mode & S_IROTH)))
+        return NULL;
+    return "over TCP and without a token, a file elsewhere than beside the one that is served must "
+           "be evergate's own and readable by everybody";
+}
+
+/* The body's file as a real path (heap), NULL for the one that is served; false after the answer.
+ */
+static bool read_file(struct admin_call *call, const json_t *body, char **ret_file)
+{
+    static const char *const known[] = {"file", NULL};
+    json_t *value = json_object_get(body, "file");
+    const char *file = json_string_value(value), *refusal = NULL;
+
+    *ret_file = NULL;
+    if (!admin_body_known(call, body, known))
+        return false;
+    if (!value)
+        return true;
+    /* The process may stand in another directory than whoever asks. */
+    if (!file || file[0] != '/')
+        refusal = "an absolute path is needed";
+    else if (!(*ret_file = realpath(file, NULL)))
+        refusal = strerror(errno);
+    else
+        refusal = refuse_file(call, *ret_file);
+    if (!refusal)
+        return true;
+    admin_reply_error(call->request, 422, "validation", "file \"%s\": %s", file ? file : "",
+                      refusal);
+    free(*ret_file);
+    return false;
+}
+
+void admin_plan(struct admin_call *call)
+{
+    struct server_outcome outcome;
+    json_t *body;
+    char *file;
+
+    if (!admin_body_optional(call, &body))
+        return;
+    if (read_file(call, body, &file)) {
+        server_plan(call->server, file, &outcome);
+        if (admin_change_made(call, &outcome, 0))
+            admin_reply_json(call->request, 200, admin_change_object(&outcome));
+        server_outcome_free(&outcome);
+        free(file);
+    }
+    json_decref(body);
+}
