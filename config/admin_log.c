@@ -85,11 +85,13 @@ static void admin_check(struct schema_walk *walk, const struct config_node *grou
 }
 
 static const struct schema_key admin_keys[] = {
-    {"bind", SCHEMA_CUSTOM, "127.0.0.1:9900", .read = admin_read_bind, .show = admin_show_bind},
+    {"bind", SCHEMA_CUSTOM, "127.0.0.1:9900", .read = admin_read_bind, .show = admin_show_bind,
+     .at_start = true},
     {"socket", SCHEMA_STRING, SCHEMA_AT(struct config, admin.socket),
-     .example = "\"/run/evergate/admin.sock\""},
+     .example = "\"/run/evergate/admin.sock\"", .at_start = true},
     {"token_file", SCHEMA_PATH, SCHEMA_AT(struct config, admin.token_file),
-     SCHEMA_DIGEST(struct config, admin.token_digest), .example = "\"/etc/evergate/token\""},
+     SCHEMA_DIGEST(struct config, admin.token_digest), .example = "\"/etc/evergate/token\"",
+     .at_start = true},
 };
 
 const struct schema_section config_admin_section = {

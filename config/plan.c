@@ -163,27 +163,29 @@ static void plan_listeners(struct plan_draft *draft)
 
 /* ---- the process ---- */
 
-/* Read once, when the process starts. */
-static bool key_needs_upgrade(const struct schema_key *key)
+/* Does any key differ that a running process does not read again? */
+static bool process_needs_upgrade(struct plan_draft *draft, const struct schema_section *section)
 {
-    static const char *const keys[] = {"workers", "admin", "log", "supervision"};
+    struct schema_compare quiet = {.from_config = draft->from, .to_config = draft->to};
 
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (strcmp(keys[i], key->name) == 0)
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct schema_key *key = &section->keys[i];
+
+        if (key->at_start && !config_schema_key_equal(&quiet, key, draft->from, draft->to))
             return true;
     }
     return false;
 }
 
-/* "level info -> debug" of a group, "0 -> 4" of a value; NULL when nothing differs. */
+/* "level info -> debug" of a group, "0 -> 4" of a value; NULL when nothing differs. The groups are
+ * parts of struct config itself. */
 static const char *process_differences(struct plan_draft *draft, const struct schema_key *key)
 {
     struct schema_section alone = {.keys = key, .key_count = 1};
     const char *text;
 
     if (key->type == SCHEMA_GROUP)
-        return config_plan_differences(draft, key->section, (const char *)draft->from + key->offset,
-                                       (const char *)draft->to + key->offset);
+        return config_plan_differences(draft, key->section, draft->from, draft->to);
     text = config_plan_differences(draft, &alone, draft->from, draft->to);
     return text != NULL ? text + strlen(key->name) + 1 : NULL;
 }
@@ -192,6 +194,7 @@ static void plan_process(struct plan_draft *draft)
 {
     for (size_t i = 0; i < config_top_section.key_count; i++) {
         const struct schema_key *key = &config_top_section.keys[i];
+        struct schema_section alone = {.keys = key, .key_count = 1};
         const char *differences;
         struct config_change *change;
 
@@ -202,7 +205,8 @@ static void plan_process(struct plan_draft *draft)
             continue;
         change = config_plan_add(draft, CONFIG_OF_PROCESS, CONFIG_CHANGED, key->name);
         change->detail = differences;
-        change->needs_upgrade = key_needs_upgrade(key);
+        change->needs_upgrade =
+            process_needs_upgrade(draft, key->type == SCHEMA_GROUP ? key->section : &alone);
         config_plan_risk(draft, CONFIG_RISK_LOW, "%s changes", key->name);
     }
 }

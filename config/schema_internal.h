@@ -66,6 +66,7 @@ struct schema_key {
     json_t *(*show)(const struct config *config, const void *in);
     size_t digest_offset;       /* struct config_digest of the PATH's content; 0: none */
     enum config_pool_part part; /* of a pool's keys */
+    bool at_start; /* read once, when a process starts: a change waits for the next one */
     bool required;
     const char *example; /* what to write where it is missing or of the wrong type */
 };

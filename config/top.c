@@ -8,7 +8,7 @@ static const struct schema_key supervision_keys[] = {
     {"recoveries_per_minute", SCHEMA_INTEGER, "10",
      SCHEMA_AT(struct config, supervision.recoveries_per_minute), .min = 1, .max = 100000},
     {"events", SCHEMA_INTEGER, "4096", SCHEMA_AT(struct config, supervision.events), .min = 16,
-     .max = 65536},
+     .max = 65536, .at_start = true},
 };
 
 const struct schema_section config_supervision_section = {
@@ -44,7 +44,8 @@ static void top_check(struct schema_walk *walk, const struct config_node *root, 
 }
 
 static const struct schema_key top_keys[] = {
-    {"workers", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config, workers), .min = 0, .max = 256},
+    {"workers", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config, workers), .min = 0, .max = 256,
+     .at_start = true},
     {"drain_timeout", SCHEMA_DURATION, "30s", SCHEMA_AT(struct config, drain_timeout_ms), .min = 0,
      .max = CONFIG_DURATION_LONGEST_MS},
     {"region", SCHEMA_STRING, "", SCHEMA_AT(struct config, place.region),

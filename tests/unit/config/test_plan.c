@@ -201,7 +201,7 @@ Test(plan, tells_what_the_process_would_need)
                "~ process workers: 0 -> 4 [upgrade]\n"
                "~ process drain_timeout: 30s -> 1m\n"
                "~ process admin: bind 127.0.0.1:9900 -> off [upgrade]\n"
-               "~ process log: level info -> debug, access stdout -> stderr [upgrade]\n"
+               "~ process log: level info -> debug, access stdout -> stderr\n"
                "low: workers changes\n");
 }
 
@@ -302,4 +302,14 @@ Test(plan, knows_one_of_thousands)
     free(shown);
     config_unref(&config[0]);
     config_unref(&config[1]);
+}
+
+Test(plan, tells_apart_what_a_running_process_reads_again)
+{
+    check_plan(BASE, BASE "supervision = { checks_per_second = 7; };",
+               "~ process supervision: checks_per_second 1000 -> 7\n"
+               "low: supervision changes\n");
+    check_plan(BASE, BASE "supervision = { events = 32; };",
+               "~ process supervision: events 4096 -> 32 [upgrade]\n"
+               "low: supervision changes\n");
 }
