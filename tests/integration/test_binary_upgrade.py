@@ -1,6 +1,7 @@
 """SIGUSR2: a new binary takes over the sockets while the old one serves, and nobody notices."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -250,6 +251,33 @@ def test_a_new_binary_that_hangs_is_killed_after_a_minute_and_a_second_signal_re
     proxy.install()
     proxy.upgrade()
     assert stage.get(proxy).status == 200
+
+
+def test_nothing_is_changed_while_a_new_binary_starts(stage):
+    proxy = dynasty(stage, stage.recorder())
+    proxy.install("exec sleep 1000")
+    proxy.signal_now(signal.SIGUSR2)
+    proxy.wait_for_log("is started as process")
+    proxy.signal_now(signal.SIGHUP)
+    proxy.wait_for_log("SIGHUP: no reload: a new binary is being started")
+
+
+def test_what_was_changed_by_hand_is_handed_over(stage):
+    """Without a file in between: state_file is gone by then."""
+    file, hand = stage.recorders("file", "hand")
+    state = stage.room("state") / "state.json"
+    state.write_text(json.dumps({"version": 1, "pools": {"app": {"endpoints": {
+        "hand": {"address": hand.address}}}}}))
+    proxy = dynasty(stage, file, state_file=str(state))
+    wait_until(lambda: stage.get(proxy).body == b"hand", "what is in the state file is served")
+    state.unlink()
+    for _ in range(2):
+        old = proxy.pid
+        proxy.upgrade()
+        proxy.wait_gone(old)
+        before = hand.count
+        wait_until(lambda n=before: stage.get(proxy).status == 200 and hand.count > n,
+                   "it is served still")
 
 
 def test_sigterm_during_an_upgrade_ends_both(stage):
