@@ -27,15 +27,6 @@ struct choice {
     const struct endpoint *chosen; /* NULL: nobody */
 };
 
-static json_t *slice_text(struct slice s)
-{
-    char *copy = xstrndup(s.n > 0 ? s.p : "", s.n);
-    json_t *text = admin_json_text(copy);
-
-    free(copy);
-    return text;
-}
-
 /* ---- What the choice depends on ---- */
 
 static void read_session(struct choice *choice, uint64_t random)
@@ -84,8 +75,9 @@ static json_t *hash_key(const struct choice *choice)
     object = json_object();
     admin_json_set_text(object, "by", by_ip ? "ip" : sources[config->hash_key]);
     admin_json_set_text(object, "name", config->hash_name[0] ? config->hash_name : NULL);
-    admin_json_set(object, "value",
-                   slice_text(request_key_of(config, &question->head, question->client_host)));
+    admin_json_set(
+        object, "value",
+        admin_json_slice(request_key_of(config, &question->head, question->client_host)));
     return object;
 }
 

@@ -15,7 +15,7 @@ static json_t *event_object(const struct health_event *event)
     admin_json_set(object, "time", admin_json_time(event->wall_us));
     admin_json_set_text(object, "type", event_type_name(event->type));
     admin_json_set_text(object, "severity", severities[event->severity]);
-    admin_json_set_text(object, "pool", event->pool);
+    admin_json_set_text(object, "pool", event->pool[0] ? event->pool : NULL);
     admin_json_set_text(object, "endpoint", event->endpoint[0] ? event->endpoint : NULL);
     admin_json_set_text(object, "address", event->address[0] ? event->address : NULL);
     admin_json_set_text(object, "from", event->from);

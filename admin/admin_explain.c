@@ -22,15 +22,6 @@ struct explain {
     json_t *answer;
 };
 
-static json_t *slice_text(struct slice s)
-{
-    char *copy = xstrndup(s.n > 0 ? s.p : "", s.n);
-    json_t *text = admin_json_text(copy);
-
-    free(copy);
-    return text;
-}
-
 /* ---- Routes ---- */
 
 static json_t *rewrite(const struct explain *explain, const struct config_route *route)
@@ -43,10 +34,10 @@ static json_t *rewrite(const struct explain *explain, const struct config_route 
     object = json_object();
     admin_json_set_text(object, "from", route->path);
     admin_json_set_text(object, "to", route->rewrite_prefix);
-    admin_json_set(
-        object, "path",
-        slice_text(arena_dup(&question->arena, router_rewrite(route, &question->head,
-                                                              question->path, &question->arena))));
+    admin_json_set(object, "path",
+                   admin_json_slice(arena_dup(
+                       &question->arena,
+                       router_rewrite(route, &question->head, question->path, &question->arena))));
     return object;
 }
 
@@ -208,11 +199,11 @@ static json_t *request_object(const struct admin_question *question)
 {
     json_t *object = json_object();
 
-    admin_json_set(object, "client_ip", slice_text(question->client_host));
-    admin_json_set(object, "method", slice_text(question->head.method));
-    admin_json_set(object, "host", slice_text(question->head.authority));
-    admin_json_set(object, "path", slice_text(question->head.path));
-    admin_json_set(object, "matched_path", slice_text(question->path));
+    admin_json_set(object, "client_ip", admin_json_slice(question->client_host));
+    admin_json_set(object, "method", admin_json_slice(question->head.method));
+    admin_json_set(object, "host", admin_json_slice(question->head.authority));
+    admin_json_set(object, "path", admin_json_slice(question->head.path));
+    admin_json_set(object, "matched_path", admin_json_slice(question->path));
     return object;
 }
 

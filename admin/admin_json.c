@@ -45,6 +45,15 @@ json_t *admin_json_text(const char *text)
     return string ? string : repaired(text);
 }
 
+json_t *admin_json_slice(struct slice text)
+{
+    char *copy = xstrndup(text.n > 0 ? text.p : "", text.n);
+    json_t *string = admin_json_text(copy);
+
+    free(copy);
+    return string;
+}
+
 json_t *admin_json_time(uint64_t wall_us)
 {
     char text[TIMESTAMP_LOG_BYTES];

@@ -15,11 +15,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 /* Has jansson allocate as we do (base/alloc.h). Before the first thread. */
 void admin_json_init(void);
 
 /* What is not UTF-8 becomes U+FFFD. NULL becomes null. */
 json_t *admin_json_text(const char *text);
+
+json_t *admin_json_slice(struct slice text); /* likewise */
 
 /* "2026-11-21T10:26:00.123Z" */
 json_t *admin_json_time(uint64_t wall_us);

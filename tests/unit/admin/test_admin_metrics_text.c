@@ -48,3 +48,22 @@ Test(metrics_text, label_values_are_escaped)
     cr_assert_str_eq(labels, "pool=\"\"");
     free(labels);
 }
+
+Test(metrics_text, a_histogram_is_cumulated_up_to_infinity)
+{
+    struct durations durations = {.counts = {[0] = 2, [3] = 1, [DURATION_BOUNDS] = 4},
+                                  .sum_us = 1500000};
+    struct evbuffer *out = evbuffer_new();
+    char *text;
+
+    metrics_histogram(out, "x", "a=\"b\"", &durations);
+    evbuffer_add(out, "", 1);
+    text = (char *)evbuffer_pullup(out, -1);
+    cr_expect(strstr(text, "x_bucket{a=\"b\",le=\"0.0005\"} 2\n"));
+    cr_expect(strstr(text, "x_bucket{a=\"b\",le=\"0.0025\"} 2\n"));
+    cr_expect(strstr(text, "x_bucket{a=\"b\",le=\"0.005\"} 3\n"));
+    cr_expect(strstr(text, "x_bucket{a=\"b\",le=\"30\"} 3\n"));
+    cr_expect(strstr(text, "x_bucket{a=\"b\",le=\"+Inf\"} 7\nx_sum{a=\"b\"} 1.500000\n"
+                           "x_count{a=\"b\"} 7\n"));
+    evbuffer_free(out);
+}
