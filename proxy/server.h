@@ -60,7 +60,7 @@ struct server {
     struct upgrade *upgrade; /* SIGUSR2's, under way or done; NULL: none */
     void (*on_doors)(void *arg, bool open);
     void *doors_arg;
-    struct loop_timer resolve_timer, drain_timer, tickets_timer;
+    struct loop_timer drain_timer, tickets_timer;
     unsigned drained_workers;
     unsigned initialised_workers;
     uint64_t drain_started_us;

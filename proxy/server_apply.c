@@ -3,7 +3,7 @@
  *
  *   prepare   sockets, log, certificates, programs are opened beside those in use     may fail
  *   commit    settings and newcomers go into the pools; readers see the new whole
- *   round     every worker adopts its part, and can reach the newcomers
+ *   round     every worker adopts its part, and can reach the newcomers; their names are looked up
  *   settle    newcomers may be picked; who is not wanted any more gets no requests
  *   round     no worker looks at what was before
  *   release   what was before goes
@@ -314,6 +314,19 @@ static void on_forgotten(void *arg)
     on_done(on_done_arg);
 }
 
+static void on_named(void *arg)
+{
+    struct server_apply *apply = arg;
+    struct server *server = apply->server;
+
+    run_on_health(apply, settle_pools);
+    if (!apply->starting)
+        server_names_follow(server); /* those that left need no name any more */
+    server_round(server, NULL, NULL, on_forgotten, apply);
+}
+
+/* Those who leave stay until the names of those who come have been looked up, within reason. At
+ * start there is nobody to stay, and server_run awaits them. */
 static void on_adopted(void *arg)
 {
     struct server_apply *apply = arg;
@@ -321,10 +334,12 @@ static void on_adopted(void *arg)
 
     for (size_t i = 0; i < server->config->listener_count; i++)
         server->listeners[i]->served = true;
-    run_on_health(apply, settle_pools);
-    if (!apply->starting)
-        server_names_follow(server);
-    server_round(server, NULL, NULL, on_forgotten, apply);
+    if (apply->starting) {
+        on_named(apply);
+        return;
+    }
+    server_names_follow(server);
+    server_names_await(server, on_named, apply);
 }
 
 void server_apply_commit(struct server_apply *apply, void (*on_done)(void *arg), void *arg)

@@ -22,7 +22,6 @@ enum {
 /* server_run.c */
 void server_set_phase(struct server *server, enum server_phase phase);
 void server_timers_init(struct server *server);
-void server_names_answered(struct server *server); /* every name got its first answer */
 void server_drain(struct server *server, const char *why);
 void server_open_doors(struct server *server, bool open);
 void server_exit_now(struct server *server, const char *why);
@@ -87,6 +86,9 @@ bool server_leavers_sweep(struct server *server);
 void server_names_new(struct server *server);
 /* Starts watches for new backends, ends those of others. */
 void server_names_follow(struct server *server);
+/* Calls `then(arg)` when every name has had its first answer, good or bad, or when
+ * SERVER_RESOLVE_WAIT_MS have passed; from within if there is nothing to wait for. */
+void server_names_await(struct server *server, void (*then)(void *arg), void *arg);
 void server_names_free(struct server *server);
 unsigned server_names_waiting(const struct server *server); /* for their first answer */
 

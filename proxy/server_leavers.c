@@ -169,6 +169,15 @@ static void drop_connections(struct worker *worker, void *arg)
     }
 }
 
+/* Is it the first one of its pool that goes? Settling takes milliseconds in large pools. */
+static bool is_first_of_pool(const struct server_leavers *leavers, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (leavers->v[i].goes && leavers->v[i].pool == leavers->v[index].pool)
+            return false;
+    return leavers->v[index].goes;
+}
+
 static void forget_endpoints(void *arg, uint64_t now_us)
 {
     struct server_leavers *leavers = arg;
@@ -182,7 +191,7 @@ static void forget_endpoints(void *arg, uint64_t now_us)
         balancer_pool_forget(leaver->pool->balancer, leaver->endpoint);
     }
     for (size_t i = 0; i < leavers->count; i++)
-        if (leavers->v[i].goes)
+        if (is_first_of_pool(leavers, i))
             health_pool_settle(leavers->v[i].pool->health, now_us);
 }
 

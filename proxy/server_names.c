@@ -33,7 +33,10 @@ struct server_name {
 struct server_names {
     struct server *server;
     struct list all;
-    unsigned waiting; /* for their first answer */
+    unsigned waiting;        /* for their first answer */
+    void (*then)(void *arg); /* who awaits those; NULL: nobody */
+    void *arg;
+    struct loop_timer timer;
 };
 
 /* ---- The log ---- */
@@ -110,6 +113,44 @@ static void send_news(struct server_name *name, const struct address *addresses,
     server_round(server, on_worker, news, on_all, news);
 }
 
+/* ---- The first answers ---- */
+
+static void call_back(struct server_names *names)
+{
+    void (*then)(void *arg) = names->then;
+
+    names->then = NULL;
+    loop_timer_cancel(&names->timer);
+    if (then != NULL)
+        then(names->arg);
+}
+
+static void await_ends(struct server_names *names)
+{
+    if (names->waiting == 0)
+        call_back(names);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct server_names *names = container_of(timer, struct server_names, timer);
+
+    log_warn("names of backends without an answer after %g s: %u; serving without them until they "
+             "resolve",
+             SERVER_RESOLVE_WAIT_MS / 1000.0, names->waiting);
+    call_back(names);
+}
+
+void server_names_await(struct server *server, void (*then)(void *arg), void *arg)
+{
+    struct server_names *names = server->names;
+
+    names->then = then;
+    names->arg = arg;
+    loop_timer_set(&server->loop, &names->timer, SERVER_RESOLVE_WAIT_MS);
+    await_ends(names);
+}
+
 static void on_addresses(void *arg, const struct address *addresses, size_t count,
                          const char *failure)
 {
@@ -125,8 +166,8 @@ static void on_addresses(void *arg, const struct address *addresses, size_t coun
     if (name->answered)
         return;
     name->answered = true;
-    if (--names->waiting == 0)
-        server_names_answered(names->server);
+    names->waiting--;
+    await_ends(names);
 }
 
 /* ---- Who is watched ---- */
@@ -221,6 +262,7 @@ void server_names_new(struct server *server)
     server->names = xcalloc(1, sizeof(*server->names));
     server->names->server = server;
     list_init(&server->names->all);
+    loop_timer_init(&server->names->timer, on_timer);
 }
 
 void server_names_free(struct server *server)
@@ -231,6 +273,7 @@ void server_names_free(struct server *server)
         return;
     list_for_each_safe(node, next, &names->all)
         name_end(container_of(node, struct server_name, node));
+    loop_timer_cancel(&names->timer);
     free(names);
     server->names = NULL;
 }

@@ -79,26 +79,9 @@ static void begin_serving(struct server *server)
     upgrade_serving(server);
 }
 
-static void names_done(struct server *server)
+static void on_named(void *arg)
 {
-    loop_timer_cancel(&server->resolve_timer);
-    upgrade_await_verdicts(server, begin_serving);
-}
-
-void server_names_answered(struct server *server)
-{
-    if (server_phase(server) == SERVER_RESOLVING)
-        names_done(server);
-}
-
-static void on_resolve_timer(struct loop_timer *timer)
-{
-    struct server *server = container_of(timer, struct server, resolve_timer);
-
-    log_warn("names of backends without an answer after %g s: %u; serving without them until they "
-             "resolve",
-             seconds_of_ms(SERVER_RESOLVE_WAIT_MS), server_names_waiting(server));
-    names_done(server);
+    upgrade_await_verdicts(arg, begin_serving);
 }
 
 static void on_tickets_timer(struct loop_timer *timer)
@@ -132,7 +115,6 @@ static void on_drain_timer(struct loop_timer *timer)
 
 void server_timers_init(struct server *server)
 {
-    loop_timer_init(&server->resolve_timer, on_resolve_timer);
     loop_timer_init(&server->drain_timer, on_drain_timer);
     loop_timer_init(&server->tickets_timer, on_tickets_timer);
 }
@@ -211,10 +193,8 @@ int server_run(struct server *server)
     }
     loop_enter(&server->loop);
     start_tickets(server);
-    loop_timer_set(&server->loop, &server->resolve_timer, SERVER_RESOLVE_WAIT_MS);
     server_names_follow(server);
-    if (server_names_waiting(server) == 0)
-        server_names_answered(server);
+    server_names_await(server, on_named, server);
     loop_leave(&server->loop);
 
     if (server->exit_code == 0)
