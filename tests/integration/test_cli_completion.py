@@ -39,6 +39,12 @@ echo ready-$((1 + 1))
 """
 
 
+#: As a package installs it: a file of $fpath that is read at the first Tab.
+ZSH_INSTALLED = "mkdir functions; evergate completion zsh > functions/_evergate\n" \
+    "fpath=($PWD/functions $fpath)\n" + \
+    ZSH_RC.replace("source <(evergate completion zsh)\n", "")
+
+
 class Terminal:
     """An interactive shell at a pseudo terminal."""
 
@@ -52,7 +58,7 @@ class Terminal:
             (room / "rc").write_text(BASH_RC)
             command = ["bash", "--rcfile", str(room / "rc"), "-i"]
         else:
-            (room / ".zshrc").write_text(ZSH_RC)
+            (room / ".zshrc").write_text(ZSH_RC if shell == "zsh" else ZSH_INSTALLED)
             command = ["zsh", "--no-globalrcs", "-i"]
         self.master, slave = pty.openpty()
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave,
@@ -124,8 +130,8 @@ def test_a_shell_that_is_not_known_is_wrong_usage():
     assert result.returncode == 2 and "bash, zsh and fish" in result.stderr
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_tab_completes_the_line(stage, managed, shell, tmp_path):
+@pytest.mark.parametrize("shell", ["bash", "zsh", "zsh, installed"])
+def test_tab_completes_the_line(stage, managed, shell):
     room = stage.room("shell")
     (room / "edge.conf").write_text("")
     terminal = stage.ending(Terminal(shell, room), "close")
@@ -154,7 +160,7 @@ def test_bash_is_told_nothing_where_nobody_answers(stage):
     assert b"cannot reach" not in terminal.output
 
 
-def test_bash_completes_by_its_own_account(managed, tmp_path):
+def test_bash_completes_by_its_own_account(managed):
     """As bash calls it: the line so far in COMP_LINE, the answer in COMPREPLY."""
     script = f"""
         source <(evergate completion bash)
