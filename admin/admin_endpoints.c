@@ -4,8 +4,10 @@
 
 #include "admin/admin_internal.h"
 #include "admin/admin_objects.h"
+#include "admin/admin_policies.h"
 #include "admin/admin_summary.h"
 #include "base/clock.h"
+#include "config/overlay.h"
 
 struct admin_now admin_now(void)
 {
@@ -24,57 +26,35 @@ static void set_seconds_or_null(json_t *object, const char *key, uint64_t us)
     admin_json_set(object, key, us > 0 ? json_real((double)us / 1000000) : json_null());
 }
 
-static json_t *strings(const char *const *texts)
+/* As it was registered or written, all keys of it: what is shown may be sent back (PUT). Of one
+ * that leaves no configuration tells any more. */
+static json_t *configured(const struct endpoint *endpoint)
 {
-    json_t *array = json_array();
+    const struct config_backend *backend = atomic_load(&endpoint->backend);
+    json_t *object;
+    char *source;
 
-    for (; texts && *texts; texts++)
-        json_array_append_new(array, admin_json_text(*texts));
-    return array;
-}
-
-static json_t *metadata(const struct config_backend *backend)
-{
-    json_t *object = json_object();
-
-    /* A key that is not UTF-8 is left out, for it cannot be a member's name. */
-    for (size_t i = 0; i < backend->metadata_count; i++)
-        json_object_set_new(object, backend->metadata[i].key,
-                            admin_json_text(backend->metadata[i].value));
+    if (!backend) {
+        object = json_object();
+        admin_json_set_text(object, "id", endpoint->id);
+        admin_json_set_text(object, "address", endpoint->address);
+        return object;
+    }
+    object = config_backend_json(backend);
+    source = admin_where_text(&backend->where);
+    admin_json_set_text(object, "source", source);
+    free(source);
     return object;
 }
 
-/* Of one that leaves no configuration tells any more. */
-static const struct config_backend *backend_of(const struct endpoint *endpoint)
-{
-    static const struct config_backend none = {.name = "", .place = {"", ""}};
-    const struct config_backend *backend = atomic_load(&endpoint->backend);
-
-    return backend ? backend : &none;
-}
-
-static void set_configured(json_t *object, const struct admin_target *target)
+static void set_registration(json_t *object, const struct admin_target *target)
 {
     const struct endpoint *endpoint = target->endpoint;
-    const struct config_backend *backend = backend_of(endpoint);
 
-    admin_json_set_text(object, "id", endpoint->id);
-    admin_json_set_text(object, "name", backend->name);
     admin_json_set_text(object, "pool", target->config->name);
-    admin_json_set_text(object, "address", endpoint->address);
-    admin_json_set_number(object, "weight", atomic_load(&endpoint->weight));
-    admin_json_set(object, "effective_weight", json_real(atomic_load(&endpoint->share) / 100.0));
-    admin_json_set(object, "priority",
-                   backend->priority ? json_integer(backend->priority) : json_null());
-    admin_json_set_bool(object, "backup", backend->backup);
-    admin_json_set_text(object, "region", backend->place.region);
-    admin_json_set_text(object, "zone", backend->place.zone);
-    admin_json_set(object, "tags", strings(backend->tags));
-    admin_json_set(object, "metadata", metadata(backend));
-    admin_json_set_number(object, "max_connections", atomic_load(&endpoint->max_connections));
-    admin_json_set_bool(object, "drain", backend->drain);
     admin_json_set(object, "created_at", admin_json_time(endpoint->created_wall_us));
-    admin_json_set(object, "updated_at", admin_json_time(endpoint->updated_wall_us));
+    admin_json_set(object, "updated_at", admin_json_time(atomic_load(&endpoint->updated_wall_us)));
+    admin_json_set(object, "effective_weight", json_real(atomic_load(&endpoint->share) / 100.0));
 }
 
 static json_t *outcomes(const struct health_view *view, struct admin_now now)
@@ -136,11 +116,12 @@ static json_t *stall(const struct health_view *view)
 static json_t *check(const struct admin_target *target, const struct health_view *view,
                      struct admin_now now)
 {
-    const char *address = backend_of(target->endpoint)->check_address;
+    const struct config_backend *backend = atomic_load(&target->endpoint->backend);
+    const char *address = backend ? backend->check_address : NULL;
     bool failed = view->check_failed_ago_us > 0;
     json_t *object;
 
-    if (!target->config->health || !backend_of(target->endpoint)->checked)
+    if (!target->config->health || !backend || !backend->checked)
         return json_null();
     object = json_object();
     admin_json_set_text(object, "address", address ? address : target->endpoint->address);
@@ -202,13 +183,13 @@ static void set_summary(json_t *object, const struct admin_target *target,
 json_t *admin_endpoint_object(const struct admin_target *target, struct admin_now now)
 {
     const struct endpoint *endpoint = target->endpoint;
+    json_t *object = configured(endpoint);
     struct health_view view;
-    json_t *object = json_object();
 
     health_view(target->health, endpoint, now.us, &view);
     if (atomic_load(&endpoint->leaving)) /* deregistered: it finishes what it holds */
         view.status = ENDPOINT_DRAINING;
-    set_configured(object, target);
+    set_registration(object, target);
     admin_json_set_text(object, "status", endpoint_status_name(view.status));
     admin_json_set(object, "status_since", admin_json_time(now.wall_us - view.status_for_us));
     admin_json_set_text(object, "status_why", view.why);

@@ -225,7 +225,7 @@ bool config_endpoint_is_read_only(const char *key)
         "status_since", "draining",   "resolved",  "breaker",
         "outlier",      "stall",      "check",     "active",
         "requests",     "failures",   "successes", "consecutive_failures",
-        "latency",      "source",
+        "latency",      "source",     "leaving",   "not_saved",
     };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

@@ -131,6 +131,21 @@ def test_put_replaces_all_of_it_and_creates_what_is_not_there(stage):
     assert admin.json(f"{ENDPOINTS}/b", "PUT", {"id": "b", "address": b.address})["tags"] == []
 
 
+def test_what_is_shown_can_be_sent_back(stage):
+    a, proxy, admin = one(stage)
+    b = stage.failing("b")
+    admin.json(ENDPOINTS, "POST", {"id": "b", "name": "the new one", "address": b.address,
+                                   "tags": ["x"], "metadata": {"k": "v"}, "zone": "z"})
+    shown = admin.json(f"{ENDPOINTS}/b")
+    assert (shown["name"], shown["source"]) == ("the new one", "api")
+    assert admin.json(f"{ENDPOINTS}/a")["source"].startswith(str(proxy.config_path))
+    again = admin.json(f"{ENDPOINTS}/b", "PUT", {**shown, "weight": 9})
+    kept = ("id", "name", "address", "port", "protocol", "priority", "region", "zone", "tags",
+            "metadata", "backup", "max_connections", "drain", "health_check", "created_at")
+    assert {key: again[key] for key in kept} == {key: shown[key] for key in kept}
+    assert again["weight"] == 9
+
+
 def test_patch_changes_what_it_names_and_keeps_state_and_counts(stage):
     a, proxy, admin = one(stage)
     serve(stage, proxy, 3)

@@ -287,7 +287,9 @@ def test_load_fails_back_when_an_operator_says_so(stage):
     a, b = stage.failing("a"), stage.failing("b")
     proxy, admin = start(stage, a, group(b, priority=2), failback={"mode": "manual"})
     act(admin, "a", "trip")
-    wait_until(lambda: set(serve(stage, proxy, 2)) == {"b"}, "the load is on b")
+    wait_until(lambda: admin.json("/api/v1/pools/app")["tiers"][1]["load_percent"] == 100,
+               "the load is on b")
+    assert set(serve(stage, proxy, 2)) == {"b"}
     act(admin, "a", "reset")
     wait_until(lambda: admin.json("/api/v1/pools/app")["tiers"][0]["held_back"],
                "a could take it again")
