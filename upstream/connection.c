@@ -43,7 +43,6 @@ static const struct transport_ops connection_ops;
 static void connection_on_timer(struct loop_timer *timer);
 static void connection_on_soon(struct loop_task *task);
 static void connection_on_reap(struct loop_task *task);
-static void connection_on_taken(struct loop_task *task);
 
 static struct upstream_connection *connection_of(struct transport *t)
 {
@@ -63,7 +62,7 @@ static struct upstream_connection *connection_new(struct upstream_cluster *clust
     loop_timer_init(&c->timer, connection_on_timer);
     loop_task_init(&c->soon, connection_on_soon);
     loop_task_init(&c->reap, connection_on_reap);
-    loop_task_init(&c->offer, connection_on_taken);
+    loop_task_init(&c->offer, upstream_idle_on_taken);
     bytes_init(&c->held, UPSTREAM_HELD_BYTES);
     cluster->stats.open++;
     return c;
@@ -91,45 +90,14 @@ static void connection_close(struct upstream_connection *c)
     loop_reap(c->cluster->loop, &c->reap);
 }
 
-void upstream_connection_start_keepalive(struct upstream_connection *c)
-{
-    uint64_t timeout_ms = c->cluster->config->keepalive.timeout_ms;
-
-    if (timeout_ms > 0)
-        loop_timer_set(c->cluster->loop, &c->timer, timeout_ms);
-    else
-        loop_timer_cancel(&c->timer);
-}
-
-static void connection_enter_idle(struct upstream_connection *c)
-{
-    list_push_front(&c->endpoint->idle, &c->node);
-    c->endpoint->idle_count++;
-    c->cluster->stats.idle++;
-    if (c->paused) /* an idle connection must hear the backend leave */
-        transport_resume(&c->transport);
-    upstream_connection_start_keepalive(c);
-    loop_offer_descriptor(c->cluster->loop, &c->offer);
-}
-
-/* Somebody of this worker needs a descriptor, and there is none left. */
-static void connection_on_taken(struct loop_task *task)
-{
-    upstream_connection_set_state(container_of(task, struct upstream_connection, offer),
-                                  UPSTREAM_CLOSED);
-}
-
 void upstream_connection_set_state(struct upstream_connection *c, enum upstream_state state)
 {
     CHECK(c->state != UPSTREAM_CLOSED);
     list_remove(&c->node);
-    if (c->state == UPSTREAM_IDLE) {
-        c->endpoint->idle_count--;
-        c->cluster->stats.idle--;
-        loop_task_cancel(&c->offer);
-    } else if (c->state == UPSTREAM_CONNECTING || c->state == UPSTREAM_ACTIVE) {
+    if (c->state == UPSTREAM_IDLE)
+        upstream_idle_leave(c);
+    else if (c->state != UPSTREAM_NEW)
         c->endpoint->busy_count--;
-    }
     c->state = state;
     switch (state) {
     case UPSTREAM_NEW:
@@ -140,7 +108,7 @@ void upstream_connection_set_state(struct upstream_connection *c, enum upstream_
         c->endpoint->busy_count++;
         break;
     case UPSTREAM_IDLE:
-        connection_enter_idle(c);
+        upstream_idle_enter(c);
         break;
     case UPSTREAM_CLOSED:
         connection_close(c);

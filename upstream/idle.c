@@ -14,6 +14,41 @@
 
 #define CONNECTION_OF(item) container_of(item, struct upstream_connection, node)
 
+static void start_keepalive(struct upstream_connection *c)
+{
+    uint64_t timeout_ms = c->cluster->config->keepalive.timeout_ms;
+
+    if (timeout_ms > 0)
+        loop_timer_set(c->cluster->loop, &c->timer, timeout_ms);
+    else
+        loop_timer_cancel(&c->timer);
+}
+
+void upstream_idle_enter(struct upstream_connection *c)
+{
+    list_push_front(&c->endpoint->idle, &c->node);
+    c->endpoint->idle_count++;
+    c->cluster->stats.idle++;
+    if (c->paused) /* an idle connection must hear the backend leave */
+        transport_resume(&c->transport);
+    start_keepalive(c);
+    loop_offer_descriptor(c->cluster->loop, &c->offer);
+}
+
+void upstream_idle_leave(struct upstream_connection *c)
+{
+    c->endpoint->idle_count--;
+    c->cluster->stats.idle--;
+    loop_task_cancel(&c->offer);
+}
+
+/* Somebody of this worker needs a descriptor, and there is none left. */
+void upstream_idle_on_taken(struct loop_task *task)
+{
+    upstream_connection_set_state(container_of(task, struct upstream_connection, offer),
+                                  UPSTREAM_CLOSED);
+}
+
 struct upstream_connection *upstream_idle_take(struct upstream_endpoint *endpoint, bool check)
 {
     while (!list_empty(&endpoint->idle)) {
@@ -85,7 +120,7 @@ void upstream_idle_review(struct upstream_cluster *cluster, struct upstream_endp
         if (!may_be_kept(c))
             upstream_connection_set_state(c, UPSTREAM_CLOSED);
         else if (restart_timeout)
-            upstream_connection_start_keepalive(c);
+            start_keepalive(c);
     }
     keep_at_most(endpoint, cluster->config->keepalive.idle);
 }

@@ -160,8 +160,6 @@ void upstream_connection_set_state(struct upstream_connection *c, enum upstream_
 void upstream_connection_attach(struct upstream_connection *c, struct upstream_attempt *a);
 /* Takes `c` away from its attempt, which may then get another one. */
 void upstream_connection_detach(struct upstream_connection *c);
-/* An idle connection's timeout, counted from now. */
-void upstream_connection_start_keepalive(struct upstream_connection *c);
 /* Reports through on_failed at the end of this turn: for failures inside calls of the caller's. */
 void upstream_connection_fail_soon(struct upstream_connection *c, int code, const char *detail);
 
@@ -178,6 +176,10 @@ struct upstream_connection *upstream_idle_take(struct upstream_endpoint *endpoin
 /* Keeps `c`, which is clean, or closes it when it may not be kept. */
 void upstream_idle_put(struct upstream_connection *c);
 void upstream_idle_close_all(struct upstream_endpoint *endpoint);
+/* For upstream_connection_set_state: `c` becomes idle; it was (and is in no list already). */
+void upstream_idle_enter(struct upstream_connection *c);
+void upstream_idle_leave(struct upstream_connection *c);
+void upstream_idle_on_taken(struct loop_task *task); /* of `offer` */
 /* Addresses, TLS or settings have changed: closes those that may not be kept any more. With
  * `restart_timeout` the others' keep-alive timeout begins anew. */
 void upstream_idle_review(struct upstream_cluster *cluster, struct upstream_endpoint *endpoint,
