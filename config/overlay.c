@@ -34,7 +34,7 @@ static void entry_unref(struct overlay_entry *entry)
         return;
     json_decref(entry->fields);
     arena_fini(&entry->arena);
-    free((char *)entry->id);
+    free(entry->id);
     free(entry);
 }
 

@@ -19,7 +19,7 @@
 
 struct overlay_entry {
     _Atomic unsigned refs; /* a snapshot may be freed by any thread */
-    const char *id;
+    char *id;
     json_t *fields; /* NULL: deregistered */
     bool replaces;  /* what is not said has its default, not the file's value */
     bool read;      /* `said` is there */
