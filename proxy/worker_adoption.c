@@ -260,8 +260,10 @@ static void adopt_listeners(struct worker *worker, struct worker_adoption *adopt
 
         if (has_listener(adoption, listener))
             continue;
+        worker_listener_ref(listener); /* without connections it would be gone at once */
         worker_listener_retire(listener);
         front_http1_end_listener(listener);
+        worker_listener_unref(listener);
     }
     for (size_t i = 0; i < snapshot->listener_count; i++)
         adopt_listener(worker, &adoption->listeners[i], snapshot, &snapshot->listeners[i]);

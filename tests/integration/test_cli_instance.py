@@ -68,6 +68,18 @@ def test_a_plan_tells_what_a_reload_then_does(stage):
     assert (again.returncode, "Nothing would change" in again.stdout) == (0, True)
 
 
+def test_a_listener_that_nobody_uses_goes_with_a_reload(stage):
+    listeners = tuple({"name": name, "bind": "127.0.0.1:0"} for name in ("edge", "old"))
+    instance = start(stage, backend(stage.recorder("a"), "a"), listeners=listeners)
+    instance.write(listeners=listeners[:1])
+    result = instance.command("reload")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "- listener old" in result.stdout
+    assert "risk     high" in result.stdout
+    assert " old on " not in instance.command("status").stdout
+    serve(stage, instance.proxy, 4)
+
+
 def test_a_file_with_mistakes_is_told_and_changes_nothing(stage):
     a = stage.recorder("a")
     instance = start(stage, backend(a, "a"))
