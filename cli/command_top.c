@@ -193,11 +193,12 @@ static void print_page(const struct moment *moment, double seconds, FILE *out, b
 {
     const json_t *connections = json_object_get(moment->status, "connections");
     const json_t *requests = json_object_get(moment->status, "requests");
+    double open = remote_number(connections, "open");
 
     remote_print_state(moment->status, out, colours);
-    fprintf(out, "%.1f requests/s, %.0f in flight, %.0f connections, generation %.0f\n\n",
-            request_rate(moment, seconds), remote_number(requests, "active"),
-            remote_number(connections, "open"),
+    fprintf(out, "%.1f requests/s, %.0f in flight, %.0f connection%s, generation %.0f\n\n",
+            request_rate(moment, seconds), remote_number(requests, "active"), open,
+            open == 1 ? "" : "s",
             remote_number(json_object_get(moment->status, "config"), "generation"));
     print_pools(json_object_get(moment->pools, "pools"), out, colours);
     fputc('\n', out);
