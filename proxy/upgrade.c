@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -93,6 +94,16 @@ static void forget(struct upgrade *u)
     free(u);
 }
 
+/* One line for the log, and one for those who read events. */
+static void tell_failure(const struct upgrade *u, const char *what)
+{
+    char *why = xasprintf("the new process %d %s", (int)u->pid, what);
+
+    health_tell_process(u->server->health, EVENT_UPGRADE, EVENT_ERROR, "starting", "failed", why,
+                        "this process goes on serving");
+    free(why);
+}
+
 static char *describe_end(const siginfo_t *info)
 {
     if (info->si_code == CLD_EXITED)
@@ -100,22 +111,22 @@ static char *describe_end(const siginfo_t *info)
     return xasprintf("was ended by signal %d (%s)", info->si_status, strsignal(info->si_status));
 }
 
-static void on_exit_event(evutil_socket_t pidfd, short what, void *arg)
+static void on_exit_event(evutil_socket_t pidfd, short unused_what, void *arg)
 {
     struct upgrade *u = arg;
     struct loop *loop = &u->server->loop;
     siginfo_t info = {0};
-    char *end;
+    char *end, *what;
 
     loop_enter(loop);
     waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
     end = describe_end(&info);
+    what = xasprintf("%s before it was ready: its log says why", end);
     if (u->state == UPGRADE_STARTING)
-        log_error("upgrade: the new process %d (\"%s\") %s before it was ready; its log says why; "
-                  "this process goes on serving",
-                  (int)u->pid, program.path, end);
+        tell_failure(u, what);
     else if (u->state == UPGRADE_DONE)
         log_error("upgrade: process %d, which had taken over, %s", (int)u->pid, end);
+    free(what);
     free(end);
     if (u->state == UPGRADE_DONE)
         event_del(u->on_exit);
@@ -128,9 +139,10 @@ static void on_timeout(struct loop_timer *timer)
 {
     struct upgrade *u = container_of(timer, struct upgrade, timer);
 
-    log_error("upgrade: the new process %d (\"%s\") was not ready within %d s and is killed; this "
-              "process goes on serving",
-              (int)u->pid, program.path, UPGRADE_TIMEOUT_S);
+    char what[64];
+
+    snprintf(what, sizeof(what), "was not ready within %d s and is killed", UPGRADE_TIMEOUT_S);
+    tell_failure(u, what);
     u->state = UPGRADE_ENDING;
     forget_socket(u);
     kill(u->pid, SIGKILL); /* not reaped yet: the number is its own */

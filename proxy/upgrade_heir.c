@@ -2,6 +2,7 @@
  */
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -227,9 +228,14 @@ static void forget_elder(void)
 
 static void take_over(void)
 {
+    char why[80];
+
     listen_inherit_own();
     forget_elder();
-    log_info("upgrade: process %d has taken over from process %d", (int)getpid(), heir.elder);
+    snprintf(why, sizeof(why), "process %d has taken over from process %d", (int)getpid(),
+             heir.elder);
+    health_tell_process(heir.server->health, EVENT_UPGRADE, EVENT_INFO, "starting", "serving", why,
+                        "");
     tell_service_manager(heir.server);
 }
 
