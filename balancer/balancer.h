@@ -170,7 +170,7 @@ void balancer_pool_leave(struct balancer_pool *pool, struct endpoint *endpoint);
 
 /* It is leaving, the pool was refreshed since, nothing is in flight on it, and no worker can hold
  * it from an earlier turn. Its slot is free from now on; the struct itself stays for those who
- * found it in this turn: the reclaim after the next membership or settings refresh frees it. */
+ * found it in this turn: after the next refresh, and a turn, the reclaim frees it. */
 void balancer_pool_forget(struct balancer_pool *pool, struct endpoint *endpoint);
 
 /* Weight, priority, place, backup and limit are those of `backend`, which replaces the one it had:

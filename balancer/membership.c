@@ -134,6 +134,7 @@ void balancer_pool_forget(struct balancer_pool *pool, struct endpoint *endpoint)
     if (index < pool->free_from)
         pool->free_from = index;
     pool_drop(pool, endpoint, on_endpoint_unused);
+    pool->changed = true; /* the next refresh retires it; picks know nothing of it as it is */
 }
 
 static bool text_same(const char *a, const char *b)
