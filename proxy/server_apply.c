@@ -307,7 +307,7 @@ static void on_forgotten(void *arg)
     void (*on_done)(void *arg) = apply->on_done;
     void *on_done_arg = apply->arg;
 
-    run_on_health(apply, reclaim_pools);
+    server_health_do_unseen(apply->server, reclaim_pools, apply);
     release_before(apply);
     free(apply->adoptions);
     free(apply);
@@ -319,7 +319,7 @@ static void on_named(void *arg)
     struct server_apply *apply = arg;
     struct server *server = apply->server;
 
-    run_on_health(apply, settle_pools);
+    server_health_do_unseen(server, settle_pools, apply); /* takes configurations from leavers */
     if (!apply->starting)
         server_names_follow(server); /* those that left need no name any more */
     server_round(server, NULL, NULL, on_forgotten, apply);

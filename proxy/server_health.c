@@ -211,6 +211,14 @@ void server_health_do(struct server *server, void (*act)(void *arg, uint64_t now
     loop_leave(&keeper->loop);
 }
 
+void server_health_do_unseen(struct server *server, void (*act)(void *arg, uint64_t now_us),
+                             void *arg)
+{
+    pthread_rwlock_wrlock(&server->structure);
+    server_health_do(server, act, arg);
+    pthread_rwlock_unlock(&server->structure);
+}
+
 /* Endpoint and pool are there until what is posted now has run: who frees them comes after it. */
 struct health_order {
     struct server_health *keeper;

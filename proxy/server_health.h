@@ -23,6 +23,9 @@ void server_health_free(struct server *server);
 /* Runs `act(arg, now_us)` on the health thread and waits for it, or runs it at once while that does
  * not run. Control thread. */
 void server_health_do(struct server *server, void (*act)(void *arg, uint64_t now_us), void *arg);
+/* The same while nobody holds the read lock: for what takes away what its holders may look at. */
+void server_health_do_unseen(struct server *server, void (*act)(void *arg, uint64_t now_us),
+                             void *arg);
 
 /* For those that run there. A runtime is kept among those that are looked after until it is freed.
  */

@@ -150,7 +150,7 @@ static void on_pools_unused(void *arg)
 {
     struct server_leavers *leavers = arg;
 
-    server_health_do(leavers->server, free_pools, leavers);
+    server_health_do_unseen(leavers->server, free_pools, leavers);
     server_turn_ends(leavers->server);
 }
 
@@ -213,7 +213,7 @@ static void on_nobody_looks(void *arg)
 {
     struct server_leavers *leavers = arg;
 
-    server_health_do(leavers->server, reclaim, leavers);
+    server_health_do_unseen(leavers->server, reclaim, leavers);
     server_turn_ends(leavers->server);
 }
 
@@ -221,7 +221,7 @@ static void on_dropped(void *arg)
 {
     struct server_leavers *leavers = arg;
 
-    server_health_do(leavers->server, forget_endpoints, leavers);
+    server_health_do_unseen(leavers->server, forget_endpoints, leavers);
     server_round(leavers->server, NULL, NULL, on_nobody_looks, leavers);
 }
 
