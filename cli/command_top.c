@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "cli/rates.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/watch.h"
 
@@ -250,7 +250,7 @@ static int begin(struct remote *remote)
 
 int cli_top(const struct cli_options *options)
 {
-    bool live = isatty(STDOUT_FILENO) && !options->json;
+    bool live = screen_is_there() && !options->json;
     uint64_t count = options->count;
     struct remote remote;
     int code = remote_init(&remote, "top", options);

@@ -3,6 +3,7 @@
 #include "cli/screen.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -30,6 +31,13 @@ static void on_signal(int number)
         stopped = 1;
     else
         ended = 1;
+}
+
+bool screen_is_there(void)
+{
+    const char *term = getenv("TERM");
+
+    return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
 static void take_terminal(struct screen *screen)

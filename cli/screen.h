@@ -20,6 +20,9 @@ struct screen {
     const char *page; /* drawn last; the caller's */
 };
 
+/* Is standard output a terminal that can be drawn on? TERM=dumb cannot. */
+bool screen_is_there(void);
+
 void screen_start(struct screen *screen);
 void screen_stop(struct screen *screen);
 

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "cli/screen.h"
@@ -83,7 +82,7 @@ static int watch_pipe(struct remote *remote, const struct cli_options *options,
 int cli_watch(struct remote *remote, const struct cli_options *options, unsigned interval_ms,
               uint64_t count, cli_show_cb show)
 {
-    if (isatty(STDOUT_FILENO) && !options->json)
+    if (screen_is_there() && !options->json)
         return watch_screen(remote, options, interval_ms, count, show);
     return watch_pipe(remote, options, interval_ms, count, show);
 }

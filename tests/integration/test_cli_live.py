@@ -160,6 +160,13 @@ def test_an_instance_that_goes_away_is_asked_again(stage, view):
     assert watched.output.rstrip().endswith(b"refused")
 
 
+def test_a_terminal_that_cannot_be_drawn_on_gets_a_snapshot(stage, view):
+    _, admin = running(stage)
+    top = view("top", "--admin", admin.address, environment={"TERM": "dumb"})
+    assert top.wait_end() == 0
+    assert b"REQ/S" in top.output and b"\x1b" not in top.output
+
+
 def test_nobody_there_from_the_start_takes_no_terminal(stage, view):
     top = view("top", "--admin", stage.refusing_port().address)
     assert top.wait_end() == 3
