@@ -90,8 +90,7 @@ static const struct schema_key admin_keys[] = {
     {"socket", SCHEMA_STRING, SCHEMA_AT(struct config, admin.socket),
      .example = "\"/run/evergate/admin.sock\"", .at_start = true},
     {"token_file", SCHEMA_PATH, SCHEMA_AT(struct config, admin.token_file),
-     SCHEMA_DIGEST(struct config, admin.token_digest), .example = "\"/etc/evergate/token\"",
-     .at_start = true},
+     SCHEMA_DIGEST(struct config, admin.token_digest), .example = "\"/etc/evergate/token\""},
 };
 
 const struct schema_section config_admin_section = {
