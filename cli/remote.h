@@ -29,8 +29,8 @@ void remote_fini(struct remote *remote);
 /*
  * Asks. An exit code: CLI_UNREACHABLE when nobody answers, CLI_BAD when the answer is no success.
  * The complaint is printed to standard error, mistakes of a file one per line as FILE:LINE: error:
- * ...; with `json`, the refusal itself goes to standard output. A change that was done but not saved
- * is warned of.
+ * ...; with `json`, the refusal itself goes to standard output. A change that was done but not
+ * saved is warned of.
  *
  * `body` may be NULL; it stays the caller's. The answer as text (heap) with its size, or as JSON (a
  * new reference; an object without members when the answer is empty).
