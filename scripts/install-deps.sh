@@ -31,7 +31,9 @@ node-ws: a real WebSocket client and server
 curl: a real client
 openssl: certificates and a TLS client
 postgresql: real servers for the postgres check
-redis-server: real servers and Sentinels (the same program) for the redis check"
+redis-server: real servers and Sentinels (the same program) for the redis check
+zsh: completion is tested in the real shell
+fish: likewise"
 
 bench_packages="
 haproxy: to compare with
