@@ -77,6 +77,7 @@ static void begin_serving(struct server *server)
              server->worker_count, server->config->route_count, server->config->pool_count);
     server_open_doors(server, true);
     upgrade_serving(server);
+    server_idle(server); /* changes that were asked for meanwhile */
 }
 
 static void on_named(void *arg)

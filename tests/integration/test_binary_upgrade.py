@@ -265,6 +265,20 @@ def test_nothing_is_changed_while_a_new_binary_starts(stage):
     proxy.wait_for_log("SIGHUP: no reload: a new binary is being started")
 
 
+def test_a_reload_that_comes_before_the_new_process_serves_is_made_when_it_does(stage):
+    proxy = dynasty(stage, stage.recorder(), stage.silent_port().address,
+                    pool_settings={"health": {"type": "http", "timeout": "10s", "interval": "30s"}},
+                    admin={"bind": "127.0.0.1:0"})
+    proxy.signal_now(signal.SIGUSR2)
+    pid = int(re.search(r"is started as process (\d+)", proxy.wait_for_log("is started as")[0])[1])
+    wait_until(lambda: len(proxy.log_lines("management is listening")) == 2, "it has begun")
+    os.kill(pid, signal.SIGHUP)
+    wait_until(lambda: proxy.log_lines(f"process {pid} has taken over"), "it serves")
+    proxy.pid = pid
+    proxy.heirs.append(pid)
+    proxy.wait_for_log("reload by SIGHUP")
+
+
 def test_what_was_changed_by_hand_is_handed_over(stage):
     """Without a file in between: state_file is gone by then."""
     file, hand = stage.recorders("file", "hand")
