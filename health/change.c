@@ -161,11 +161,11 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
     health_wake_changed(pool);
 }
 
-static enum endpoint_status record_status(const struct health_pool *pool, const struct record *r)
+static enum endpoint_status record_status(const struct record *r)
 {
     if (r->draining || r->leaving)
         return ENDPOINT_DRAINING;
-    return pool_config(pool)->health != NULL ? r->check.status : ENDPOINT_HEALTHY;
+    return r->checked ? r->check.status : ENDPOINT_HEALTHY;
 }
 
 static void status_store(struct record *r, enum endpoint_status to, const char *why,
@@ -180,7 +180,7 @@ static void status_store(struct record *r, enum endpoint_status to, const char *
 void change_status_locked(struct health_pool *pool, struct record *r, const char *why,
                           uint64_t now_us)
 {
-    enum endpoint_status from = atomic_load(&r->endpoint->status), to = record_status(pool, r);
+    enum endpoint_status from = atomic_load(&r->endpoint->status), to = record_status(r);
     bool drain = from == ENDPOINT_DRAINING || to == ENDPOINT_DRAINING;
     struct health_event event;
 
@@ -203,7 +203,7 @@ void change_status_locked(struct health_pool *pool, struct record *r, const char
 void change_join_locked(struct health_pool *pool, struct record *r, const char *why, bool starting,
                         uint64_t now_us)
 {
-    enum endpoint_status status = record_status(pool, r);
+    enum endpoint_status status = record_status(r);
     struct health_event event;
 
     status_store(r, status, r->draining ? "drained by the configuration" : "", now_us);
@@ -249,7 +249,7 @@ uint64_t record_due_us(const struct record *r)
 /* Away until it serves as before; half_open is not there yet. */
 static void settle_return_locked(struct health_pool *pool, struct record *r)
 {
-    enum endpoint_status status = record_status(pool, r);
+    enum endpoint_status status = record_status(r);
     bool serves = status == ENDPOINT_HEALTHY || status == ENDPOINT_DEGRADED;
 
     if (status == ENDPOINT_UNHEALTHY || status == ENDPOINT_DRAINING || r->outlier.ejected ||

@@ -88,6 +88,8 @@ void health_pool_join(struct health_pool *pool, struct endpoint *endpoint, const
  * it left with requests in flight. */
 void health_pool_leave(struct health_pool *pool, struct endpoint *endpoint, const char *why,
                        uint64_t now_us);
+/* Its endpoint->backend was swapped: whether it is to be checked may be another. */
+void health_endpoint_changed(struct health_pool *pool, struct endpoint *endpoint, uint64_t now_us);
 /* It has left, nothing is in flight and no worker can call with it. Before balancer_pool_forget. */
 void health_pool_forget(struct health_pool *pool, struct endpoint *endpoint);
 

@@ -82,6 +82,7 @@ struct record {
     char ejected_why[HEALTH_WHY_BYTES], check_why[HEALTH_WHY_BYTES];
     unsigned places;    /* of half_open and probing together: how many may be out at once */
     unsigned overdrawn; /* taken before `places` became fewer */
+    bool checked;       /* the pool has checks, and they are meant for it too */
     bool draining;
     bool leaving;   /* no member any more: nothing is told of it, nothing compared with it */
     bool left_busy; /* ... with requests in flight */

@@ -15,6 +15,13 @@
 #include "health/health.h"
 #include "health/health_internal.h"
 
+static bool is_to_be_checked(const struct health_pool *pool, const struct endpoint *endpoint)
+{
+    const struct config_backend *backend = atomic_load(&endpoint->backend);
+
+    return pool_config(pool)->health != NULL && (backend == NULL || backend->checked);
+}
+
 static struct record *record_new(const struct health_pool *pool, struct endpoint *endpoint,
                                  uint64_t now_us)
 {
@@ -29,6 +36,7 @@ static struct record *record_new(const struct health_pool *pool, struct endpoint
     outlier_init(&r->outlier, &config->outlier, now_us);
     stall_init(&r->stall, now_us);
     r->draining = atomic_load(&endpoint->draining);
+    r->checked = is_to_be_checked(pool, endpoint);
     return r;
 }
 
@@ -102,27 +110,43 @@ void health_pool_forget(struct health_pool *pool, struct endpoint *endpoint)
 
 /* ---- Settings ---- */
 
-static void record_change_locked(struct health_pool *pool, struct record *r, bool was_checked,
-                                 uint64_t now_us)
+/* Checks begin or end for it; an endpoint that serves is not doubted for that. */
+static void record_check_locked(struct health_pool *pool, struct record *r, uint64_t now_us)
+{
+    bool checked = is_to_be_checked(pool, r->endpoint);
+
+    if (r->leaving || checked == r->checked)
+        return;
+    r->checked = checked;
+    if (checked) {
+        check_count_trust(&r->check);
+        return;
+    }
+    check_count_forget(&r->check);
+    change_status_locked(pool, r, "no longer checked", now_us);
+    change_settle_locked(pool, r);
+}
+
+static void record_change_locked(struct health_pool *pool, struct record *r, uint64_t now_us)
 {
     const struct config_pool *config = pool_config(pool);
 
     breaker_change(&r->breaker, &config->breaker);
     outlier_change(&r->outlier, &config->outlier);
     change_settings_locked(r);
-    if (was_checked && config->health == NULL) {
-        check_count_forget(&r->check);
-        change_status_locked(pool, r, "no longer checked", now_us);
-        change_settle_locked(pool, r);
-    } else if (!was_checked && config->health != NULL) {
-        check_count_trust(&r->check);
-    }
+    record_check_locked(pool, r, now_us);
+}
+
+void health_endpoint_changed(struct health_pool *pool, struct endpoint *endpoint, uint64_t now_us)
+{
+    now_us = health_lock(pool, now_us);
+    record_check_locked(pool, health_record(endpoint), now_us);
+    health_unlock(pool);
+    tell_pending(pool, now_us);
 }
 
 void health_pool_change(struct health_pool *pool, const struct config_pool *config, uint64_t now_us)
 {
-    bool was_checked = pool_config(pool)->health != NULL;
-
     now_us = health_lock(pool, now_us);
     /* What was counted until now was under the old settings. */
     for (unsigned i = 0; i < pool->count; i++)
@@ -131,7 +155,7 @@ void health_pool_change(struct health_pool *pool, const struct config_pool *conf
     window_change(&pool->window, config->outlier.window_ms);
     pool->feed_every_us = health_feed_every_us(config);
     for (unsigned i = 0; i < pool->count; i++)
-        record_change_locked(pool, pool->records[i], was_checked, now_us);
+        record_change_locked(pool, pool->records[i], now_us);
     health_unlock(pool);
     pool->feed_us = 0; /* a shorter window is fed sooner */
     health_wake_changed(pool);

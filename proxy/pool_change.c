@@ -109,6 +109,7 @@ static void keep_member(struct pool_runtime *runtime, struct endpoint *endpoint,
                         const struct config_backend *backend, uint64_t now_us)
 {
     balancer_endpoint_change(runtime->balancer, endpoint, backend);
+    health_endpoint_changed(runtime->health, endpoint, now_us);
     health_set_draining(runtime->health, endpoint, backend->drain,
                         backend->drain ? "drained by a change of the configuration"
                                        : "no longer drained by the configuration",

@@ -150,6 +150,34 @@ void server_read_unlock(const struct server *server)
 
 /* ---- The end of one ---- */
 
+enum { TOLD_CHANGES = 64 }; /* events of one change; the plan has them all */
+
+static const struct pool_runtime *pool_named(const struct server *server, const char *name)
+{
+    for (size_t i = 0; i < server->config->pool_count; i++)
+        if (strcmp(server->runtimes[i]->name, name) == 0)
+            return server->runtimes[i];
+    return NULL;
+}
+
+/* Those that come and go tell of themselves. */
+static void tell_endpoints(const struct server *server, const struct config_plan *plan)
+{
+    unsigned told = 0;
+
+    for (size_t i = 0; i < plan->count && told < TOLD_CHANGES; i++) {
+        const struct config_change *change = &plan->changes[i];
+        const struct pool_runtime *pool;
+
+        if (change->of != CONFIG_OF_ENDPOINT || change->kind != CONFIG_CHANGED || change->replaces)
+            continue;
+        pool = pool_named(server, change->pool);
+        health_tell(pool->health, balancer_pool_find(pool->balancer, change->name), EVENT_ENDPOINT,
+                    EVENT_INFO, "", "changed", change->detail, "");
+        told++;
+    }
+}
+
 /* What the log and the events say of it, whoever asked. */
 static void tell_done(struct server *server, const struct order *order)
 {
@@ -167,6 +195,7 @@ static void tell_done(struct server *server, const struct order *order)
              config_risk_name(plan->risk), plan->kept.listeners, plan->kept.routes,
              plan->kept.pools, plan->kept.endpoints);
     health_tell_process(server->health, EVENT_CONFIG, EVENT_INFO, before, generation, why, "");
+    tell_endpoints(server, plan);
     for (size_t i = 0; i < plan->count; i++)
         if (plan->changes[i].needs_upgrade)
             log_warn("%s: %s: takes effect when the binary is replaced (SIGUSR2) or restarted",

@@ -113,6 +113,7 @@ static void run_init(struct run *run, unsigned size)
     };
     for (unsigned i = 0; i < size; i++) {
         run->backends[i] = (struct config_backend){.id = ids[i],
+                                                   .checked = true,
                                                    .address = "10.0.0.1:80",
                                                    .weight = 1,
                                                    .priority = 1,

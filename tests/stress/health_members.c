@@ -212,6 +212,7 @@ static void member_set(struct run *run, unsigned i, bool newcomer)
     const char *id = newcomer ? ids[random_next(&run->random) % IDS] : run->members[i]->id;
 
     *backend = (struct config_backend){.id = id,
+                                       .checked = true,
                                        .address = "10.0.0.1:80",
                                        .weight = 1 + (unsigned)(random_next(&run->random) % 3),
                                        .priority = 1 + i % 2,

@@ -48,6 +48,7 @@ void fixture_init(struct fixture *f, unsigned size)
             .id = f->ids[i],
             .address = f->addresses[i],
             .weight = 1,
+            .checked = true,
             .priority = 1,
             .place = {.region = "", .zone = ""},
         };

@@ -571,3 +571,28 @@ Test(member, what_happens_to_the_process_names_no_pool)
     cr_assert_str_eq(fixture_line(&f, EVENT_UPGRADE), "upgrade: serving -> draining");
     fixture_fini(&f);
 }
+
+Test(member, checks_that_are_not_meant_for_it_say_nothing_of_it)
+{
+    struct config_backend checked;
+    struct fixture f;
+    struct endpoint *a;
+
+    fixture_init(&f, 2);
+    f.config.health = &f.checks;
+    checked = f.backends[0];
+    f.backends[0].checked = false;
+    fixture_start(&f);
+    a = f.endpoints[0];
+    cr_expect_eq(atomic_load(&a->status), ENDPOINT_HEALTHY);
+    cr_expect_eq(atomic_load(&f.endpoints[1]->status), ENDPOINT_UNKNOWN);
+    atomic_store(&a->backend, &checked);
+    health_endpoint_changed(f.pool, a, f.now_us);
+    cr_expect_eq(atomic_load(&a->status), ENDPOINT_HEALTHY, "until they say otherwise");
+    check_times(&f, 0, CHECK_FAIL, 10);
+    cr_expect_eq(atomic_load(&a->status), ENDPOINT_UNHEALTHY);
+    checked.checked = false;
+    health_endpoint_changed(f.pool, a, f.now_us);
+    cr_expect_eq(atomic_load(&a->status), ENDPOINT_HEALTHY, "no longer checked");
+    fixture_fini(&f);
+}

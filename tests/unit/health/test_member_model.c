@@ -163,6 +163,7 @@ static void act_join(struct model *m, bool starting)
     snprintf(stay->id, sizeof(stay->id), "%u", (unsigned)draw(m, IDS));
     snprintf(stay->address, sizeof(stay->address), "10.0.0.1:%u", m->stays);
     stay->backend = (struct config_backend){.id = stay->id,
+                                            .checked = true,
                                             .address = stay->address,
                                             .weight = (unsigned)draw(m, 4),
                                             .priority = 1 + (unsigned)draw(m, 3),
