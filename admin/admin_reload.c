@@ -8,6 +8,7 @@
 #include "admin/admin_body.h"
 #include "admin/admin_change.h"
 #include "admin/admin_internal.h"
+#include "base/alloc.h"
 
 void admin_reload(struct admin_call *call)
 {
@@ -30,6 +31,17 @@ void admin_reload(struct admin_call *call)
     server_outcome_free(&outcome);
 }
 
+/* As it was named. Heap: a reload may come in between. */
+static char *served_file(struct server *server)
+{
+    char *file;
+
+    server_read_lock(server);
+    file = xstrdup(server->config->file);
+    server_read_unlock(server);
+    return file;
+}
+
 /* In the directory of the file that is served, or below it? Both are real paths. */
 static bool is_beside(const char *file, const char *served)
 {
@@ -48,7 +60,7 @@ static bool is_beside(const char *file, const char *served)
  * read, and cannot put an @include of something secret into a file of ours. A pipe or a device
  * would hold up every change, so it is refused to all. NULL: fine.
  */
-static const char *refuse_file(const struct admin_call *call, const char *file)
+static const char *refuse_file(const struct admin_call *call, const char *file, const char *served)
 {
     struct stat is;
 
@@ -56,16 +68,38 @@ static const char *refuse_file(const struct admin_call *call, const char *file)
         return strerror(errno);
     if (!S_ISREG(is.st_mode))
         return "this is no regular file";
-    if (call->admin->token || !call->door->is_tcp || is_beside(file, call->server->config->file) ||
+    if (call->admin->token || !call->door->is_tcp || is_beside(file, served) ||
         (is.st_uid == geteuid() && (is.st_mode & S_IROTH)))
         return NULL;
     return "over TCP and without a token, a file elsewhere than beside the one that is served must "
            "be evergate's own and readable by everybody";
 }
 
+/*
+ * Names in a file count from where it stands, by the name it was opened by. One beside that which
+ * is served is therefore opened as that was, or every name in it would look changed. Heap; NULL: it
+ * is the one that is served.
+ */
+static char *as_served(const char *file, const char *served)
+{
+    char *real = realpath(served, NULL), *named;
+    const char *base = strrchr(file, '/') + 1, *end = strrchr(served, '/');
+    size_t size = (size_t)(base - file);
+
+    if (real && strcmp(real, file) == 0)
+        named = NULL;
+    else if (real && strncmp(real, file, size) == 0 && !strchr(real + size, '/'))
+        named = xasprintf("%.*s%s", end ? (int)(end - served) + 1 : 0, served, base);
+    else
+        named = xstrdup(file);
+    free(real);
+    return named;
+}
+
 /* The body's file as a real path (heap), NULL for the one that is served; false after the answer.
  */
-static bool read_file(struct admin_call *call, const json_t *body, char **ret_file)
+static bool read_file(struct admin_call *call, const json_t *body, const char *served,
+                      char **ret_file)
 {
     static const char *const known[] = {"file", NULL};
     json_t *value = json_object_get(body, "file");
@@ -82,7 +116,7 @@ static bool read_file(struct admin_call *call, const json_t *body, char **ret_fi
     else if (!(*ret_file = realpath(file, NULL)))
         refusal = strerror(errno);
     else
-        refusal = refuse_file(call, *ret_file);
+        refusal = refuse_file(call, *ret_file, served);
     if (!refusal)
         return true;
     admin_reply_error(call->request, 422, "validation", "file \"%s\": %s", file ? file : "",
@@ -95,16 +129,20 @@ void admin_plan(struct admin_call *call)
 {
     struct server_outcome outcome;
     json_t *body;
-    char *file;
+    char *file, *named, *served;
 
     if (!admin_body_optional(call, &body))
         return;
-    if (read_file(call, body, &file)) {
-        server_plan(call->server, file, &outcome);
+    served = served_file(call->server);
+    if (read_file(call, body, served, &file)) {
+        named = file ? as_served(file, served) : NULL;
+        server_plan(call->server, named, &outcome);
         if (admin_change_made(call, &outcome, 0))
             admin_reply_json(call->request, 200, admin_change_object(&outcome));
         server_outcome_free(&outcome);
+        free(named);
         free(file);
     }
+    free(served);
     json_decref(body);
 }

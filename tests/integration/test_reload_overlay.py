@@ -1,5 +1,4 @@
-"""What was changed over the management API outlives a reload of the file and, with `state_file`, the
-process."""
+"""What was changed over the management API outlives a reload and, with `state_file`, the process."""
 
 import json
 import re

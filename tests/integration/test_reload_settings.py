@@ -1,9 +1,11 @@
-"""Reload: settings that are neither endpoints nor listeners, and what only a new process can have."""
+"""Reload: settings that are not of endpoints or listeners, and what only a new process can have."""
 
 import pytest
 
-from lib.failover import NO_BREAKER, NO_OUTLIER, NO_RETRY, group, serve
-from lib.libconfig import DEFAULT_WORKERS
+from lib.evergate import binary
+from lib.failover import ADMIN, NO_BREAKER, NO_OUTLIER, NO_RETRY, group, serve
+from lib.libconfig import DEFAULT_WORKERS, simple
+from lib.management import Management
 from lib.reloads import Site, held
 from lib.waiting import wait_until
 
@@ -108,7 +110,8 @@ def test_the_log_level_changes(stage):
 
 
 @pytest.mark.parametrize("key, value", [
-    ("workers", DEFAULT_WORKERS + 1), ("admin", {"bind": "127.0.0.1:0", "socket": "/tmp/unused.sock"})])
+    ("workers", DEFAULT_WORKERS + 1),
+    ("admin", {"bind": "127.0.0.1:0", "socket": "/tmp/evergate-unused.sock"})])
 def test_what_needs_a_new_process_says_so(stage, key, value):
     site = Site(stage, stage.failing("a"))
     site.config[key] = value
@@ -124,6 +127,24 @@ def test_the_same_file_changes_nothing(stage):
     told = site.reload()
     assert told["plan"]["changes"] == [] and told["plan"]["risk"] == "none", told
     assert told["plan"]["kept"]["endpoints"] == 1
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_where_a_file_is_asked_from_changes_nothing(stage, beside):
+    """The instance was given a relative name; whoever asks for a plan gives the whole one."""
+    config = simple([stage.failing("a")], admin=ADMIN, state_file="state.json",
+                    log={"access": "./access.log"})
+    proxy = stage.evergate(config, command=[str(binary()), "run", "-c", "evergate.conf"])
+    admin = Management(proxy)
+    asked = proxy.config_path
+    if beside:
+        asked = proxy.directory / "other.conf"
+        asked.write_text(proxy.config_path.read_text())
+    told = admin.json("/api/v1/plan", "POST", {"file": str(asked)})
+    assert told["plan"]["changes"] == [], told
+    asked.write_text(asked.read_text().replace("./access.log", "./other.log"))
+    told = admin.json("/api/v1/plan", "POST", {"file": str(asked)})
+    assert [change["name"] for change in told["plan"]["changes"]] == ["log"], told
 
 
 def test_the_answer_lists_what_changed_and_what_was_kept(stage):
