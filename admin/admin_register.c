@@ -290,31 +290,39 @@ void admin_deregister(struct admin_call *call)
 
 /* ---- Drain ---- */
 
-/* At once, and with the operator's reason in event and status; the edit makes it last. */
-static bool drain_now(struct admin_call *call, bool draining, const char *why)
+/* At once, and with the operator's reason in event and status. Did that change anything? */
+static bool drain_now(const struct admin_call *call, const struct edit *edit, bool draining,
+                      const char *why)
 {
     struct admin_target target;
-    bool there;
+    bool changed;
 
     server_read_lock(call->server);
-    there = admin_call_endpoint(call, &target);
-    if (there)
+    changed =
+        admin_find_endpoint(call->server, edit->pool, edit->id, &target) &&
         health_set_draining(target.health, target.endpoint, draining, why, clock_monotonic_us());
     server_read_unlock(call->server);
-    return there;
+    return changed;
 }
 
+/* The edit makes it last. Where that is refused, things are again as they were. */
 static void set_drain(struct admin_call *call, bool draining)
 {
     struct edit edit = {.verb = draining ? DRAIN : UNDRAIN,
                         .pool = call->parameters.v[0],
                         .id = call->parameters.v[1]};
+    struct server_outcome outcome;
+    bool changed;
     char *why;
 
     if (!admin_call_why(call, &why))
         return;
-    if (drain_now(call, draining, why))
-        make_and_reply(call, &edit);
+    changed = drain_now(call, &edit, draining, why);
+    if (make(call, &edit, &outcome))
+        reply_endpoint(call, &edit, &outcome);
+    else if (changed)
+        drain_now(call, &edit, !draining, "the change of the configuration was refused");
+    server_outcome_free(&outcome);
     free(why);
 }
 

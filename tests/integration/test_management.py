@@ -136,6 +136,33 @@ def test_wrong_paths_and_methods_are_refused(stage):
         assert (answered.status, answered.get("allow")) == (405, "GET, HEAD")
 
 
+POOL = "/api/v1/pools/app"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+ALLOWED = {
+    "/health/live": "GET, HEAD", "/health/ready": "GET, HEAD", "/metrics": "GET, HEAD",
+    "/api/v1/status": "GET, HEAD", "/api/v1/pools": "GET, HEAD", "/api/v1/events": "GET, HEAD",
+    POOL: "GET, HEAD", f"{POOL}/endpoints": "GET, HEAD, POST",
+    f"{POOL}/endpoints/b0": "GET, HEAD, PUT, PATCH, DELETE",
+    **{f"{POOL}/endpoints/b0/{verb}": "POST"
+       for verb in ("drain", "undrain", "trip", "reset", "check")},
+    f"{POOL}/policy": "GET, HEAD, PATCH", f"{POOL}/failback": "POST", f"{POOL}/select": "POST",
+    "/api/v1/explain": "POST", "/api/v1/plan": "POST", "/api/v1/reload": "POST",
+}
+
+
+def test_every_path_names_the_methods_that_it_takes(stage):
+    address, = management(start(stage, stage.recorder()))
+    for path, allow in ALLOWED.items():
+        for method in METHODS:
+            if method in allow.split(", "):
+                continue
+            answered = ask(address, path, method)
+            assert (answered.status, answered.get("allow")) == (405, allow), (method, path)
+            if method != "HEAD":
+                error = json.loads(answered.body)["error"]
+                assert error["type"] == "method_not_allowed" and allow in error["message"]
+
+
 def test_a_name_that_was_rebound_to_loopback_is_refused(stage):
     address, = management(start(stage, stage.recorder()))
     for good in ("127.0.0.1", "localhost:9900", "[::1]:9900"):
