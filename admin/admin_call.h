@@ -23,6 +23,7 @@ struct admin_call {
     const char *path; /* as sent */
     struct admin_parameters parameters;
     struct evkeyvalq query; /* decoded */
+    bool later;             /* the handler answers after it has returned */
 };
 
 /* A pool, or one of its endpoints, that a call names. */

@@ -24,6 +24,7 @@ static void on_back(void *arg)
 {
     struct admin_collection *collection = arg;
 
+    admin_connection_release(collection->admin, collection->request);
     collection->on_done(collection);
     collection_free(collection);
 }
@@ -152,6 +153,7 @@ void admin_collect(struct admin_call *call, void (*on_done)(struct admin_collect
 
     collection->admin = admin;
     collection->request = call->request;
+    call->later = true;
     collection->on_done = on_done;
     collection->config = config_ref(admin->server->config);
     collection->pools = xcalloc(collection->config->pool_count, sizeof(*collection->pools));

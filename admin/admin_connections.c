@@ -1,13 +1,14 @@
 /*
  * Connections to management: how many, and for how long.
  *
- *   accepted ─► waiting ─► counted ─► [request] ─► busy ─► [answer has left] ─► counted ─► ...
- *                             └─► closed: nothing complete came for ADMIN_TIMEOUT_S, or others need
- *                                 the place
+ *   accepted ─► QUIET ─ request ─► HELD ─ answer made ─► SENDING ─ answer has left ─► QUIET ─► ...
+ *                 └── too long ──────────────────────────────┴─► closed; so is whoever has been in
+ *                                                               one of these two the longest, when
+ *                                                               another needs the place
  *
  * evhttp has a time limit of its own, but it begins anew with every byte, and it takes as many
- * connections as come. Here whoever has been silent the longest makes room for who comes, so that
- * half a head never keeps an operator out; only those whose request is being answered stay.
+ * connections as come. Here neither half a head nor an answer that is read byte by byte keeps an
+ * operator out.
  *
  * evhttp does not tell of a new connection. It asks for its bufferevent, though, and sets that up
  * after we return it; so the connection is looked up a moment later, as in proxy/shell.c.
@@ -21,13 +22,25 @@
 #include "base/check.h"
 #include "base/clock.h"
 
+enum connection_state {
+    CONNECTION_QUIET,   /* no request, or not the whole of one yet */
+    CONNECTION_HELD,    /* a handler has the request: evhttp must not free it */
+    CONNECTION_SENDING, /* the answer is on its way */
+};
+
 struct admin_connection {
     struct list node; /* admin->connections */
     struct admin *admin;
     struct evhttp_connection *connection;
-    uint64_t since_us; /* accepted, or its last answer has left */
-    bool busy;         /* a request is being answered */
+    enum connection_state state;
+    uint64_t since_us; /* in this state */
 };
+
+static void set_state(struct admin_connection *connection, enum connection_state state)
+{
+    connection->state = state;
+    connection->since_us = clock_monotonic_us();
+}
 
 static void on_close(struct evhttp_connection *unused, void *arg)
 {
@@ -38,7 +51,7 @@ static void on_close(struct evhttp_connection *unused, void *arg)
     free(connection);
 }
 
-static struct admin_connection *longest_silent(struct admin *admin)
+static struct admin_connection *slowest(struct admin *admin)
 {
     struct admin_connection *found = NULL;
 
@@ -46,7 +59,7 @@ static struct admin_connection *longest_silent(struct admin *admin)
     {
         struct admin_connection *c = container_of(it, struct admin_connection, node);
 
-        if (!c->busy && (!found || c->since_us < found->since_us))
+        if (c->state != CONNECTION_HELD && (!found || c->since_us < found->since_us))
             found = c;
     }
     return found;
@@ -54,18 +67,18 @@ static struct admin_connection *longest_silent(struct admin *admin)
 
 static void add(struct admin *admin, struct evhttp_connection *evhttp)
 {
-    struct admin_connection *silent, *connection;
+    struct admin_connection *slow, *connection;
 
     if (admin->connection_count == ADMIN_CONNECTIONS) {
-        silent = longest_silent(admin);
-        evhttp_connection_free(silent ? silent->connection : evhttp);
-        if (!silent)
+        slow = slowest(admin);
+        evhttp_connection_free(slow ? slow->connection : evhttp);
+        if (!slow)
             return;
     }
     connection = xcalloc(1, sizeof(*connection));
     connection->admin = admin;
     connection->connection = evhttp;
-    connection->since_us = clock_monotonic_us();
+    set_state(connection, CONNECTION_QUIET);
     list_push_back(&admin->connections, &connection->node);
     admin->connection_count++;
     evhttp_connection_set_closecb(evhttp, on_close, connection);
@@ -129,13 +142,10 @@ void admin_connections_unwatch(struct admin_door *door)
 
 static void on_answer_left(struct evhttp_request *unused, void *arg)
 {
-    struct admin_connection *connection = arg;
-
-    connection->busy = false;
-    connection->since_us = clock_monotonic_us();
+    set_state(arg, CONNECTION_QUIET);
 }
 
-void admin_connection_busy(struct admin *admin, struct evhttp_request *request)
+static struct admin_connection *connection_of(struct admin *admin, struct evhttp_request *request)
 {
     struct evhttp_connection *evhttp = evhttp_request_get_connection(request);
 
@@ -143,15 +153,46 @@ void admin_connection_busy(struct admin *admin, struct evhttp_request *request)
     {
         struct admin_connection *c = container_of(it, struct admin_connection, node);
 
-        if (c->connection != evhttp)
-            continue;
-        c->busy = true;
-        evhttp_request_set_on_complete_cb(request, on_answer_left, c);
-        return;
+        if (c->connection == evhttp)
+            return c;
     }
+    return NULL;
+}
+
+void admin_connection_hold(struct admin *admin, struct evhttp_request *request)
+{
+    struct admin_connection *connection = connection_of(admin, request);
+
+    if (!connection)
+        return;
+    set_state(connection, CONNECTION_HELD);
+    evhttp_request_set_on_complete_cb(request, on_answer_left, connection);
+}
+
+void admin_connection_release(struct admin *admin, struct evhttp_request *request)
+{
+    struct admin_connection *connection = connection_of(admin, request);
+
+    if (connection)
+        set_state(connection, CONNECTION_SENDING);
 }
 
 /* ---- Time ---- */
+
+static bool is_over(const struct admin_connection *connection, uint64_t now_us)
+{
+    uint64_t age_s = (now_us - connection->since_us) / 1000000;
+
+    switch (connection->state) {
+    case CONNECTION_QUIET:
+        return age_s > ADMIN_TIMEOUT_S;
+    case CONNECTION_SENDING:
+        return age_s > ADMIN_ANSWER_S;
+    case CONNECTION_HELD:
+        break;
+    }
+    return false;
+}
 
 static void on_sweep(struct loop_timer *timer)
 {
@@ -162,7 +203,7 @@ static void on_sweep(struct loop_timer *timer)
     {
         struct admin_connection *c = container_of(it, struct admin_connection, node);
 
-        if (!c->busy && now_us - c->since_us > ADMIN_TIMEOUT_S * (uint64_t)1000000)
+        if (is_over(c, now_us))
             evhttp_connection_free(c->connection);
     }
     loop_timer_set(&admin->loop, timer, ADMIN_SWEEP_MS);

@@ -20,6 +20,7 @@ enum {
     ADMIN_HEAD_BYTES = 16 * 1024,
     ADMIN_TOKEN_BYTES = 4096,
     ADMIN_TIMEOUT_S = 30,
+    ADMIN_ANSWER_S = 120, /* until an answer has left, however slowly it is read */
     ADMIN_SWEEP_MS = 2000,
     ADMIN_CONNECTIONS = 64, /* over both doors */
     ADMIN_SOCKETS = 2,      /* admin.bind, admin.socket */
@@ -66,9 +67,10 @@ int admin_connections_watch(struct admin_door *door) WARN_UNUSED; /* before it a
 void admin_connections_unwatch(struct admin_door *door);          /* after its evhttp was freed */
 void admin_connections_start(struct admin *admin);
 void admin_connections_stop(struct admin *admin);
-/* From now on until its answer has left, the request's connection is not closed for being silent.
- */
-void admin_connection_busy(struct admin *admin, struct evhttp_request *request);
+/* A handler has the request, and is about to answer it: in between, its connection is not closed
+ * by us. */
+void admin_connection_hold(struct admin *admin, struct evhttp_request *request);
+void admin_connection_release(struct admin *admin, struct evhttp_request *request);
 
 /* admin.c: reads the token anew, from the file that the configuration names by now. */
 void admin_token_reload(struct admin *admin);

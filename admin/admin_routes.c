@@ -227,10 +227,12 @@ void admin_on_request(struct evhttp_request *request, void *arg)
     loop_enter(&door->admin->loop);
     if (door->admin->token_generation != atomic_load(&call.server->generation))
         admin_token_reload(door->admin); /* SIGHUP */
-    admin_connection_busy(door->admin, request);
+    admin_connection_hold(door->admin, request);
     if (refusal)
         admin_reply_error(request, 400, "validation", "%s", refusal);
     else
         dispatch(&call);
+    if (!call.later)
+        admin_connection_release(door->admin, request);
     loop_leave(&door->admin->loop);
 }

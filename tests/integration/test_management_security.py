@@ -185,6 +185,18 @@ def test_an_answer_that_is_never_read_delays_nobody(stage):
         assert admin.ask("/api/v1/status").status == 200
 
 
+def test_answers_that_are_never_read_keep_nobody_out(stage):
+    """As many as there is room for, each with an answer that does not fit into the kernel."""
+    backends = [{"id": f"e{i}", "address": "127.0.0.1:9"} for i in range(1500)]
+    proxy = stage.proxy(*backends, stage.recorder(), admin={"bind": "127.0.0.1:0"})
+    admin = Management(proxy)
+    greedy = [stage.client(admin.address, receive_buffer=4096) for _ in range(MAX_CONNECTIONS)]
+    for client in greedy:
+        client.send(head("GET", "/api/v1/pools", "127.0.0.1"))
+    for _ in range(5):
+        assert admin.ask("/health/live").status == 200
+
+
 def test_a_client_that_leaves_while_it_is_answered_leaves_nothing_behind(stage):
     proxy, admin = start(stage)
     assert admin.ask("/metrics").status == 200
