@@ -47,12 +47,43 @@ static void run_on_health(struct server_apply *apply, void (*act)(void *arg, uin
 
 /* ---- Prepare: listeners and log ---- */
 
-static struct shared_listener *listener_before(const struct served *before, const char *bind)
+static bool serves_listener(const struct served *served, const struct shared_listener *listener)
 {
-    for (size_t i = 0; before->config != NULL && i < before->config->listener_count; i++)
-        if (strcmp(before->listeners[i]->bind, bind) == 0)
-            return before->listeners[i];
-    return NULL;
+    for (size_t i = 0; served->config != NULL && i < served->config->listener_count; i++)
+        if (served->listeners[i] == listener)
+            return true;
+    return false;
+}
+
+static bool has_listener(const struct config *config, const char *bind, const char *name)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        if (strcmp(config->listeners[i].bind, bind) == 0 &&
+            strcmp(config->listeners[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The address is what counts. With port 0 several listeners have the same one: then it is the name,
+ * and a listener that was renamed gets an address that nobody else asks for by name. */
+static struct shared_listener *listener_before(const struct server_apply *apply,
+                                               const struct config_listener *listener)
+{
+    const struct config *before = apply->before.config;
+    struct shared_listener *renamed = NULL;
+
+    for (size_t i = 0; before != NULL && i < before->listener_count; i++) {
+        struct shared_listener *shared = apply->before.listeners[i];
+
+        if (strcmp(shared->bind, listener->bind) != 0)
+            continue;
+        if (strcmp(before->listeners[i].name, listener->name) == 0)
+            return shared;
+        if (!has_listener(apply->now.config, shared->bind, before->listeners[i].name) &&
+            !serves_listener(&apply->now, shared))
+            renamed = shared;
+    }
+    return renamed;
 }
 
 static int open_listeners(struct server_apply *apply, char **ret_why)
@@ -62,7 +93,7 @@ static int open_listeners(struct server_apply *apply, char **ret_why)
     apply->now.listeners = xcalloc(config->listener_count, sizeof(struct shared_listener *));
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *listener = &config->listeners[i];
-        struct shared_listener *before = listener_before(&apply->before, listener->bind);
+        struct shared_listener *before = listener_before(apply, listener);
         char *why = NULL;
 
         if (before != NULL) {
@@ -181,7 +212,7 @@ static void apply_discard(struct server_apply *apply)
 
         if (listener == NULL)
             break;
-        if (listener_before(&apply->before, listener->bind) == NULL)
+        if (!serves_listener(&apply->before, listener))
             shared_listener_close(listener);
         shared_listener_unref(listener);
     }
@@ -290,7 +321,7 @@ static void release_before(struct server_apply *apply)
     for (size_t i = 0; before->config != NULL && i < before->config->listener_count; i++) {
         struct shared_listener *listener = before->listeners[i];
 
-        if (listener_before(&apply->now, listener->bind) == NULL)
+        if (!serves_listener(&apply->now, listener))
             shared_listener_close(listener);
         shared_listener_unref(listener);
     }

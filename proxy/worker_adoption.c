@@ -91,7 +91,8 @@ static int take_sockets(struct adopted_listener *adopted, const struct worker *w
 }
 
 static int open_listener(struct adopted_listener *adopted, const struct config_listener *config,
-                         struct shared_listener *shared, const struct worker *worker, char **ret_why)
+                         struct shared_listener *shared, const struct worker *worker,
+                         char **ret_why)
 {
     char *why = NULL;
 

@@ -267,3 +267,20 @@ def test_reloads_by_signal_do_the_same(stage):
     site.config["pools"][0]["backends"] = [group(b)]
     Reloader(site.proxy, site.admin).by_signal(site.config)
     assert serve(stage, site.proxy, 2) == {"b": 2}
+
+
+def test_two_listeners_on_ports_of_the_kernels_choice_keep_theirs(stage):
+    """Their addresses read the same in the file: they are told apart by their names."""
+    site = Site(stage, stage.failing("a"))
+    site.config["listeners"].append({"name": "second", "bind": "127.0.0.1:0"})
+    site.reload()
+    before = site.listeners()
+    assert before["edge"] != before["second"]
+    site.config["listeners"].reverse()
+    site.reload()
+    assert site.listeners() == before
+    site.config["listeners"][0]["name"] = "renamed"
+    site.reload()
+    assert site.listeners() == {"edge": before["edge"], "renamed": before["second"]}
+    for address in site.listeners().values():
+        assert stage.client(address).get().text == "a"
