@@ -1,7 +1,7 @@
 # The front door. Every target installs the Debian packages it lacks (scripts/install-deps.sh says
 # which and why); the work itself is CMake's and the scripts'.
 .DEFAULT_GOAL := help
-.PHONY: build run test bench chaos fuzz format lint package clean help
+.PHONY: build run test bench chaos soak fuzz format lint package clean help
 
 build: ## the release build: build/evergate
 	@scripts/install-deps.sh build
@@ -27,6 +27,12 @@ chaos: build ## break real servers under load, tell what clients saw (ARGS="--sc
 	@cmake -S tests/chaos -B build/chaos -G Ninja >/dev/null
 	@cmake --build build/chaos -- --quiet
 	@tests/chaos/run.sh $(ARGS)
+
+soak: build ## 1,000 reloads and 20 upgrades under load, tell what clients saw (ARGS="--only reloads")
+	@scripts/install-deps.sh soak
+	@cmake -S tests/chaos -B build/chaos -G Ninja >/dev/null
+	@cmake --build build/chaos -- --quiet
+	@tests/soak/run.sh $(ARGS)
 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60); new crashers go to tests/fuzz/regression
 	@scripts/install-deps.sh fuzz

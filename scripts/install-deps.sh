@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages that a task needs and this machine lacks.
 #
-#   scripts/install-deps.sh build|run|test|bench|chaos|fuzz|lint
+#   scripts/install-deps.sh build|run|test|bench|chaos|soak|fuzz|lint
 #
 # With everything in place it only asks dpkg: no network, no root. EVERGATE_NO_INSTALL=1 makes it
 # say what is missing and fail instead of installing.
@@ -55,6 +55,12 @@ redis-server: a master and its replica
 redis-sentinel: who elects the next master
 python3: the measuring script"
 
+soak_packages="
+nginx: the backends
+nodejs: the WebSockets' server and clients
+node-ws: what they speak with
+python3: the measuring script"
+
 fuzz_packages="
 clang: libFuzzer
 libclang-rt-14-dev: its run time
@@ -70,10 +76,11 @@ build | run) wanted=$build_packages ;;
 test) wanted="$build_packages$test_packages" ;;
 bench) wanted="$build_packages$bench_packages" ;;
 chaos) wanted="$build_packages$chaos_packages" ;;
+soak) wanted="$build_packages$soak_packages" ;;
 fuzz) wanted="$build_packages$fuzz_packages" ;;
 lint) wanted="$build_packages$lint_packages" ;;
 *)
-    echo "usage: $0 build|run|test|bench|chaos|fuzz|lint" >&2
+    echo "usage: $0 build|run|test|bench|chaos|soak|fuzz|lint" >&2
     exit 2
     ;;
 esac

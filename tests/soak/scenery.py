@@ -1,0 +1,42 @@
+"""What both parts have around the instance: servers behind it, traffic in front of it."""
+
+from lib.load import Load
+from lib.real_servers import NodeServer, free_port
+from lib.reloads import Tour
+
+from backends import nginx_on  # tests/chaos
+
+FRESH_SHARE = 5  # one in so many requests comes on a connection of its own
+
+
+def make_tour(stage, workers):
+    backends = {name: nginx_on(stage, name).address for name in "abcd"}
+    echo = stage.ending(NodeServer("ws_server", stage.room("echo")))
+    return Tour(backends, echo.address, free_port(), workers)
+
+
+def begin_load(stage, arguments, port):
+    """Both kinds of clients: connections that are kept, and one for each request."""
+    room = stage.room("load")
+    fresh_rate = max(1, arguments.rate // FRESH_SHARE)
+    return [stage.ending(Load(arguments.load, port, room, **settings), "close") for settings in (
+        {"name": "kept", "rate": arguments.rate - fresh_rate, "connections": 256},
+        {"name": "fresh", "rate": fresh_rate, "connections": 1024, "fresh": True})]
+
+
+def failures(results):
+    """"0 of 12000", or how many of which kind."""
+    total = sum(result.total for result in results)
+    kinds = {}
+    for result in results:
+        for kind, count in result.failures.items():
+            kinds[kind] = kinds.get(kind, 0) + count
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return f"{sum(kinds.values())} of {total}" + (f" ({told})" if told else "")
+
+
+def add_load(report, what, results):
+    report.add_bar(f"failed requests {what}", failures(results),
+                   all(result.failed == 0 and result.total > 0 for result in results))
+    print("          " + "; ".join(f"p99 {result.p99_ms:.1f} ms, worst {result.worst_ms:.0f} ms"
+                                   for result in results), flush=True)
