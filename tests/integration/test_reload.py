@@ -2,12 +2,14 @@
 
 import threading
 
+import pytest
+
 from lib.failover import (NO_BREAKER, NO_OUTLIER, NO_RETRY, Crowd, breaker, checks, group, retry,
                           serve, serve_until, wait_status)
 from lib.libconfig import pool
 from lib.raw_client import head
-from lib.reloads import Site, held
-from lib.waiting import wait_until
+from lib.reloads import Site, elsewhere, held
+from lib.waiting import DEADLINE_S, wait_until
 from test_sticky import Browser
 
 LONG = "10m"  # longer than any test: what it belongs to must not be what ends it
@@ -212,6 +214,39 @@ def test_a_removed_endpoint_answers_what_it_has_and_gets_nothing_new(stage):
     assert client.get("/again").text == "b"
     wait_until(lambda: site.endpoints() == ["b"], "a is forgotten")
     wait_until(lambda: all(peer.closed.is_set() for peer in a.peers), "its connections are closed")
+
+
+@pytest.mark.parametrize("what", ["endpoint", "pool and route", "listener"])
+def test_a_tunnel_through_what_goes_is_not_cut(stage, what):
+    def echo(peer):
+        peer.read_head()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                  b"Upgrade: echo\r\n\r\n")
+        while data := peer.read_some():
+            peer.send(data.upper())
+
+    a, goes = stage.failing("a"), stage.backend(echo)
+    site = Site(stage, a, routes=[{"name": "talk", "path": "/talk", "pool": "talk"},
+                                  {"name": "all", "pool": "app"}],
+                pools=[pool("talk", [{"id": "goes", "address": goes.address}])], **PLAIN)
+    site.config["listeners"].append({"name": "guest", "bind": elsewhere()})
+    site.reload()
+    tunnel = stage.client(site.listeners()["guest"])
+    tunnel.send(head(path="/talk", headers=[("Connection", "Upgrade"), ("Upgrade", "echo")]))
+    assert tunnel.read_head().status == 101
+    if what == "endpoint":
+        site.config["pools"][1]["backends"] = [{"id": "other", "address": a.address}]
+    elif what == "listener":
+        del site.config["listeners"][1]
+    else:
+        del site.config["pools"][1], site.config["routes"][0]
+    for weight in (1, 2, 3):  # what is done to the one that goes, is done in the changes after it
+        site.backends[0]["weight"] = weight
+        site.reload()
+        tunnel.send(b"still there?")
+        assert tunnel.read_exactly(12) == b"STILL THERE?"
+    tunnel.close()
+    assert goes.wait_for_connections(1).closed.wait(DEADLINE_S)
 
 
 def test_an_endpoint_that_comes_back_while_it_drains_serves_at_once(stage):

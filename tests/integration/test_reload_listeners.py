@@ -8,13 +8,12 @@ import ssl
 
 from lib.failover import group, serve
 from lib.raw_client import RawClient, head
-from lib.real_servers import free_port
-from lib.reloads import Reloader, Site, held
+from lib.reloads import Reloader, Site, elsewhere, held
 from lib.waiting import wait_until
 
 
 def guest(**more):
-    return {"name": "guest", "bind": f"127.0.0.1:{free_port()}", **more}
+    return {"name": "guest", "bind": elsewhere(), **more}
 
 
 def site_with_guest(stage, *backends, **more):

@@ -9,8 +9,7 @@ import pytest
 from lib import libconfig
 from lib.failover import group, serve
 from lib.raw_client import head
-from lib.real_servers import free_port
-from lib.reloads import Site, held
+from lib.reloads import Site, elsewhere, held
 from lib.scripted_backend import listen
 from lib.waiting import wait_until
 
@@ -129,15 +128,15 @@ def test_the_corrected_file_is_taken_afterwards(stage):
 def test_what_was_opened_for_a_refused_change_is_closed_again(stage):
     """The first new listener can be had, the second not: neither is left."""
     site = Site(stage, stage.failing("a"))
-    port = free_port()
+    address = elsewhere()
     before = None
     for _ in range(5):
-        site.config["listeners"][1:] = [{"name": "good", "bind": f"127.0.0.1:{port}"}]
+        site.config["listeners"][1:] = [{"name": "good", "bind": address}]
         spoil_port(site, stage)
         assert site.reloader.ask(site.config).status == 422
         before = before or site.proxy.descriptor_count()
     wait_until(lambda: site.proxy.descriptor_count() <= before, "no descriptor is left over")
-    listen(f"127.0.0.1:{port}").close()
+    listen(address).close()
 
 
 def test_signals_in_a_row_end_with_the_last_file(stage):
