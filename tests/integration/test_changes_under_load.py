@@ -1,6 +1,7 @@
 """Changes while requests and WebSockets are under way: clients notice nothing. `make soak` does the
 same a thousand times."""
 
+import collections
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from lib.edits import Editor
 from lib.libconfig import pool
 from lib.load import Load, compile_load
+from lib.raw_client import RawClient
 from lib.real_servers import free_port
 from lib.reloads import Footprint, Reloader, Site, Tour
 from lib.waiting import PATIENCE, wait_until
@@ -94,6 +96,54 @@ def test_a_hundred_edits_a_second_are_noticed_by_nobody(stage, load_program):
     assert_unharmed(loads)
     assert set("abcd") <= loads[0].result.backends
     wait_until(lambda: site.endpoints() == ["a", "b"], "the visitors have gone")
+
+
+class Visitors:
+    """Threads that shake hands again and again; each handshake is asked for its certificate."""
+
+    def __init__(self, proxy, context, names, count=4):
+        self.proxy, self.context, self.names = proxy, context, names
+        self.stopping = threading.Event()
+        self.seen, self.failures = collections.Counter(), []
+        self.threads = [threading.Thread(target=self.visit) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def visit(self):
+        while not self.stopping.is_set():
+            try:
+                self.visit_once()
+            except (OSError, EOFError, AssertionError) as failure:
+                self.failures.append(repr(failure))
+
+    def visit_once(self):
+        client = RawClient(self.proxy.address(), tls=self.context, server_name="site.test")
+        try:
+            certificate = client.sock.getpeercert(binary_form=True)
+            [name] = [name for name in self.names if name.encode() in certificate]
+            self.seen[name] += 1
+            assert client.get().status == 200
+        finally:
+            client.close()
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def test_certificates_are_swapped_while_clients_shake_hands(stage, certificates):
+    leaves = {name: certificates.leaf("site.test", name) for name in ("one.test", "two.test")}
+    site = Site(stage, stage.failing("a"),
+                listener={"tls": {"certificates": [leaves["one.test"]]}})
+    visitors = stage.ending(Visitors(site.proxy, certificates.client_context(), leaves))
+    for name in ("two.test", "one.test") * 10:
+        site.config["listeners"][0]["tls"] = {"certificates": [leaves[name]]}
+        site.reload()
+        before = visitors.seen[name]
+        wait_until(lambda n=name, b=before: visitors.seen[n] > b, f"somebody sees {name}")
+    visitors.stop()
+    assert visitors.failures == []
 
 
 def test_edits_and_reloads_at_once_are_done_one_after_the_other(stage, load_program):
