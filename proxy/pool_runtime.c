@@ -48,6 +48,7 @@ void pool_runtime_free(struct pool_runtime *runtime, struct health *health)
     health_pool_remove(health, runtime->health);
     balancer_pool_free(runtime->balancer);
     cache_free(runtime->cache);
+    config_unref(&runtime->last);
     free(runtime->seats);
     free((char *)runtime->name);
     free(runtime);

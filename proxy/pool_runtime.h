@@ -61,6 +61,8 @@ struct pool_runtime {
     struct slice process_secret; /* for cookies where there is no secret_file */
     struct pool_seat *seats;     /* per worker */
     unsigned worker_count;
+    bool served;         /* the configuration that is served has it; the control thread's */
+    struct config *last; /* a reference to the last one that had it, once none has; likewise */
     _Alignas(64) _Atomic unsigned pending; /* over all queues */
     _Atomic uint64_t tickets;              /* that were drawn for them */
     _Atomic uint64_t fallback_us;          /* when it last answered from its fallback; 0: not now */

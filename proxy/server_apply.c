@@ -313,6 +313,14 @@ static void reclaim_pools(void *arg, uint64_t now_us)
         balancer_pool_reclaim(apply->now.runtimes[i]->balancer);
 }
 
+/* A pool that goes is looked after until it is gone, which may be later than its last request. */
+static void keep_for_pools(struct served *before)
+{
+    for (size_t i = 0; before->config != NULL && i < before->config->pool_count; i++)
+        if (!before->runtimes[i]->served)
+            before->runtimes[i]->last = config_ref(before->config);
+}
+
 /* Nobody looks at what was served before, but for requests in flight, which hold what they need. */
 static void release_before(struct server_apply *apply)
 {
@@ -325,6 +333,7 @@ static void release_before(struct server_apply *apply)
             shared_listener_close(listener);
         shared_listener_unref(listener);
     }
+    keep_for_pools(before);
     free(before->listeners);
     free(before->runtimes);
     if (before->access_log != apply->now.access_log)
@@ -373,6 +382,12 @@ static void on_adopted(void *arg)
     server_names_await(server, on_named, apply);
 }
 
+static void mark_served(const struct served *served, bool is_served)
+{
+    for (size_t i = 0; served->config != NULL && i < served->config->pool_count; i++)
+        served->runtimes[i]->served = is_served;
+}
+
 void server_apply_commit(struct server_apply *apply, void (*on_done)(void *arg), void *arg)
 {
     struct server *server = apply->server;
@@ -382,6 +397,8 @@ void server_apply_commit(struct server_apply *apply, void (*on_done)(void *arg),
     log_init(apply->now.config->log.level, apply->now.config->log.json);
     pthread_rwlock_wrlock(&server->structure);
     run_on_health(apply, commit_pools);
+    mark_served(&apply->before, false);
+    mark_served(&apply->now, true);
     server->config = apply->now.config;
     server->runtimes = apply->now.runtimes;
     server->listeners = apply->now.listeners;

@@ -87,14 +87,6 @@ void server_leavers_look(struct server *server)
 
 /* ---- Pools ---- */
 
-static bool is_served(const struct server *server, const struct pool_runtime *pool)
-{
-    for (size_t i = 0; i < server->config->pool_count; i++)
-        if (server->runtimes[i] == pool)
-            return true;
-    return false;
-}
-
 struct left_pool {
     struct server *server;
     struct pool_runtime *pool;
@@ -106,7 +98,7 @@ static void on_pool_left(void *arg)
     struct server_leavers *leavers = left.server->leavers;
 
     free(arg);
-    if (is_served(left.server, left.pool))
+    if (left.pool->served)
         return;
     leavers->pools =
         xrealloc(leavers->pools, (leavers->pool_count + 1) * sizeof(struct pool_runtime *));

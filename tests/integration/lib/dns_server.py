@@ -10,12 +10,13 @@ RCODE_NXDOMAIN = 3
 
 
 class DnsServer:
-    """Answers A queries from `names` ({"app.test": ["127.0.0.1"]}); `failing` makes it SERVFAIL."""
+    """Answers A queries from `names` ({"app.test": ["127.0.0.1"]}); `failing` makes it SERVFAIL,
+    `silent` makes it say nothing."""
 
     def __init__(self, names, ttl_s=1):
         self.names = {name.lower(): list(addresses) for name, addresses in names.items()}
         self.ttl_s = ttl_s
-        self.failing = False
+        self.failing = self.silent = False
         self.queries = []
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
@@ -33,8 +34,9 @@ class DnsServer:
                 query, client = self.sock.recvfrom(4096)
             except OSError:
                 return
-            if len(query) > 12:
-                self.sock.sendto(self.reply(query), client)
+            reply = self.reply(query) if len(query) > 12 else None
+            if reply and not self.silent:
+                self.sock.sendto(reply, client)
 
     def reply(self, query):
         name, end = read_name(query, 12)

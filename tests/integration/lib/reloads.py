@@ -66,12 +66,12 @@ class Site:
     """
 
     def __init__(self, stage, *backends, listener=None, routes=None, pools=(), top=None,
-                 **pool_settings):
+                 env=None, **pool_settings):
         self.config = libconfig.simple(
             [b if isinstance(b, dict) else group(b) for b in backends], listener=listener,
             pool_settings=pool_settings, routes=routes, admin=ADMIN, **(top or {}))
         self.config["pools"] += pools
-        self.proxy = stage.evergate(self.config)
+        self.proxy = stage.evergate(self.config, env=env)
         self.admin = Management(self.proxy)
         self.reloader = Reloader(self.proxy, self.admin)
 
