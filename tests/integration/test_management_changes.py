@@ -115,15 +115,26 @@ def test_a_token_comes_and_goes_with_the_file(stage):
     path.write_text("sesame\n")
     proxy = stage.proxy(stage.recorder(), admin=ADMIN)
     admin = Management(proxy)
-    rewrite(proxy, 'bind = "127.0.0.1:0"; }', 'bind = "127.0.0.1:0"; }')
     text = proxy.config_path.read_text()
     proxy.write_config(re.sub(r"admin = \{", f'admin = {{ token_file = "{path}";', text))
-    assert admin.ask("/api/v1/reload", "POST").status == 200
+    change, = admin.json("/api/v1/reload", "POST")["plan"]["changes"]
+    assert (change["name"], change["needs_upgrade"]) == ("admin", False)
     assert admin.ask("/api/v1/status").status == 401
     proxy.write_config(text)
     assert admin.send("/api/v1/reload", "POST",
                       headers=[("Authorization", "Bearer sesame")]).status == 200
     assert admin.ask("/api/v1/status").status == 200
+
+
+def test_another_door_waits_for_the_next_process(stage):
+    a, proxy, admin = one(stage)
+    text = proxy.config_path.read_text()
+    proxy.write_config(re.sub(r'admin = \{ bind = "[^"]*"', 'admin = { bind = "127.0.0.2:0"', text))
+    for path in ("/api/v1/plan", "/api/v1/reload"):
+        change, = admin.json(path, "POST")["plan"]["changes"]
+        assert (change["of"], change["name"], change["needs_upgrade"]) == \
+            ("process", "admin", True)
+    assert admin.ask("/health/live").status == 200
 
 
 # ---- Plan ----
