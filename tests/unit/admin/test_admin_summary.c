@@ -162,6 +162,16 @@ Test(admin_summary, what_would_have_to_be_cured_first_is_said_first)
     }
 }
 
+Test(admin_summary, one_that_was_deregistered_says_what_it_waits_for)
+{
+    BEGIN;
+
+    facts.leaving = facts.panicking = true;
+    facts.active = 2;
+    says(&facts, "Deregistered: it gets no new requests, and is forgotten when those in flight (2) "
+                 "have ended.");
+}
+
 Test(admin_summary, draining_counts_what_is_in_flight)
 {
     BEGIN;
