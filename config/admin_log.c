@@ -112,10 +112,34 @@ static char *directory_of(const char *path)
     return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
+static void check_directory(struct schema_walk *walk, unsigned line, const char *key,
+                            const char *path)
+{
+    char *directory = directory_of(path);
+
+    if (access(directory, W_OK | X_OK) != 0)
+        config_diag_add(walk->diag, line,
+                        "%s: the directory \"%s\" is missing or cannot be written; make it, or "
+                        "write another path",
+                        key, directory);
+    free(directory);
+}
+
+void config_check_replaceable(struct schema_walk *walk, unsigned line, const char *key,
+                              const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        config_diag_add(walk->diag, line,
+                        "%s: \"%s\" is not a file; write a file of evergate's own", key, path);
+    else
+        check_directory(walk, line, key, path);
+}
+
 void config_check_writable(struct schema_walk *walk, unsigned line, const char *key,
                            const char *path)
 {
-    char *directory = directory_of(path);
     struct stat st;
 
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
@@ -125,12 +149,8 @@ void config_check_writable(struct schema_walk *walk, unsigned line, const char *
         config_diag_add(walk->diag, line,
                         "%s: \"%s\" cannot be written; correct the path or its permissions", key,
                         path);
-    else if (access(path, F_OK) != 0 && access(directory, W_OK | X_OK) != 0)
-        config_diag_add(walk->diag, line,
-                        "%s: the directory \"%s\" is missing or cannot be written; make it, or "
-                        "write another path",
-                        key, directory);
-    free(directory);
+    else if (access(path, F_OK) != 0)
+        check_directory(walk, line, key, path);
 }
 
 static const char *const access_words[] = {[CONFIG_ACCESS_OFF] = "off",

@@ -21,16 +21,37 @@ static bool address_has_port(const char *text)
     return why == NULL;
 }
 
-/* HOST and PORT as the file would write them; an IPv6 address may come without its brackets. */
-static const char *address_join(struct arena *arena, const char *host, unsigned port)
+/* HOST and PORT as the file would write them (heap); an IPv6 address may come without its brackets.
+ */
+static char *address_text(const char *host, unsigned port)
 {
     const char *colon = strchr(host, ':');
     bool bare = colon != NULL && strchr(colon + 1, ':') != NULL && host[0] != '[';
-    char *text = bare ? xasprintf("[%s]:%u", host, port) : xasprintf("%s:%u", host, port);
+
+    return bare ? xasprintf("[%s]:%u", host, port) : xasprintf("%s:%u", host, port);
+}
+
+static const char *address_join(struct arena *arena, const char *host, unsigned port)
+{
+    char *text = address_text(host, port);
     const char *kept = arena_dup(arena, slice_str(text)).p;
 
     free(text);
     return kept;
+}
+
+/* A port that is none is a mistake of its own. */
+char *config_endpoint_id(const json_t *fields)
+{
+    const char *address = json_string_value(json_object_get(fields, "address"));
+    json_int_t port = json_integer_value(json_object_get(fields, "port"));
+
+    if (address == NULL || address[0] == '\0')
+        return NULL;
+    if (port < 1 || port > UINT16_MAX || strncmp(address, "unix:", 5) == 0 ||
+        address_has_port(address))
+        return xstrdup(address);
+    return address_text(address, (unsigned)port);
 }
 
 static void endpoint_take_address(struct schema_walk *walk, const struct config_node *group,

@@ -121,13 +121,15 @@ int config_overlay_put(struct config_overlay *overlay, const char *pool_name, co
                        json_t *fields, bool replaces)
 {
     struct overlay_pool *pool = pool_make(overlay, pool_name);
+    struct overlay_entry *before;
     bool found;
     size_t at = entry_position(pool, id, &found);
 
     if (found) {
         CHECK(pool->entries != NULL);
-        entry_unref(pool->entries[at]);
+        before = pool->entries[at];
         pool->entries[at] = entry_new(id, fields, replaces);
+        entry_unref(before); /* last: `id` may be its own */
         return 0;
     }
     if (overlay->endpoint_count == CONFIG_OVERLAY_ENDPOINTS) {

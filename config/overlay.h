@@ -59,10 +59,12 @@ int config_overlay_set_endpoint(struct config_overlay *overlay, const char *pool
 
 /*
  * Merges `fields` into what is said of the pool's policy (RFC 7396). `weights` among them, {id: n},
- * are patches of these endpoints; whether the pool has them is the caller's to know.
+ * are patches of these endpoints; whether the pool has them is the caller's to know, for one that
+ * was deregistered would return. `weights` null gives all of them back to the file.
  * EG_E_OVERLOAD as above.
  */
-int config_overlay_set_policy(struct config_overlay *overlay, const char *pool, json_t *fields);
+int config_overlay_set_policy(struct config_overlay *overlay, const char *pool,
+                              json_t *fields) WARN_UNUSED;
 
 /* Forgets all that was said of a pool: the file's word alone counts again. */
 void config_overlay_clear_pool(struct config_overlay *overlay, const char *pool);
@@ -84,6 +86,10 @@ json_t *config_overlay_json(const struct config_overlay *overlay);
 /* 0 or EG_E_INTERNAL with a sentence in *ret_why (heap): not of this form, or another version. */
 int config_overlay_parse(struct config_overlay **ret_overlay, const json_t *document,
                          char **ret_why) WARN_UNUSED;
+
+/* The id of an endpoint that is registered without one: its address, as the file would write it.
+ * Heap; NULL when `fields` has none. */
+char *config_endpoint_id(const json_t *fields);
 
 /* What GET .../endpoints/{id} shows of the settings, and PUT takes. The caller's reference. */
 json_t *config_backend_json(const struct config_backend *backend);

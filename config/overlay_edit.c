@@ -22,7 +22,12 @@ static void merge_member(json_t *target, const char *key, json_t *value)
     /* A copy: the target's member may be shared with what it was copied from. */
     merged = json_is_object(before) ? json_copy(before) : json_object();
     config_json_merge(merged, value);
-    json_object_set_new(target, key, merged);
+    if (json_object_size(merged) == 0 && json_object_size(value) > 0) {
+        json_object_del(target, key); /* all of it was given back: nothing is said of it any more */
+        json_decref(merged);
+    } else {
+        json_object_set_new(target, key, merged);
+    }
 }
 
 void config_json_merge(json_t *target, const json_t *patch)
@@ -76,20 +81,42 @@ int config_overlay_set_endpoint(struct config_overlay *overlay, const char *pool
 
 /* Weights are kept where all else of an endpoint is, so that the last word counts, whichever way it
  * was said. */
+static int edit_weight(struct config_overlay *overlay, const char *pool, const char *id,
+                       json_t *weight)
+{
+    json_t *fields = json_pack("{s:O}", "weight", weight);
+    int code;
+
+    CHECK(fields != NULL);
+    code = config_overlay_set_endpoint(overlay, pool, id, fields, false);
+    json_decref(fields);
+    return code;
+}
+
 static int edit_weights(struct config_overlay *overlay, const char *pool, json_t *weights)
 {
-    for (void *at = json_object_iter(weights); at != NULL;
-         at = json_object_iter_next(weights, at)) {
-        json_t *fields = json_pack("{s:O}", "weight", json_object_iter_value(at));
-        int code;
+    int code = 0;
 
-        CHECK(fields != NULL);
-        code = config_overlay_set_endpoint(overlay, pool, json_object_iter_key(at), fields, false);
-        json_decref(fields);
-        if (code != 0)
-            return code;
+    for (void *at = json_object_iter(weights); at != NULL && code == 0;
+         at = json_object_iter_next(weights, at))
+        code = edit_weight(overlay, pool, json_object_iter_key(at), json_object_iter_value(at));
+    return code;
+}
+
+/* The last one first: an entry that says nothing else goes, and those behind it move up. */
+static int give_weights_back(struct config_overlay *overlay, const char *pool_name)
+{
+    const struct overlay_pool *pool = config_overlay_find_pool(overlay, pool_name);
+    size_t count = pool != NULL ? pool->count : 0;
+    int code = 0;
+
+    while (count-- > 0 && code == 0) {
+        const struct overlay_entry *entry = pool->entries[count];
+
+        if (json_object_get(entry->fields, "weight") != NULL)
+            code = edit_weight(overlay, pool_name, entry->id, json_null());
     }
-    return 0;
+    return code;
 }
 
 int config_overlay_set_policy(struct config_overlay *overlay, const char *pool_name, json_t *fields)
@@ -103,6 +130,8 @@ int config_overlay_set_policy(struct config_overlay *overlay, const char *pool_n
     if (json_is_object(weights)) {
         code = edit_weights(overlay, pool_name, weights);
         json_object_del(patch, "weights");
+    } else if (json_is_null(weights)) {
+        code = give_weights_back(overlay, pool_name);
     }
     config_json_merge(policy, patch);
     json_decref(patch);

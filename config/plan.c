@@ -163,51 +163,44 @@ static void plan_listeners(struct plan_draft *draft)
 
 /* ---- the process ---- */
 
-/* Does any key differ that a running process does not read again? */
-static bool process_needs_upgrade(struct plan_draft *draft, const struct schema_section *section)
+static bool is_read_at_start(const struct schema_key *key)
 {
-    struct schema_compare quiet = {.from_config = draft->from, .to_config = draft->to};
-
-    for (size_t i = 0; i < section->key_count; i++) {
-        const struct schema_key *key = &section->keys[i];
-
-        if (key->at_start && !config_schema_key_equal(&quiet, key, draft->from, draft->to))
-            return true;
-    }
-    return false;
+    return key->at_start;
 }
 
-/* "level info -> debug" of a group, "0 -> 4" of a value; NULL when nothing differs. The groups are
- * parts of struct config itself. */
-static const char *process_differences(struct plan_draft *draft, const struct schema_key *key)
+static bool is_read_again(const struct schema_key *key)
+{
+    return !key->at_start;
+}
+
+/* Of a group's keys, or of the one that stands alone, those that a running process reads again, or
+ * those that it does not. The groups are parts of struct config itself. */
+static void process_compare(struct plan_draft *draft, const struct schema_key *key, bool at_start)
 {
     struct schema_section alone = {.keys = key, .key_count = 1};
-    const char *text;
+    bool group = key->type == SCHEMA_GROUP;
+    const char *text =
+        plan_word(draft, group ? key->section : &alone, at_start ? is_read_at_start : is_read_again,
+                  draft->from, draft->to);
+    struct config_change *change;
 
-    if (key->type == SCHEMA_GROUP)
-        return config_plan_differences(draft, key->section, draft->from, draft->to);
-    text = config_plan_differences(draft, &alone, draft->from, draft->to);
-    return text != NULL ? text + strlen(key->name) + 1 : NULL;
+    if (text == NULL)
+        return;
+    change = config_plan_add(draft, CONFIG_OF_PROCESS, CONFIG_CHANGED, key->name);
+    change->detail = group ? text : text + strlen(key->name) + 1; /* "0 -> 4" */
+    change->needs_upgrade = at_start;
+    config_plan_risk(draft, CONFIG_RISK_LOW, "%s changes", key->name);
 }
 
 static void plan_process(struct plan_draft *draft)
 {
     for (size_t i = 0; i < config_top_section.key_count; i++) {
         const struct schema_key *key = &config_top_section.keys[i];
-        struct schema_section alone = {.keys = key, .key_count = 1};
-        const char *differences;
-        struct config_change *change;
 
         if (key->type == SCHEMA_LIST)
             continue;
-        differences = process_differences(draft, key);
-        if (differences == NULL)
-            continue;
-        change = config_plan_add(draft, CONFIG_OF_PROCESS, CONFIG_CHANGED, key->name);
-        change->detail = differences;
-        change->needs_upgrade =
-            process_needs_upgrade(draft, key->type == SCHEMA_GROUP ? key->section : &alone);
-        config_plan_risk(draft, CONFIG_RISK_LOW, "%s changes", key->name);
+        process_compare(draft, key, false);
+        process_compare(draft, key, true);
     }
 }
 

@@ -15,6 +15,16 @@
 unsigned config_pool_differences(const struct config *from_config, const struct config_pool *from,
                                  const struct config *to_config, const struct config_pool *to);
 
+/* Nothing differs, and all that the pool points to is the same memory in both: who points there may
+ * go on doing so when the first snapshot goes. Costs next to nothing; false may also mean that
+ * nobody looked closely. */
+bool config_pool_is_shared(const struct config *from_config, const struct config_pool *from,
+                           const struct config *to_config, const struct config_pool *to);
+
+/* The pool of that name, which most likely stands at `place` as it did in another snapshot;
+ * config->pool_count: there is none. */
+size_t config_pool_near(const struct config *config, const char *name, size_t place);
+
 /* Would the two connect to the same place? Then health, connections and counters are carried over;
  * else it is another endpoint with the same id. */
 bool config_backend_same_target(const struct config_backend *a, const struct config_backend *b);

@@ -49,8 +49,8 @@ static bool pool_same_backends(const struct config_pool *from, const struct conf
     return same;
 }
 
-/* True only when nothing differs: the same to the byte, and indices mean the same. */
-static bool pool_is_shared(const struct config *from_config, const struct config_pool *from,
+/* The same to the byte, and indices mean the same. */
+bool config_pool_is_shared(const struct config *from_config, const struct config_pool *from,
                            const struct config *to_config, const struct config_pool *to)
 {
     if (!pool_same_bytes(from, to, sizeof(*from)))
@@ -65,7 +65,7 @@ unsigned config_pool_differences(const struct config *from_config, const struct 
     struct schema_compare quiet = {.from_config = from_config, .to_config = to_config};
     unsigned parts = 0;
 
-    if (pool_is_shared(from_config, from, to_config, to))
+    if (config_pool_is_shared(from_config, from, to_config, to))
         return 0;
     for (size_t i = 0; i < config_pool_section.key_count; i++) {
         const struct schema_key *key = &config_pool_section.keys[i];
@@ -76,6 +76,17 @@ unsigned config_pool_differences(const struct config *from_config, const struct 
             parts |= key->part;
     }
     return pool_same_backends(from, to) ? parts : parts | CONFIG_PART_BACKENDS;
+}
+
+size_t config_pool_near(const struct config *config, const char *name, size_t place)
+{
+    for (size_t i = 0; i < config->pool_count; i++) {
+        size_t at = (place + i) % config->pool_count;
+
+        if (strcmp(config->pools[at].name, name) == 0)
+            return at;
+    }
+    return config->pool_count;
 }
 
 /* ---- endpoints ---- */

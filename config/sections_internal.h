@@ -94,6 +94,9 @@ void config_check_host_headers(struct schema_walk *walk, unsigned line,
  * to write to it (admin_log.c). `key` names it. */
 void config_check_writable(struct schema_walk *walk, unsigned line, const char *key,
                            const char *path);
+/* One that is written beside and renamed over: what counts is the directory. */
+void config_check_replaceable(struct schema_walk *walk, unsigned line, const char *key,
+                              const char *path);
 
 /* region and zone of `group`, as names are written or empty (top.c). */
 void config_check_place(struct schema_walk *walk, const struct config_node *group,

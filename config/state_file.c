@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -94,6 +95,24 @@ static bool state_sync_directory(const char *path)
     return good;
 }
 
+/* A link to the file stays one. Where it leads to nothing yet, one step is followed (heap). */
+static char *state_target(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *real = realpath(path, NULL), link[PATH_MAX];
+    ssize_t n;
+
+    if (real != NULL)
+        return real;
+    n = readlink(path, link, sizeof(link) - 1);
+    if (n <= 0)
+        return xstrdup(path);
+    link[n] = '\0';
+    if (link[0] == '/' || slash == NULL)
+        return xstrdup(link);
+    return xasprintf("%.*s/%s", (int)(slash - path), path, link);
+}
+
 /* mkostemp gives 0600: metadata of endpoints is nobody else's to read. */
 static bool state_replace(const char *path, const char *text)
 {
@@ -122,6 +141,22 @@ static bool state_replace(const char *path, const char *text)
     return good && state_sync_directory(path);
 }
 
+/* What is larger would not be read again. False with errno. */
+static bool state_write(const char *path, const char *text)
+{
+    char *target;
+    bool good;
+
+    if (strlen(text) > STATE_MAX_BYTES) {
+        errno = EFBIG;
+        return false;
+    }
+    target = state_target(path);
+    good = state_replace(target, text);
+    free(target);
+    return good;
+}
+
 int state_file_save(const struct config_overlay *overlay, const char *path, char **ret_why)
 {
     json_t *document = config_overlay_json(overlay);
@@ -132,10 +167,9 @@ int state_file_save(const struct config_overlay *overlay, const char *path, char
     json_decref(document);
     whole = xasprintf("%s\n", text);
     free(text);
-    good = state_replace(path, whole);
+    good = state_write(path, whole);
+    if (!good)
+        *ret_why = xasprintf("state_file: cannot write \"%s\": %s", path, strerror(errno));
     free(whole);
-    if (good)
-        return 0;
-    *ret_why = xasprintf("state_file: cannot write \"%s\": %s", path, strerror(errno));
-    return EG_E_INTERNAL;
+    return good ? 0 : EG_E_INTERNAL;
 }

@@ -39,8 +39,8 @@ static void top_check(struct schema_walk *walk, const struct config_node *root, 
     config_check_place(walk, root, &walk->config->place);
     config_check_references(walk, root);
     if (walk->config->state_file != NULL)
-        config_check_writable(walk, config_node_line(root, "state_file"), "state_file",
-                              walk->config->state_file);
+        config_check_replaceable(walk, config_node_line(root, "state_file"), "state_file",
+                                 walk->config->state_file);
 }
 
 static const struct schema_key top_keys[] = {

@@ -377,7 +377,9 @@ Test(mistakes, about_what_is_not_built_say_so)
          "write "
          "another path"},
         {BASE "state_file = \"/tmp\";\n", 3,
-         "state_file: \"/tmp\" is a directory; write a file in it"},
+         "state_file: \"/tmp\" is not a file; write a file of evergate's own"},
+        {BASE "state_file = \"/dev/null\";\n", 3,
+         "state_file: \"/dev/null\" is not a file; write a file of evergate's own"},
         {IN_LISTENER("mode = \"tcp\";"), 3,
          "this value of \"mode\" is not built yet in this version; remove it, or write mode = "
          "\"http\""},

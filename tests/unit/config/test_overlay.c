@@ -158,6 +158,77 @@ Test(overlay, changes_a_policy_and_its_weights)
     config_unref(&base);
 }
 
+Test(overlay, weights_that_are_null_are_the_files_again)
+{
+    struct config *base = support_load(base_text), *config;
+    struct config_overlay *overlay = config_overlay_new();
+
+    say(overlay, "n", "{\"address\": \"h:1\", \"weight\": 9}", true);
+    say(overlay, "b", "{\"weight\": 8, \"priority\": 2}", false);
+    say_policy(overlay, "{\"weights\": {\"a\": 7}}");
+    say_policy(overlay, "{\"weights\": null}");
+    config = apply(overlay, base);
+    cr_expect_eq(find(config, "a")->weight, 3);
+    cr_expect_eq(find(config, "a")->where.line, 3);
+    cr_expect_eq(find(config, "b")->weight, 1);
+    cr_expect_eq(find(config, "b")->priority, 2, "what else was said stands");
+    cr_expect_eq(find(config, "n")->weight, 1);
+    config_unref(&config);
+    config_overlay_free(overlay);
+    config_unref(&base);
+}
+
+Test(overlay, a_group_whose_keys_were_all_given_back_is_the_files_again)
+{
+    struct config *base = support_load(base_text), *config;
+    struct config_overlay *overlay = config_overlay_new();
+
+    say_policy(overlay, "{\"retry\": {\"attempts\": 4, \"backoff\": \"7ms\"}}");
+    say_policy(overlay, "{\"retry\": {\"attempts\": null}}");
+    config = apply(overlay, base);
+    cr_expect_str_eq(config_where_of(&config->pools[0], CONFIG_PART_RETRY)->file, "api");
+    config_unref(&config);
+
+    say_policy(overlay, "{\"retry\": {\"backoff\": null}}");
+    say(overlay, "a", "{\"metadata\": {\"x\": \"y\"}}", false);
+    say(overlay, "a", "{\"metadata\": {\"x\": null}}", false);
+    cr_expect(config_overlay_is_empty(overlay));
+    config = apply(overlay, base);
+    cr_expect_eq(config_where_of(&config->pools[0], CONFIG_PART_RETRY)->line, 2);
+    config_unref(&config);
+    config_overlay_free(overlay);
+    config_unref(&base);
+}
+
+Test(overlay, an_address_may_be_an_id)
+{
+    static const struct {
+        const char *fields, *id;
+    } table[] = {
+        {"{\"address\": \"10.0.0.1:80\"}", "10.0.0.1:80"},
+        {"{\"address\": \"10.0.0.1\", \"port\": 80}", "10.0.0.1:80"},
+        {"{\"address\": \"10.0.0.1:80\", \"port\": 80}", "10.0.0.1:80"},
+        {"{\"address\": \"::1\", \"port\": 80}", "[::1]:80"},
+        {"{\"address\": \"unix:/run/a.sock\"}", "unix:/run/a.sock"},
+        {"{\"address\": \"h\", \"port\": 70000}", "h"},
+        {"{\"address\": \"\"}", NULL},
+        {"{\"address\": 5}", NULL},
+        {"{\"port\": 80}", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        json_t *fields = json(table[i].fields);
+        char *id = config_endpoint_id(fields);
+
+        if (table[i].id == NULL)
+            cr_expect_null(id, "%s", table[i].fields);
+        else
+            cr_expect(id != NULL && strcmp(id, table[i].id) == 0, "%s: %s", table[i].fields, id);
+        free(id);
+        json_decref(fields);
+    }
+}
+
 /* ---- mistakes ---- */
 
 /* Exactly one mistake, and the overlay is refused as a whole. */

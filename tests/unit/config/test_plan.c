@@ -312,4 +312,8 @@ Test(plan, tells_apart_what_a_running_process_reads_again)
     check_plan(BASE, BASE "supervision = { events = 32; };",
                "~ process supervision: events 4096 -> 32 [upgrade]\n"
                "low: supervision changes\n");
+    check_plan(BASE, BASE "supervision = { events = 32; recoveries_per_minute = 3; };",
+               "~ process supervision: recoveries_per_minute 10 -> 3\n"
+               "~ process supervision: events 4096 -> 32 [upgrade]\n"
+               "low: supervision changes\n");
 }

@@ -59,6 +59,28 @@ Test(state_file, gives_back_what_was_saved)
     support_directory_remove(&directory);
 }
 
+Test(state_file, behind_a_link_is_written_where_the_link_leads)
+{
+    struct config_overlay *overlay = some();
+    char *directory = support_directory_make(), *path = xasprintf("%s/link", directory);
+    char *target = xasprintf("%s/state.json", directory), *why = NULL;
+    struct stat st;
+
+    cr_assert_eq(symlink("state.json", path), 0);
+    for (int i = 0; i < 2; i++) { /* it leads to nothing at first */
+        cr_assert_eq(state_file_save(overlay, path, &why), 0, "%s", why);
+        cr_expect_eq(lstat(path, &st), 0);
+        cr_expect(S_ISLNK(st.st_mode));
+        cr_expect_eq(lstat(target, &st), 0);
+        cr_expect(S_ISREG(st.st_mode));
+    }
+    cr_expect_eq(count_files(directory), 2);
+    config_overlay_free(overlay);
+    free(target);
+    free(path);
+    support_directory_remove(&directory);
+}
+
 Test(state_file, that_is_not_there_is_an_empty_overlay)
 {
     struct config_overlay *overlay = NULL;
