@@ -4,11 +4,26 @@
 #include "base/alloc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/* An edit's mistakes stand in no file. */
+const struct config_pool *admin_config_pool(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->pool_count; i++)
+        if (strcmp(config->pools[i].name, name) == 0)
+            return &config->pools[i];
+    return NULL;
+}
+
+char *admin_change_limit(void)
+{
+    return xasprintf("%d endpoints were changed over the API already, which is the limit",
+                     CONFIG_OVERLAY_ENDPOINTS);
+}
+
+/* What the API said stands in no file. */
 static json_t *mistake_object(const struct config_error *mistake)
 {
-    bool placed = mistake->file && mistake->file[0] != '\0';
+    bool placed = mistake->line > 0 || strcmp(mistake->file, "api") != 0;
     json_t *object = json_object();
 
     admin_json_set_text(object, "file", placed ? mistake->file : NULL);
@@ -20,9 +35,9 @@ static json_t *mistake_object(const struct config_error *mistake)
 /* The first mistake with its place, since many a client shows only that. */
 static json_t *first_message(const struct config_error *mistake)
 {
-    bool placed = mistake->file && mistake->file[0] != '\0' && mistake->line > 0;
-    char *text = placed ? xasprintf("%s:%u: %s", mistake->file, mistake->line, mistake->message)
-                        : xstrdup(mistake->message);
+    char *text = mistake->line > 0
+                     ? xasprintf("%s:%u: %s", mistake->file, mistake->line, mistake->message)
+                     : xstrdup(mistake->message);
     json_t *json = admin_json_text(text);
 
     free(text);

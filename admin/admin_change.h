@@ -16,6 +16,12 @@
  */
 bool admin_change_made(struct admin_call *call, const struct server_outcome *outcome, int status);
 
+/* The pool of that name in what is served; NULL: there is none. */
+const struct config_pool *admin_config_pool(const struct config *config, const char *name);
+
+/* Why no more can be said over the API (heap): a 409. */
+char *admin_change_limit(void);
+
 /* As part of the answer to a change that was made: why it will not survive a restart, if so. */
 void admin_change_note(json_t *object, const struct server_outcome *outcome);
 

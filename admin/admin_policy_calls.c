@@ -25,21 +25,53 @@ void admin_policy(struct admin_call *call)
         admin_reply_json(call->request, 200, config_policy_json(pool.config));
 }
 
+static int refuse(struct edit *edit, int status, char *why, char **ret_why)
+{
+    edit->status = status;
+    *ret_why = why;
+    return EG_E_INTERNAL;
+}
+
+static bool has_endpoint(const struct config_pool *pool, const char *id)
+{
+    for (size_t i = 0; i < pool->backend_count; i++)
+        if (strcmp(pool->backends[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* The first of `weights` that names no endpoint; NULL when all do. */
+static const char *stranger(const struct config_pool *pool, const json_t *weights)
+{
+    const char *id;
+    json_t *weight;
+
+    json_object_foreach((json_t *)weights, id, weight)
+    {
+        if (!has_endpoint(pool, id))
+            return id;
+    }
+    return NULL;
+}
+
 /* The control thread; management waits for it. */
 static int apply_edit(void *arg, struct config_overlay *overlay, const struct config *now,
                       char **ret_why)
 {
     struct edit *edit = arg;
+    const struct config_pool *pool = admin_config_pool(now, edit->pool);
+    const char *id;
 
-    for (size_t i = 0; i < now->pool_count; i++) {
-        if (strcmp(now->pools[i].name, edit->pool) != 0)
-            continue;
-        config_overlay_set_policy(overlay, edit->pool, edit->fields);
-        return EG_OK;
-    }
-    edit->status = 404;
-    *ret_why = xasprintf("there is no pool \"%s\"", edit->pool);
-    return EG_E_INTERNAL;
+    if (!pool)
+        return refuse(edit, 404, xasprintf("there is no pool \"%s\"", edit->pool), ret_why);
+    id = stranger(pool, json_object_get(edit->fields, "weights"));
+    if (id)
+        return refuse(edit, 422,
+                      xasprintf("weights: pool \"%s\" has no endpoint \"%s\"", edit->pool, id),
+                      ret_why);
+    if (config_overlay_set_policy(overlay, edit->pool, edit->fields) != EG_OK)
+        return refuse(edit, 409, admin_change_limit(), ret_why);
+    return EG_OK;
 }
 
 static void reply_policy(struct admin_call *call, const struct server_outcome *outcome)

@@ -33,14 +33,6 @@ struct edit {
     bool created;
 };
 
-static const struct config_pool *pool_of(const struct config *config, const char *name)
-{
-    for (size_t i = 0; i < config->pool_count; i++)
-        if (strcmp(config->pools[i].name, name) == 0)
-            return &config->pools[i];
-    return NULL;
-}
-
 static const struct config_backend *backend_of(const struct config_pool *pool, const char *id)
 {
     for (size_t i = 0; pool && i < pool->backend_count; i++)
@@ -53,7 +45,8 @@ static const struct config_backend *backend_of(const struct config_pool *pool, c
 static bool file_drains(const struct edit *edit, const struct config *now)
 {
     const struct config *base = now->base ? now->base : now;
-    const struct config_backend *backend = backend_of(pool_of(base, edit->pool), edit->id);
+    const struct config_backend *backend =
+        backend_of(admin_config_pool(base, edit->pool), edit->id);
 
     return backend && backend->drain;
 }
@@ -95,7 +88,7 @@ static int apply_edit(void *arg, struct config_overlay *overlay, const struct co
                       char **ret_why)
 {
     struct edit *edit = arg;
-    const struct config_pool *pool = pool_of(now, edit->pool);
+    const struct config_pool *pool = admin_config_pool(now, edit->pool);
     bool there = backend_of(pool, edit->id) != NULL;
 
     if (!pool)
@@ -111,10 +104,7 @@ static int apply_edit(void *arg, struct config_overlay *overlay, const struct co
     edit->created = !there;
     if (set_fields(edit, overlay, now) == EG_OK)
         return EG_OK;
-    return refuse(edit, 409,
-                  xasprintf("%d endpoints were changed over the API already, which is the limit",
-                            CONFIG_OVERLAY_ENDPOINTS),
-                  ret_why);
+    return refuse(edit, 409, admin_change_limit(), ret_why);
 }
 
 static bool make(struct admin_call *call, struct edit *edit, struct server_outcome *ret_outcome)
@@ -177,19 +167,6 @@ static void make_and_reply(struct admin_call *call, struct edit *edit)
 
 /* ---- Handlers ---- */
 
-/* "10.0.0.1:80", also from an address and a port apart. Heap; NULL: there is no address. */
-static char *id_by_address(const json_t *fields)
-{
-    const char *address = json_string_value(json_object_get(fields, "address"));
-    json_t *port = json_object_get(fields, "port");
-
-    if (!address)
-        return NULL;
-    if (json_is_integer(port))
-        return xasprintf("%s:%lld", address, (long long)json_integer_value(port));
-    return xstrdup(address);
-}
-
 /* The new endpoint's id: the body's, or its address, as the file has it. Heap; NULL after the
  * answer. */
 static char *new_id(struct admin_call *call, const json_t *fields)
@@ -198,7 +175,7 @@ static char *new_id(struct admin_call *call, const json_t *fields)
     char *text = json_is_string(id) ? xstrdup(json_string_value(id)) : NULL;
 
     if (!id)
-        text = id_by_address(fields);
+        text = config_endpoint_id(fields);
     if (text && text[0] != '\0')
         return text;
     if (id)

@@ -143,10 +143,8 @@ static bool print_mistakes(const json_t *error)
         char *file = cli_printable(remote_text(detail, "file"));
         char *message = cli_printable(remote_text(detail, "message"));
         double line = remote_number(detail, "line");
-        /* Mistakes of what was said over the API are said to be in "api", without a line. */
-        bool in_file = *remote_text(detail, "file") && (line > 0 || strcmp(file, "api") != 0);
 
-        if (!in_file)
+        if (!*remote_text(detail, "file")) /* of what was said over the API */
             fprintf(stderr, "error: %s\n", message);
         else if (line > 0)
             fprintf(stderr, "%s:%.0f: error: %s\n", file, line, message);
@@ -220,7 +218,7 @@ static void warn_not_saved(const struct remote *remote, json_t *answer)
     if (remote_text(answer, "not_saved")[0] == '\0')
         return;
     why = cli_printable(remote_text(answer, "not_saved"));
-    fprintf(stderr, "evergate %s: warning: done, but state_file was not written: %s\n",
+    fprintf(stderr, "evergate %s: warning: done, but a restart would lose it: %s\n",
             remote->command, why);
     free(why);
 }

@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "config/state_file.h"
@@ -178,6 +180,11 @@ static void tell_endpoints(const struct server *server, const struct config_plan
     }
 }
 
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
 /* What the log and the events say of it, whoever asked. */
 static void tell_done(struct server *server, const struct order *order)
 {
@@ -189,11 +196,12 @@ static void tell_done(struct server *server, const struct order *order)
     snprintf(before, sizeof(before), "%llu", (unsigned long long)outcome->generation - 1);
     snprintf(generation, sizeof(generation), "%llu", (unsigned long long)outcome->generation);
     snprintf(why, sizeof(why),
-             "%s by %s: %zu changes, risk %s; kept: %u listeners, %u routes, %u "
-             "pools, %u endpoints",
-             order->kind == ORDER_RELOAD ? "reload" : "edit", who, plan->count,
-             config_risk_name(plan->risk), plan->kept.listeners, plan->kept.routes,
-             plan->kept.pools, plan->kept.endpoints);
+             "%s by %s: %zu change%s, risk %s; kept: %u listener%s, %u route%s, %u pool%s, "
+             "%u endpoint%s",
+             order->kind == ORDER_RELOAD ? "reload" : "edit", who, plan->count, plural(plan->count),
+             config_risk_name(plan->risk), plan->kept.listeners, plural(plan->kept.listeners),
+             plan->kept.routes, plural(plan->kept.routes), plan->kept.pools,
+             plural(plan->kept.pools), plan->kept.endpoints, plural(plan->kept.endpoints));
     health_tell_process(server->health, EVENT_CONFIG, EVENT_INFO, before, generation, why, "");
     tell_endpoints(server, plan);
     for (size_t i = 0; i < plan->count; i++)
@@ -204,6 +212,14 @@ static void tell_done(struct server *server, const struct order *order)
         log_error("the change is served, but would be lost by a restart: %s", outcome->not_saved);
 }
 
+static void log_mistake(const struct config_error *mistake)
+{
+    if (mistake->line > 0)
+        log_error("%s:%u: %s", mistake->file, mistake->line, mistake->message);
+    else
+        log_error("%s: %s", mistake->file, mistake->message);
+}
+
 static void tell_refused(struct server *server, const struct order *order)
 {
     const struct server_outcome *outcome = order->outcome;
@@ -212,8 +228,7 @@ static void tell_refused(struct server *server, const struct order *order)
     if (order->kind != ORDER_RELOAD)
         return; /* whoever edits is told, and it is no news for others */
     for (size_t i = 0; i < outcome->errors.count; i++)
-        log_error("%s:%u: %s", outcome->errors.v[i].file, outcome->errors.v[i].line,
-                  outcome->errors.v[i].message);
+        log_mistake(&outcome->errors.v[i]);
     health_tell_process(server->health, EVENT_CONFIG, EVENT_ERROR, "reload", "refused",
                         outcome->why != NULL ? outcome->why : outcome->errors.v[0].message,
                         "nothing has changed: the old configuration is served");
@@ -284,10 +299,23 @@ static char *save_overlay(const struct server *server)
     return why;
 }
 
+/* What was said over the API goes along; what stands in the new file was never served. */
+static bool state_file_moves(const struct server_orders *orders)
+{
+    const char *from = orders->server->base->state_file;
+    const char *to = orders->base != NULL ? orders->base->state_file : from;
+
+    if (to == NULL || (from != NULL && strcmp(from, to) == 0))
+        return false;
+    return !config_overlay_is_empty(orders->server->overlay) || access(to, F_OK) == 0;
+}
+
 static void on_applied(void *arg)
 {
     struct server_orders *orders = arg;
     struct server *server = orders->server;
+
+    bool to_save = orders->overlay != NULL || state_file_moves(orders);
 
     if (orders->base != NULL) {
         config_unref(&server->base);
@@ -297,13 +325,29 @@ static void on_applied(void *arg)
         config_overlay_free(server->overlay);
         server->overlay = orders->overlay;
         orders->overlay = NULL;
-        orders->current->outcome->not_saved = save_overlay(server);
     }
+    if (to_save)
+        orders->current->outcome->not_saved = save_overlay(server);
     atomic_fetch_add(&server->generation, 1);
     if (server->on_changed != NULL)
         server->on_changed(server->on_changed_arg);
     server_leavers_look(server);
     finish(orders, SERVER_CHANGE_DONE);
+}
+
+/* Whoever reads them has written a file without mistakes. */
+static void explain_misfits(struct config_errors *errors)
+{
+    for (size_t i = 0; i < errors->count; i++) {
+        char *text =
+            xasprintf("%s; this was said over the API: \"evergate pools policy POOL KEY=\" "
+                      "and \"evergate endpoints set POOL ID --unset KEY\" give it back to "
+                      "the file",
+                      errors->v[i].message);
+
+        errors->v[i].message = arena_dup(errors->arena, slice_str(text)).p;
+        free(text);
+    }
 }
 
 /* What the order wants to be served; NULL: it is refused, and the outcome says why. */
@@ -325,9 +369,11 @@ static struct config *wanted(struct server_orders *orders)
     /* Without a mistake there is nothing to free yet. */
     if (config_overlay_apply(&config, orders->overlay != NULL ? orders->overlay : server->overlay,
                              orders->base != NULL ? orders->base : server->base,
-                             &outcome->errors) != EG_OK)
-        return NULL;
-    return config;
+                             &outcome->errors) == EG_OK)
+        return config;
+    if (order->kind != ORDER_EDIT)
+        explain_misfits(&outcome->errors);
+    return NULL;
 }
 
 static void carry_out(struct server_orders *orders)

@@ -238,6 +238,40 @@ def test_a_mistake_in_a_policy_is_named_and_changes_nothing(stage, body, says):
     assert admin.json(POLICY) == before
 
 
+def test_a_weight_is_of_an_endpoint_that_is_there(stage):
+    """Not of one that never was, nor of one that was deregistered: it would be back."""
+    _, _, admin = one(stage)
+    before = admin.json(POLICY)
+    error = admin.error(422, POLICY, "PATCH", {"weights": {"a": 5, "ghost": 5}})
+    assert error["message"] == 'weights: pool "app" has no endpoint "ghost"'
+    assert admin.json(POLICY) == before
+    admin.json("/api/v1/pools/app/endpoints/a", "DELETE")
+    assert admin.error(422, POLICY, "PATCH", {"weights": {"a": 5}})
+    assert admin.json(POLICY)["weights"] == {}
+
+
+def test_what_was_given_back_is_said_to_be_the_files(stage):
+    _, _, admin = one(stage, retry={"attempts": 3})
+    admin.json(POLICY, "PATCH", {"retry": {"attempts": 4}, "weights": {"a": 5}})
+    admin.json(POLICY, "PATCH", {"retry": {"attempts": None}, "weights": None})
+    [retry] = [p for p in admin.json("/api/v1/explain", "POST", {})["policies"]
+               if p["name"] == "retry"]
+    assert retry["file"].endswith(".conf") and retry["line"] > 0
+    assert admin.json("/api/v1/pools/app/endpoints/a")["source"].startswith(retry["file"])
+
+
+def test_mistakes_of_what_was_said_over_the_api_stand_in_no_file(stage):
+    _, _, admin = one(stage)
+    [detail] = admin.error(422, POLICY, "PATCH", {"algorithm": "fair"})["details"]
+    assert (detail["file"], detail["line"]) == (None, None)
+
+
+def test_one_change_is_one_change(stage):
+    _, _, admin = one(stage)
+    admin.json(POLICY, "PATCH", {"retry": {"attempts": 4}})
+    assert " 1 change, risk" in admin.events(type="config")[-1]["why"]
+
+
 def test_policies_are_refused_as_everything_is(stage):
     _, _, admin = one(stage)
     assert admin.error(404, "/api/v1/pools/none/policy", "GET")

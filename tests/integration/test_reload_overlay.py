@@ -186,6 +186,32 @@ def test_a_state_file_that_cannot_be_written_is_told_and_the_change_is_served(st
     assert set(serve(stage, site.proxy, 4)) == {"a", "b"}
 
 
+def test_it_moves_when_the_file_says_so(stage):
+    """What stood in the new place was never served, and is replaced."""
+    edited = Edited(stage)
+    for site, path in [(edited.site, stage.directory / "second.json"),
+                       (edited.site, stage.directory / "third.json")]:
+        path.write_text('{"version": 1, "pools": {"app": {"endpoints": {"a": null}}}}')
+        site.config["state_file"] = str(path)
+        assert "not_saved" not in site.reload()
+        assert json.loads(path.read_text()) == json.loads(edited.path.read_text())
+    proxy, admin = start_again(stage, edited.site)
+    edited.assert_stands(stage, proxy, admin)
+
+
+def test_a_file_that_it_does_not_fit_is_refused_with_the_way_out(stage):
+    site, _ = with_state(stage, stage.failing("a"))
+    site.admin.json(POLICY, "PATCH", {"retry": {"backoff": "200ms"}})
+    site.config["pools"][0]["retry"] = {"backoff": "1ms", "max_backoff": "2ms"}
+    for path in ("/api/v1/plan", "/api/v1/reload"):
+        site.proxy.write_config(site.config)
+        error = site.admin.error(422, path)
+        assert error["message"].startswith('pool "app": policy: retry: backoff: "200ms" is longer')
+        assert "said over the API" in error["message"] and "KEY=" in error["message"]
+    site.admin.json(POLICY, "PATCH", {"retry": {"backoff": None}})
+    site.reload()
+
+
 def test_an_endpoint_registered_and_removed_by_hand_drains(stage):
     a, b = stage.failing("a"), stage.failing("b")
     b.mood = "hold"
