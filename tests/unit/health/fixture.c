@@ -13,6 +13,15 @@ static void log_nothing(void *arg, enum event_severity severity, const char *lin
 {
 }
 
+const struct config_breaker fixture_breaker = {.failure_threshold = 5,
+                                               .error_percent = 50,
+                                               .window_ms = 10000,
+                                               .min_requests = 20,
+                                               .recovery_timeout_ms = 10000,
+                                               .max_recovery_timeout_ms = 60000,
+                                               .half_open_max = 3,
+                                               .success_threshold = 2};
+
 void fixture_init(struct fixture *f, unsigned size)
 {
     *f = (struct fixture){.now_us = FIXTURE_START_US};
@@ -27,14 +36,7 @@ void fixture_init(struct fixture *f, unsigned size)
                     .max_ejected_percent = 50,
                     .stall_factor = 4,
                     .stall_min_ms = 50},
-        .breaker = {.failure_threshold = 5,
-                    .error_percent = 50,
-                    .window_ms = 10000,
-                    .min_requests = 20,
-                    .recovery_timeout_ms = 10000,
-                    .max_recovery_timeout_ms = 60000,
-                    .half_open_max = 3,
-                    .success_threshold = 2},
+        .breaker = fixture_breaker,
         .failover = {.min_healthy_percent = 70},
         .backends = f->backends,
         .backend_count = size,
@@ -187,6 +189,11 @@ struct endpoint *fixture_endpoint(struct fixture *f, unsigned index)
     return f->endpoints[index];
 }
 
+bool fixture_usable(struct fixture *f, unsigned index)
+{
+    return endpoint_usable(fixture_endpoint(f, index));
+}
+
 void fixture_keep(struct fixture *f)
 {
     f->next_us = health_keep(f->health, f->now_us);
@@ -252,6 +259,24 @@ void fixture_check(struct fixture *f, unsigned index, enum check_verdict verdict
 
     f->now_us += 1000;
     health_check_result(f->pool, fixture_endpoint(f, index), &result, f->now_us);
+}
+
+void fixture_successes(struct fixture *f, unsigned index, unsigned count)
+{
+    while (count-- > 0)
+        fixture_success(f, index);
+}
+
+void fixture_errors(struct fixture *f, unsigned index, unsigned count)
+{
+    while (count-- > 0)
+        fixture_error(f, index, EG_E_CONNECT);
+}
+
+void fixture_checks(struct fixture *f, unsigned index, enum check_verdict verdict, unsigned count)
+{
+    while (count-- > 0)
+        fixture_check(f, index, verdict, "status 503");
 }
 
 struct health_view fixture_view(struct fixture *f, unsigned index)

@@ -6,6 +6,9 @@
 
 enum { FIXTURE_MAX = 128, FIXTURE_EVENTS = 256, FIXTURE_START_US = 1000000000 };
 
+/* What the configuration says of a breaker when it says nothing. */
+extern const struct config_breaker fixture_breaker;
+
 struct fixture {
     struct config_pool config;
     struct fixture_snapshot *snapshot; /* `config`, as it was when the pool was given it */
@@ -39,6 +42,7 @@ void fixture_change(struct fixture *f);
 void fixture_settle(struct fixture *f);
 
 struct endpoint *fixture_endpoint(struct fixture *f, unsigned index);
+bool fixture_usable(struct fixture *f, unsigned index);
 void fixture_keep(struct fixture *f);
 /* Time goes on, and the health thread has its turns when it asked for them. */
 void fixture_pass(struct fixture *f, uint64_t us);
@@ -50,6 +54,11 @@ void fixture_cut(struct fixture *f, unsigned index);
 void fixture_status(struct fixture *f, unsigned index, int status);
 void fixture_error(struct fixture *f, unsigned index, int error);
 void fixture_check(struct fixture *f, unsigned index, enum check_verdict verdict, const char *why);
+
+/* So many in a row: successes, refused connections, results of checks. */
+void fixture_successes(struct fixture *f, unsigned index, unsigned count);
+void fixture_errors(struct fixture *f, unsigned index, unsigned count);
+void fixture_checks(struct fixture *f, unsigned index, enum check_verdict verdict, unsigned count);
 
 struct health_view fixture_view(struct fixture *f, unsigned index);
 /* The latest event of that type, after a turn of the health thread; fails the test without one. */

@@ -6,15 +6,7 @@
 #include "base/alloc.h"
 #include "fixture.h"
 #include "health/breaker.h"
-
-static const struct config_breaker defaults = {.failure_threshold = 5,
-                                               .error_percent = 50,
-                                               .window_ms = 10000,
-                                               .min_requests = 20,
-                                               .recovery_timeout_ms = 10000,
-                                               .max_recovery_timeout_ms = 60000,
-                                               .half_open_max = 3,
-                                               .success_threshold = 2};
+#include "ledger.h"
 
 static enum breaker_effect fail(struct breaker *b, uint64_t now_us)
 {
@@ -33,7 +25,7 @@ Test(breaker, opens_with_the_fifth_failure_in_a_row)
 {
     struct breaker b;
 
-    breaker_init(&b, &defaults, 1);
+    breaker_init(&b, &fixture_breaker, 1);
     for (unsigned i = 0; i < 4; i++)
         cr_assert_eq(fail(&b, 2), BREAKER_NOTHING);
     breaker_success(&b, 2, 2);
@@ -49,7 +41,7 @@ Test(breaker, opens_at_half_of_twenty_requests_and_not_of_nineteen)
 {
     struct breaker b;
 
-    breaker_init(&b, &defaults, 1);
+    breaker_init(&b, &fixture_breaker, 1);
     breaker_count(&b, 9, 2);
     for (unsigned i = 0; i < 10; i++) {
         cr_assert_eq(fail(&b, 2), BREAKER_NOTHING);
@@ -67,7 +59,7 @@ Test(breaker, an_answer_that_ended_early_is_a_success_no_more)
     struct breaker_outcome cut = {.error = EG_E_UPSTREAM_TRUNCATED, .picked_us = 2, .late = true};
     struct breaker b;
 
-    breaker_init(&b, &defaults, 1);
+    breaker_init(&b, &fixture_breaker, 1);
     for (unsigned i = 0; i < 20; i++) {
         cr_assert_eq(b.state, BREAKER_CLOSED);
         breaker_count(&b, 1, 2);
@@ -84,7 +76,7 @@ Test(breaker, waits_twice_as_long_each_time_up_to_its_maximum_and_forgets)
     uint64_t now_us = 1;
     struct breaker b;
 
-    breaker_init(&b, &defaults, now_us);
+    breaker_init(&b, &fixture_breaker, now_us);
     fail_open(&b, now_us);
     for (unsigned i = 0; i < 5; i++) {
         cr_assert_eq(breaker_due_us(&b) - now_us, waits_s[i] * 1000000, "opening %u", i);
@@ -105,7 +97,7 @@ Test(breaker, one_that_was_opened_by_hand_stays_open)
 {
     struct breaker b;
 
-    breaker_init(&b, &defaults, 1);
+    breaker_init(&b, &fixture_breaker, 1);
     cr_assert_eq(breaker_trip(&b, 2), BREAKER_CHANGED);
     cr_assert_eq(breaker_trip(&b, 2), BREAKER_NOTHING);
     cr_assert_eq(breaker_due_us(&b), 0);
@@ -120,7 +112,7 @@ Test(breaker, a_place_that_nobody_gave_back_is_given_back_in_the_end)
     struct breaker b;
     uint64_t now_us;
 
-    breaker_init(&b, &defaults, 1);
+    breaker_init(&b, &fixture_breaker, 1);
     fail_open(&b, 1);
     now_us = breaker_due_us(&b);
     breaker_keep(&b, true, now_us);
@@ -131,11 +123,8 @@ Test(breaker, a_place_that_nobody_gave_back_is_given_back_in_the_end)
 
 /* ---- The model ---- */
 
-enum { STEPS = 100000, SEEDS = 4, LOG = 8192 };
+enum { STEPS = 100000, SEEDS = 4 };
 
-struct entry { /* what was counted while closed */
-    uint64_t at_us, good, bad;
-};
 struct turn { /* a change of state, or a reset of a closed one */
     uint64_t at_us;
     enum breaker_state to;
@@ -143,8 +132,7 @@ struct turn { /* a change of state, or a reset of a closed one */
 };
 struct reference {
     const struct config_breaker *config;
-    struct entry *log; /* since it closed; of the window only, to save time */
-    size_t log_count;
+    struct ledger *ledger; /* of what was counted since it closed */
     struct turn *turns;
     size_t turn_count;
     unsigned row, probed, out; /* out: probes that were taken and not answered */
@@ -161,7 +149,7 @@ static struct turn *last_turn(struct reference *ref)
 static void turn_to(struct reference *ref, enum breaker_state to, bool hand, uint64_t now_us)
 {
     ref->turns[ref->turn_count++] = (struct turn){now_us, to, hand};
-    ref->log_count = 0;
+    ledger_clear(ref->ledger);
     ref->row = ref->probed = ref->out = 0;
     ref->heard_us = now_us;
 }
@@ -195,30 +183,6 @@ static void reference_open(struct reference *ref, bool hand, uint64_t now_us)
     us = wait_us < (double)max_us ? (uint64_t)wait_us : max_us;
     ref->until_low_us = now_us + us - us / 10;
     ref->until_high_us = now_us + (us + us / 10 < max_us ? us + us / 10 : max_us);
-}
-
-static struct window_totals reference_window(struct reference *ref, uint64_t now_us)
-{
-    uint64_t bucket_us = ref->config->window_ms * 1000 / WINDOW_BUCKETS;
-    struct window_totals sum = {0};
-    size_t kept = 0;
-
-    for (size_t i = 0; i < ref->log_count; i++) {
-        if (ref->log[i].at_us / bucket_us + WINDOW_BUCKETS <= now_us / bucket_us)
-            continue;
-        ref->log[kept++] = ref->log[i];
-        sum.good += ref->log[i].good;
-        sum.bad += ref->log[i].bad;
-    }
-    ref->log_count = kept;
-    return sum;
-}
-
-static void reference_log(struct reference *ref, uint64_t now_us, uint64_t good, uint64_t bad)
-{
-    reference_window(ref, now_us);
-    cr_assert_lt(ref->log_count, LOG);
-    ref->log[ref->log_count++] = (struct entry){now_us, good, bad};
 }
 
 static enum breaker_effect reference_success(struct reference *ref, uint64_t picked_us,
@@ -257,16 +221,11 @@ static enum breaker_effect reference_failure(struct reference *ref,
         return BREAKER_NOTHING;
     ref->failures[ref->failure_count++] = now_us;
     if (state == BREAKER_CLOSED) {
-        reference_window(ref, now_us);
-        for (size_t i = ref->log_count; outcome->late && i-- > 0;) {
-            if (ref->log[i].good > 0) {
-                ref->log[i].good--;
-                break;
-            }
-        }
-        reference_log(ref, now_us, 0, 1);
+        if (outcome->late)
+            ledger_take_back(ref->ledger, now_us);
+        ledger_note(ref->ledger, now_us, 0, 1);
         ref->row++;
-        sum = reference_window(ref, now_us);
+        sum = ledger_sum(ref->ledger, now_us);
         if ((config->failure_threshold == 0 || ref->row < config->failure_threshold) &&
             (config->error_percent == 0 || sum.good + sum.bad < config->min_requests ||
              (double)sum.bad / (double)(sum.good + sum.bad) < config->error_percent / 100.0))
@@ -350,7 +309,7 @@ static enum breaker_effect model_outcome(struct model *m, enum breaker_effect *r
         uint64_t count = draw(m, 4);
 
         if (last_turn(&m->ref)->to == BREAKER_CLOSED)
-            reference_log(&m->ref, m->now_us, count, 0);
+            ledger_note(m->ref.ledger, m->now_us, count, 0);
         breaker_count(&m->b, count, m->now_us);
         *ret_wanted = reference_success(&m->ref, outcome.picked_us, m->opened_us, m->now_us);
         return breaker_success(&m->b, outcome.picked_us, m->now_us);
@@ -402,7 +361,7 @@ static void model_compare(struct model *m, unsigned seed, unsigned step)
     struct reference *ref = &m->ref;
     struct turn *turn = last_turn(ref);
     struct window_totals own = window_sum(&m->b.window, m->now_us);
-    struct window_totals sum = reference_window(ref, m->now_us);
+    struct window_totals sum = ledger_sum(ref->ledger, m->now_us);
 
     cr_assert_eq(m->b.state, turn->to, "seed %u step %u: state", seed, step);
     cr_assert_eq(m->b.row, ref->row, "seed %u step %u: row", seed, step);
@@ -433,7 +392,7 @@ static void model_run(unsigned seed, const struct config_breaker *config)
     unsigned openings = 0, closings = 0;
 
     m.ref = (struct reference){.config = config,
-                               .log = xcalloc(LOG, sizeof(struct entry)),
+                               .ledger = ledger_new(config->window_ms),
                                .turns = xcalloc(STEPS + 1, sizeof(struct turn)),
                                .failures = xcalloc(STEPS, sizeof(uint64_t))};
     breaker_init(&m.b, config, m.now_us);
@@ -463,21 +422,21 @@ static void model_run(unsigned seed, const struct config_breaker *config)
     }
     cr_assert(openings > 100 && closings > 50, "the model slept: %u openings, %u closings",
               openings, closings);
-    free(m.ref.log);
+    free(m.ref.ledger);
     free(m.ref.turns);
     free(m.ref.failures);
 }
 
 Test(breaker, does_what_a_reference_with_the_whole_history_does)
 {
-    struct config_breaker rate_only = defaults, row_only = defaults;
+    struct config_breaker rate_only = fixture_breaker, row_only = fixture_breaker;
 
     rate_only.failure_threshold = 0;
     row_only.error_percent = 0;
     row_only.success_threshold = 1;
     row_only.half_open_max = 1;
     for (unsigned seed = 1; seed <= SEEDS; seed++)
-        model_run(seed, &defaults);
+        model_run(seed, &fixture_breaker);
     model_run(SEEDS + 1, &rate_only);
     model_run(SEEDS + 2, &row_only);
 }

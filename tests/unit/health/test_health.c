@@ -5,30 +5,6 @@
 
 enum { S = 1000000 };
 
-static bool usable(struct fixture *f, unsigned index)
-{
-    return endpoint_usable(fixture_endpoint(f, index));
-}
-
-static void fail_times(struct fixture *f, unsigned index, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_error(f, index, EG_E_CONNECT);
-}
-
-static void succeed_times(struct fixture *f, unsigned index, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_success(f, index);
-}
-
-static void check_times(struct fixture *f, unsigned index, enum check_verdict verdict,
-                        unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_check(f, index, verdict, "status 503");
-}
-
 static struct endpoint *pick(struct fixture *f)
 {
     struct balancer_request request = {.random = f->now_us, .now_us = f->now_us};
@@ -65,8 +41,8 @@ Test(health, without_checks_an_endpoint_is_healthy_from_the_start)
     fixture_start(&f);
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_HEALTHY);
     cr_assert_eq(fixture_view(&f, 1).status, ENDPOINT_DRAINING);
-    cr_assert(usable(&f, 0));
-    cr_assert_not(usable(&f, 1));
+    cr_assert(fixture_usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 1));
     cr_assert_eq(f.statuses, 0, "the first status is no change");
     fixture_fini(&f);
 }
@@ -83,7 +59,7 @@ Test(health, with_checks_it_is_unknown_until_the_first_verdict)
     fixture_check(&f, 0, CHECK_PASS, "");
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_HEALTHY);
     cr_assert_eq(health_check_interval_ms(f.pool, fixture_endpoint(&f, 0)), 5000);
-    check_times(&f, 0, CHECK_FAIL, 1);
+    fixture_checks(&f, 0, CHECK_FAIL, 1);
     cr_assert_eq(health_check_interval_ms(f.pool, fixture_endpoint(&f, 0)), 1000);
     fixture_keep(&f);
     cr_assert_eq(f.statuses, 1);
@@ -119,10 +95,10 @@ Test(health, the_health_thread_is_woken_once_until_it_comes)
 
     fixture_init(&f, 2);
     fixture_start(&f);
-    fail_times(&f, 0, 4);
+    fixture_errors(&f, 0, 4);
     cr_assert_eq(f.wakes, 0, "failures are counted without it");
-    fail_times(&f, 0, 1);
-    fail_times(&f, 1, 5);
+    fixture_errors(&f, 0, 1);
+    fixture_errors(&f, 1, 5);
     cr_assert_eq(f.wakes, 1);
     fixture_keep(&f);
     health_set_weight(f.pool, fixture_endpoint(&f, 0), 7);
@@ -130,7 +106,7 @@ Test(health, the_health_thread_is_woken_once_until_it_comes)
     health_set_resolved(f.pool, fixture_endpoint(&f, 0), false);
     cr_assert_leq(f.wakes, 3);
     cr_assert_eq(atomic_load(&fixture_endpoint(&f, 0)->weight), 7);
-    cr_assert_not(usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -142,10 +118,10 @@ Test(health, five_failures_open_the_breaker_before_the_report_returns)
 
     fixture_init(&f, 2);
     fixture_start(&f);
-    fail_times(&f, 0, 4);
-    cr_assert(usable(&f, 0));
-    fail_times(&f, 0, 1);
-    cr_assert_not(usable(&f, 0));
+    fixture_errors(&f, 0, 4);
+    cr_assert(fixture_usable(&f, 0));
+    fixture_errors(&f, 0, 1);
+    cr_assert_not(fixture_usable(&f, 0));
     cr_assert_eq(fixture_view(&f, 0).outcome_count, 5);
     cr_assert_eq(fixture_view(&f, 0).outcomes[0].error, EG_E_CONNECT);
     cr_assert_eq(fixture_view(&f, 0).outcomes[4].ago_us, 4000);
@@ -160,10 +136,10 @@ Test(health, a_success_in_between_ends_the_row)
     f.config.breaker.error_percent = 0;
     fixture_start(&f);
     for (unsigned i = 0; i < 20; i++) {
-        fail_times(&f, 0, 4);
+        fixture_errors(&f, 0, 4);
         fixture_success(&f, 0);
     }
-    cr_assert(usable(&f, 0));
+    cr_assert(fixture_usable(&f, 0));
     cr_assert_eq(fixture_view(&f, 0).successes, 20);
     cr_assert_eq(fixture_view(&f, 0).failures, 80);
     fixture_fini(&f);
@@ -175,7 +151,7 @@ Test(health, the_breaker_goes_half_open_by_time_and_lets_only_so_many_through)
 
     fixture_init(&f, 1);
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
     for (unsigned i = 0; i < 3; i++)
@@ -202,7 +178,7 @@ Test(health, a_straggler_from_before_the_opening_decides_nothing)
     fixture_init(&f, 1);
     fixture_start(&f);
     before_us = f.now_us;
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     report(&f, 0, HEALTH_SUCCESS, before_us);
     report(&f, 0, HEALTH_SUCCESS, before_us);
@@ -219,7 +195,7 @@ Test(health, a_probes_place_that_got_lost_comes_back_in_the_end)
 
     fixture_init(&f, 1);
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     for (unsigned i = 0; i < 3; i++)
         pick(&f); /* and no report */
@@ -242,10 +218,10 @@ Test(health, long_ago_successes_do_not_hide_a_bad_rate)
     for (unsigned i = 0; i < 2000; i++)
         fixture_success(&f, 0);
     fixture_pass(&f, 30 * S);
-    fail_times(&f, 0, 19);
-    cr_assert(usable(&f, 0));
-    fail_times(&f, 0, 1);
-    cr_assert_not(usable(&f, 0));
+    fixture_errors(&f, 0, 19);
+    cr_assert(fixture_usable(&f, 0));
+    fixture_errors(&f, 0, 1);
+    cr_assert_not(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -256,11 +232,11 @@ Test(health, an_endpoint_that_cuts_every_answer_short_is_found_out)
     fixture_init(&f, 2);
     fixture_start(&f);
     for (unsigned i = 0; i < 20; i++) {
-        cr_assert(usable(&f, 0));
+        cr_assert(fixture_usable(&f, 0));
         fixture_success(&f, 0);
         fixture_cut(&f, 0);
     }
-    cr_assert_not(usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -271,11 +247,11 @@ Test(health, an_answer_that_began_is_no_success_yet)
     fixture_init(&f, 2);
     fixture_start(&f);
     for (unsigned i = 0; i < 5; i++) {
-        cr_assert(usable(&f, 0));
+        cr_assert(fixture_usable(&f, 0));
         health_answered(f.pool, fixture_endpoint(&f, 0), f.now_us, 1000, f.now_us + 1000);
         fixture_error(&f, 0, EG_E_UPSTREAM_TRUNCATED);
     }
-    cr_assert_not(usable(&f, 0), "five in a row");
+    cr_assert_not(fixture_usable(&f, 0), "five in a row");
     cr_assert_geq(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 2000);
     fixture_fini(&f);
 }
@@ -287,7 +263,7 @@ Test(health, a_probe_whose_answer_is_cut_short_reopens_the_breaker)
 
     fixture_init(&f, 1);
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     picked_us = f.now_us;
     report(&f, 0, HEALTH_SUCCESS, picked_us);
@@ -304,17 +280,17 @@ Test(health, checks_do_not_close_a_breaker_but_their_return_lets_it_probe_at_onc
     fixture_init(&f, 2);
     f.config.health = &f.checks;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_PASS, 1);
-    fail_times(&f, 0, 5);
-    check_times(&f, 0, CHECK_PASS, 10);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
+    fixture_errors(&f, 0, 5);
+    fixture_checks(&f, 0, CHECK_PASS, 10);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN, "health says fine, traffic fails");
-    check_times(&f, 0, CHECK_FAIL, 3);
+    fixture_checks(&f, 0, CHECK_FAIL, 3);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
-    check_times(&f, 0, CHECK_PASS, 2);
+    fixture_checks(&f, 0, CHECK_PASS, 2);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
     health_trip(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
-    check_times(&f, 0, CHECK_FAIL, 3);
-    check_times(&f, 0, CHECK_PASS, 2);
+    fixture_checks(&f, 0, CHECK_FAIL, 3);
+    fixture_checks(&f, 0, CHECK_PASS, 2);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN, "by hand is by hand");
     fixture_fini(&f);
 }
@@ -326,12 +302,12 @@ Test(health, what_was_opened_by_hand_opens_again_only_by_hand)
     fixture_init(&f, 1);
     fixture_start(&f);
     health_trip(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
-    cr_assert_not(usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 0));
     cr_assert(fixture_view(&f, 0).tripped);
     fixture_pass(&f, 3600ull * S);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
     health_reset(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
-    cr_assert(usable(&f, 0));
+    cr_assert(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -342,7 +318,7 @@ Test(health, a_clock_that_is_behind_does_no_harm)
 
     fixture_init(&f, 1);
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     f.now_us -= 400 * 1000; /* of a worker whose turn was long */
     view = fixture_view(&f, 0);
     cr_assert_eq(view.breaker_for_us, 0);
@@ -375,14 +351,14 @@ Test(health, an_outlier_is_ejected_and_returns)
     only_outlier(&f, 3);
     fail_5xx(&f, 1);
     cr_assert(atomic_load(&fixture_endpoint(&f, 1)->ejected));
-    cr_assert_not(usable(&f, 1));
+    cr_assert_not(fixture_usable(&f, 1));
     cr_assert_eq(fixture_view(&f, 1).retry_in_us, 30 * S);
     fixture_pass(&f, 29 * S);
-    cr_assert_not(usable(&f, 1));
+    cr_assert_not(fixture_usable(&f, 1));
     cr_assert_eq(fixture_view(&f, 1).ejected_for_us, 29 * S);
     cr_assert_str_eq(fixture_view(&f, 1).ejected_why, "5 failures in a row, the last: status 500");
     fixture_pass(&f, 1 * S);
-    cr_assert(usable(&f, 1));
+    cr_assert(fixture_usable(&f, 1));
     cr_assert_str_eq(fixture_view(&f, 1).ejected_why, "");
     fixture_fini(&f);
 }
@@ -394,24 +370,24 @@ Test(health, ejections_leave_half_of_the_pool_and_the_last_usable_endpoint)
     only_outlier(&f, 4);
     for (unsigned i = 0; i < 4; i++)
         fail_5xx(&f, i);
-    cr_assert_not(usable(&f, 0));
-    cr_assert_not(usable(&f, 1));
-    cr_assert(usable(&f, 2));
-    cr_assert(usable(&f, 3));
+    cr_assert_not(fixture_usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 1));
+    cr_assert(fixture_usable(&f, 2));
+    cr_assert(fixture_usable(&f, 3));
     fixture_fini(&f);
 
     only_outlier(&f, 4);
     health_set_draining(f.pool, fixture_endpoint(&f, 3), true, "test", f.now_us);
     fail_5xx(&f, 0);
     fail_5xx(&f, 1);
-    cr_assert_not(usable(&f, 0));
-    cr_assert(usable(&f, 1), "half of three is one: who drains does not count");
+    cr_assert_not(fixture_usable(&f, 0));
+    cr_assert(fixture_usable(&f, 1), "half of three is one: who drains does not count");
     fixture_fini(&f);
 
     only_outlier(&f, 2);
     health_set_draining(f.pool, fixture_endpoint(&f, 1), true, "test", f.now_us);
     fail_5xx(&f, 0);
-    cr_assert(usable(&f, 0), "the other one drains");
+    cr_assert(fixture_usable(&f, 0), "the other one drains");
     fixture_fini(&f);
 }
 
@@ -422,7 +398,7 @@ Test(health, who_lets_only_probes_through_does_not_stand_in_for_an_ejected_one)
     fixture_init(&f, 2);
     f.config.outlier.max_ejected_percent = 0;
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_HALF_OPEN);
     f.config.outlier.max_ejected_percent = 50;
@@ -444,15 +420,15 @@ Test(health, an_error_rate_ejects_one_that_is_worse_than_the_rest)
     f.config.outlier.error_percent = 20;
     fixture_start(&f);
     for (unsigned i = 0; i < 40; i++) {
-        succeed_times(&f, 0, 2);
-        succeed_times(&f, 1, 1);
-        succeed_times(&f, 2, 2);
+        fixture_successes(&f, 0, 2);
+        fixture_successes(&f, 1, 1);
+        fixture_successes(&f, 2, 2);
         fixture_pass(&f, S / 10);
-        if (i % 2 == 0 && usable(&f, 1))
+        if (i % 2 == 0 && fixture_usable(&f, 1))
             fixture_status(&f, 1, 503);
     }
-    cr_assert_not(usable(&f, 1));
-    cr_assert(usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 1));
+    cr_assert(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -481,15 +457,15 @@ Test(health, a_drain_hides_what_checks_find_and_ends_in_unknown)
     f.config.health = &f.checks;
     fixture_start(&f);
     e = fixture_endpoint(&f, 0);
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     cr_assert(health_set_draining(f.pool, e, true, "test", f.now_us));
     cr_assert_not(health_set_draining(f.pool, e, true, "test", f.now_us));
-    check_times(&f, 0, CHECK_FAIL, 5);
+    fixture_checks(&f, 0, CHECK_FAIL, 5);
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_DRAINING);
-    cr_assert_not(usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 0));
     cr_assert(health_set_draining(f.pool, e, false, "test", f.now_us));
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_UNKNOWN);
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_HEALTHY);
     fixture_fini(&f);
 }
@@ -502,7 +478,7 @@ Test(health, a_drain_ends_in_healthy_without_checks)
     f.backends[0].drain = true;
     fixture_start(&f);
     health_set_draining(f.pool, fixture_endpoint(&f, 0), false, "test", f.now_us);
-    cr_assert(usable(&f, 0));
+    cr_assert(fixture_usable(&f, 0));
     fixture_keep(&f);
     cr_assert_eq(f.from, ENDPOINT_DRAINING);
     cr_assert_eq(f.to, ENDPOINT_HEALTHY);
@@ -518,7 +494,7 @@ Test(health, a_reset_forgets_failures_ejection_and_stall)
     fail_5xx(&f, 0);
     health_reset(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
     view = fixture_view(&f, 0);
-    cr_assert(usable(&f, 0));
+    cr_assert(fixture_usable(&f, 0));
     cr_assert_not(view.ejected);
     cr_assert_eq(view.outcome_count, 0);
     cr_assert_eq(view.consecutive_failures, 0);
@@ -532,9 +508,9 @@ Test(health, retry_after_is_the_first_thing_that_may_help)
     fixture_init(&f, 2);
     fixture_start(&f);
     cr_assert_geq(health_retry_after_s(f.pool, f.now_us), 1);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 5 * S);
-    fail_times(&f, 1, 5);
+    fixture_errors(&f, 1, 5);
     cr_assert_geq(health_retry_after_s(f.pool, f.now_us), 4);
     cr_assert_leq(health_retry_after_s(f.pool, f.now_us), 7);
     fixture_fini(&f);
@@ -542,7 +518,7 @@ Test(health, retry_after_is_the_first_thing_that_may_help)
     fixture_init(&f, 1);
     f.config.health = &f.checks;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_FAIL, 3);
+    fixture_checks(&f, 0, CHECK_FAIL, 3);
     cr_assert_eq(health_retry_after_s(f.pool, f.now_us), 2, "a check within a second");
     fixture_fini(&f);
 }
@@ -556,7 +532,7 @@ Test(health, percentiles_are_of_the_last_seconds)
     fixture_init(&f, 2);
     fixture_start(&f);
     cr_assert_eq(health_pool_latency_us(f.pool, 50), 0);
-    succeed_times(&f, 0, 200);
+    fixture_successes(&f, 0, 200);
     fixture_pass(&f, 2 * S);
     cr_assert_float_eq((double)health_pool_latency_us(f.pool, 99), 1000, 250);
     cr_assert_float_eq((double)fixture_view(&f, 0).p50_us, 1000, 250);
@@ -584,7 +560,7 @@ Test(health, when_it_last_answered_is_known_to_a_millisecond)
     fixture_status(&f, 0, 500);
     cr_assert_eq(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 345,
                  "a 500 is an answer");
-    fail_times(&f, 0, 1);
+    fixture_errors(&f, 0, 1);
     cr_assert_lt(health_answered_us(f.pool, fixture_endpoint(&f, 0)), f.now_us - 345);
     fixture_fini(&f);
 }
@@ -607,16 +583,16 @@ Test(health, whoever_was_away_starts_slowly)
     f.config.health = &f.checks;
     f.config.slow_start_ms = 30000;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_PASS, 1);
-    check_times(&f, 1, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 1, CHECK_PASS, 1);
     whole = share(&f, 0);
-    check_times(&f, 0, CHECK_FAIL, 3);
-    check_times(&f, 0, CHECK_PASS, 2);
+    fixture_checks(&f, 0, CHECK_FAIL, 3);
+    fixture_checks(&f, 0, CHECK_PASS, 2);
     cr_assert_lt(share(&f, 0), whole);
     fixture_pass(&f, 31 * S);
     cr_assert_eq(share(&f, 0), whole);
 
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     fixture_success(&f, 0);
     cr_assert_eq(share(&f, 0), whole, "half open it is held back by its places");
@@ -635,13 +611,13 @@ Test(health, after_a_drain_it_starts_slowly_once_a_check_found_it_well)
     f.config.health = &f.checks;
     f.config.slow_start_ms = 30000;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     whole = share(&f, 0);
     health_set_draining(f.pool, fixture_endpoint(&f, 0), true, "test", f.now_us);
     fixture_pass(&f, 60 * S);
     health_set_draining(f.pool, fixture_endpoint(&f, 0), false, "test", f.now_us);
     fixture_pass(&f, 60 * S);
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     cr_assert_lt(share(&f, 0), whole);
     fixture_fini(&f);
 }
@@ -670,7 +646,7 @@ Test(health, the_line_up_of_a_large_pool_is_not_made_for_each_change)
     health_trip(f.pool, fixture_endpoint(&f, 2), "test", f.now_us);
     fixture_keep(&f);
     cr_assert_eq(healthy(&f), 99);
-    cr_assert_not(usable(&f, 1), "but nobody is used who may not be");
+    cr_assert_not(fixture_usable(&f, 1), "but nobody is used who may not be");
     cr_assert_eq(f.next_us, f.now_us + 2000);
     fixture_pass(&f, 2000);
     cr_assert_eq(healthy(&f), 97);

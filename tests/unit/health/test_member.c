@@ -6,24 +6,6 @@
 
 enum { S = 1000000 };
 
-static bool usable(struct fixture *f, unsigned index)
-{
-    return endpoint_usable(fixture_endpoint(f, index));
-}
-
-static void fail_times(struct fixture *f, unsigned index, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_error(f, index, EG_E_CONNECT);
-}
-
-static void check_times(struct fixture *f, unsigned index, enum check_verdict verdict,
-                        unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_check(f, index, verdict, "status 503");
-}
-
 /* In hundredths; what the balancer gives it now. */
 static unsigned share(struct fixture *f, unsigned index)
 {
@@ -75,7 +57,7 @@ Test(member, of_the_start_nothing_is_told_and_nobody_starts_slowly)
     f.config.health = &f.checks;
     fixture_start(&f);
     cr_assert_eq(all_events(&f), 0);
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     cr_assert_eq(share(&f, 0), 100);
     fixture_fini(&f);
 }
@@ -91,10 +73,10 @@ Test(member, who_joins_is_told_and_starts_slowly_once_it_can_be_reached)
                      "pool \"api\": endpoint \"c\" (10.0.0.3:80): registered: test; it serves, its "
                      "share growing for 30 s");
     cr_assert_eq(fixture_view(&f, 2).status, ENDPOINT_HEALTHY);
-    cr_assert_not(usable(&f, 2), "workers do not know it yet");
+    cr_assert_not(fixture_usable(&f, 2), "workers do not know it yet");
     fixture_pass(&f, 60 * S);
     fixture_open(&f, 2);
-    cr_assert(usable(&f, 2));
+    cr_assert(fixture_usable(&f, 2));
     cr_assert_lt(share(&f, 2), 100, "a minute ago nobody could have reached it");
     fixture_pass(&f, 31 * S);
     cr_assert_eq(share(&f, 2), 100);
@@ -115,7 +97,7 @@ Test(member, with_checks_its_slow_start_waits_for_the_first_verdict)
                      "used when nothing else can serve, until a check says more");
     cr_assert_eq(fixture_view(&f, 2).status, ENDPOINT_UNKNOWN);
     fixture_pass(&f, 60 * S);
-    check_times(&f, 2, CHECK_PASS, 1);
+    fixture_checks(&f, 2, CHECK_PASS, 1);
     cr_assert_lt(share(&f, 2), 100);
     fixture_fini(&f);
 }
@@ -149,7 +131,7 @@ Test(member, who_joins_drained_stays_so_until_somebody_ends_it)
     cr_assert_str_eq(fixture_view(&f, 2).why, "drained by the configuration");
     cr_assert_str_eq(fixture_event(&f, EVENT_ENDPOINT).next, "no new requests; none is in flight");
     cr_assert(health_set_draining(f.pool, fixture_endpoint(&f, 2), false, "test", f.now_us));
-    cr_assert(usable(&f, 2));
+    cr_assert(fixture_usable(&f, 2));
     cr_assert_lt(share(&f, 2), 100);
     fixture_fini(&f);
 }
@@ -165,7 +147,7 @@ Test(member, who_leaves_drains_and_nothing_more_is_told_of_it)
     start(&f);
     f.config.health = &f.checks;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     fixture_keep(&f);
     e = fixture_leave(&f, 0);
     cr_assert_str_eq(fixture_line(&f, EVENT_ENDPOINT),
@@ -229,7 +211,7 @@ Test(member, who_returns_under_the_same_id_is_not_held_to_its_past)
 
     start(&f);
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     old = fixture_leave(&f, 0);
     f.backends[0].address = "10.0.9.9:80";
     fixture_join(&f, 0); /* while the old one is still there */
@@ -239,7 +221,7 @@ Test(member, who_returns_under_the_same_id_is_not_held_to_its_past)
     cr_assert_eq(fixture_view(&f, 0).failures, 0);
     cr_assert_eq(view_of(&f, old).failures, 5);
     fixture_forget(&f, old);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     cr_assert_eq(fixture_view(&f, 0).breaker, BREAKER_OPEN);
     cr_assert_str_eq(fixture_event(&f, EVENT_BREAKER).address, "10.0.9.9:80");
     fixture_fini(&f);
@@ -253,7 +235,7 @@ Test(member, a_probe_that_is_out_when_its_endpoint_leaves_gives_its_place_back)
     fixture_init(&f, 1);
     fixture_start(&f);
     e = fixture_endpoint(&f, 0);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     cr_assert_eq(atomic_load(&e->probes), 3);
     atomic_fetch_sub(&e->probes, 1); /* a pick */
@@ -313,7 +295,7 @@ Test(member, the_last_usable_one_is_not_ejected_for_the_sake_of_one_that_leaves)
     fixture_start(&f);
     fixture_leave(&f, 1);
     fail_5xx(&f, 0);
-    cr_assert(usable(&f, 0));
+    cr_assert(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -325,12 +307,6 @@ static void by_rate(struct fixture *f)
     fixture_start(f);
 }
 
-static void succeed_times(struct fixture *f, unsigned index, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_success(f, index);
-}
-
 Test(member, what_a_leaving_one_had_is_no_measure_for_the_others)
 {
     struct fixture f;
@@ -338,15 +314,15 @@ Test(member, what_a_leaving_one_had_is_no_measure_for_the_others)
     by_rate(&f);
     for (unsigned i = 0; i < 19; i++)
         fixture_status(&f, 1, 500);
-    succeed_times(&f, 2, 20);
-    succeed_times(&f, 0, 10);
+    fixture_successes(&f, 2, 20);
+    fixture_successes(&f, 0, 10);
     fixture_pass(&f, 2 * S);
     for (unsigned i = 0; i < 10; i++)
         fixture_status(&f, 0, 500);
-    cr_assert(usable(&f, 0), "the rest is as bad");
+    cr_assert(fixture_usable(&f, 0), "the rest is as bad");
     fixture_leave(&f, 1);
     fixture_status(&f, 0, 500);
-    cr_assert_not(usable(&f, 0), "who is left is well");
+    cr_assert_not(fixture_usable(&f, 0), "who is left is well");
     fixture_fini(&f);
 }
 
@@ -359,26 +335,26 @@ Test(member, nor_is_what_comes_of_it_late)
     e = fixture_leave(&f, 1);
     for (unsigned i = 0; i < 15; i++)
         report(&f, e, HEALTH_FAILURE);
-    succeed_times(&f, 2, 20);
-    succeed_times(&f, 0, 10);
+    fixture_successes(&f, 2, 20);
+    fixture_successes(&f, 0, 10);
     fixture_pass(&f, 2 * S);
     for (unsigned i = 0; i < 10; i++)
         fixture_status(&f, 0, 500);
-    cr_assert_not(usable(&f, 0), "its late failures excuse nobody");
+    cr_assert_not(fixture_usable(&f, 0), "its late failures excuse nobody");
     fixture_fini(&f);
 
     by_rate(&f);
     e = fixture_leave(&f, 1);
     for (unsigned i = 0; i < 200; i++)
         report(&f, e, HEALTH_SUCCESS);
-    succeed_times(&f, 2, 10);
-    succeed_times(&f, 0, 10);
+    fixture_successes(&f, 2, 10);
+    fixture_successes(&f, 0, 10);
     fixture_pass(&f, 2 * S);
     for (unsigned i = 0; i < 10; i++) {
         fixture_status(&f, 2, 500);
         fixture_status(&f, 0, 500);
     }
-    cr_assert(usable(&f, 0) && usable(&f, 2), "its late successes accuse nobody");
+    cr_assert(fixture_usable(&f, 0) && fixture_usable(&f, 2), "its late successes accuse nobody");
     fixture_fini(&f);
 }
 
@@ -466,7 +442,7 @@ Test(member, panic_counts_members_only)
     fixture_init(&f, 3);
     f.config.failover.panic_percent = 60;
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_keep(&f);
     cr_assert_not(balancer_pool_panicking(f.balancer), "two of three are well");
     e = fixture_leave(&f, 1);
@@ -485,17 +461,17 @@ Test(member, panic_does_not_override_an_operators_trip)
     fixture_init(&f, 2);
     f.config.failover.panic_percent = 100;
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_keep(&f);
     cr_assert(balancer_pool_panicking(f.balancer));
-    cr_assert(usable(&f, 0), "traffic opened it: panic knows better");
+    cr_assert(fixture_usable(&f, 0), "traffic opened it: panic knows better");
     health_trip(f.pool, fixture_endpoint(&f, 0), "test", f.now_us);
-    cr_assert_not(usable(&f, 0), "an operator did");
+    cr_assert_not(fixture_usable(&f, 0), "an operator did");
     health_trip(f.pool, fixture_endpoint(&f, 1), "test", f.now_us);
     fixture_keep(&f);
-    cr_assert_not(usable(&f, 1));
+    cr_assert_not(fixture_usable(&f, 1));
     health_reset(f.pool, fixture_endpoint(&f, 1), "test", f.now_us);
-    cr_assert(usable(&f, 1));
+    cr_assert(fixture_usable(&f, 1));
     fixture_fini(&f);
 }
 
@@ -589,7 +565,7 @@ Test(member, checks_that_are_not_meant_for_it_say_nothing_of_it)
     atomic_store(&a->backend, &checked);
     health_endpoint_changed(f.pool, a, f.now_us);
     cr_expect_eq(atomic_load(&a->status), ENDPOINT_HEALTHY, "until they say otherwise");
-    check_times(&f, 0, CHECK_FAIL, 10);
+    fixture_checks(&f, 0, CHECK_FAIL, 10);
     cr_expect_eq(atomic_load(&a->status), ENDPOINT_UNHEALTHY);
     checked.checked = false;
     health_endpoint_changed(f.pool, a, f.now_us);

@@ -2,9 +2,9 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "base/alloc.h"
 #include "fixture.h"
 #include "health/outlier.h"
+#include "ledger.h"
 
 static const struct config_outlier defaults = {.consecutive_5xx = 5,
                                                .error_percent = 20,
@@ -81,42 +81,14 @@ Test(outlier, the_pool_keeps_half_of_its_endpoints_and_the_last_usable_one)
 
 /* ---- The model ---- */
 
-enum { STEPS = 100000, SEEDS = 4, LOG = 8192 };
+enum { STEPS = 100000, SEEDS = 4 };
 
-struct entry {
-    uint64_t at_us, good, bad;
-};
 struct reference {
-    struct entry *log; /* of the window, since the endpoint serves */
-    size_t log_count;
+    struct ledger *ledger; /* since the endpoint serves */
     uint64_t since_us, until_us;
     bool ejected;
     unsigned row, in_row;
 };
-
-static struct window_totals reference_window(struct reference *ref, uint64_t now_us)
-{
-    uint64_t bucket_us = defaults.window_ms * 1000 / WINDOW_BUCKETS;
-    struct window_totals sum = {0};
-    size_t kept = 0;
-
-    for (size_t i = 0; i < ref->log_count; i++) {
-        if (ref->log[i].at_us / bucket_us + WINDOW_BUCKETS <= now_us / bucket_us)
-            continue;
-        ref->log[kept++] = ref->log[i];
-        sum.good += ref->log[i].good;
-        sum.bad += ref->log[i].bad;
-    }
-    ref->log_count = kept;
-    return sum;
-}
-
-static void reference_log(struct reference *ref, uint64_t now_us, uint64_t good, uint64_t bad)
-{
-    reference_window(ref, now_us);
-    cr_assert_lt(ref->log_count, LOG);
-    ref->log[ref->log_count++] = (struct entry){now_us, good, bad};
-}
 
 static double rate(struct window_totals totals)
 {
@@ -130,15 +102,10 @@ static enum outlier_cause reference_failure(struct reference *ref,
 
     if (ref->ejected || outcome->picked_us < ref->since_us)
         return OUTLIER_CAUSE_NONE;
-    reference_window(ref, now_us);
-    for (size_t i = ref->log_count; outcome->late && i-- > 0;) {
-        if (ref->log[i].good > 0) {
-            ref->log[i].good--;
-            break;
-        }
-    }
-    reference_log(ref, now_us, 0, 1);
-    own = reference_window(ref, now_us);
+    if (outcome->late)
+        ledger_take_back(ref->ledger, now_us);
+    ledger_note(ref->ledger, now_us, 0, 1);
+    own = ledger_sum(ref->ledger, now_us);
     if (++ref->row >= defaults.consecutive_5xx)
         return OUTLIER_CAUSE_ROW;
     if (own.good + own.bad < defaults.min_requests || rate(own) < defaults.error_percent / 100.0 ||
@@ -152,7 +119,7 @@ static void reference_set(struct reference *ref, bool ejected, uint64_t now_us)
     ref->ejected = ejected;
     ref->since_us = now_us;
     ref->row = 0;
-    ref->log_count = 0;
+    ledger_clear(ref->ledger);
 }
 
 static void reference_eject(struct reference *ref, uint64_t now_us)
@@ -211,7 +178,7 @@ static void model_success(struct model *m)
     outlier_success(&m->o, picked_us);
     if (m->ref.ejected)
         return;
-    reference_log(&m->ref, m->now_us, count, 0);
+    ledger_note(m->ref.ledger, m->now_us, count, 0);
     if (picked_us >= m->ref.since_us)
         m->ref.row = 0;
 }
@@ -231,7 +198,7 @@ static void model_run(unsigned seed)
 {
     struct model m = {.random = seed, .now_us = 1000000};
 
-    m.ref.log = xcalloc(LOG, sizeof(struct entry));
+    m.ref.ledger = ledger_new(defaults.window_ms);
     m.ref.since_us = m.now_us;
     outlier_init(&m.o, &defaults, m.now_us);
     for (unsigned step = 0; step < STEPS; step++) {
@@ -249,7 +216,7 @@ static void model_run(unsigned seed)
             model_failure(&m, seed, step);
         }
         own = window_sum(&m.o.window, m.now_us);
-        sum = reference_window(&m.ref, m.now_us);
+        sum = ledger_sum(m.ref.ledger, m.now_us);
         cr_assert(m.o.ejected == m.ref.ejected && m.o.row == m.ref.row && own.good == sum.good &&
                       own.bad == sum.bad,
                   "seed %u step %u", seed, step);
@@ -258,7 +225,7 @@ static void model_run(unsigned seed)
         cr_assert_eq(m.o.ejections, m.ejections);
     }
     cr_assert_gt(m.ejections, 100);
-    free(m.ref.log);
+    free(m.ref.ledger);
 }
 
 Test(outlier, does_what_a_reference_with_the_whole_history_does)

@@ -5,24 +5,6 @@
 
 enum { S = 1000000 };
 
-static bool usable(struct fixture *f, unsigned index)
-{
-    return endpoint_usable(fixture_endpoint(f, index));
-}
-
-static void fail_times(struct fixture *f, unsigned index, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_error(f, index, EG_E_CONNECT);
-}
-
-static void check_times(struct fixture *f, unsigned index, enum check_verdict verdict,
-                        unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_check(f, index, verdict, "status 503");
-}
-
 static enum breaker_state breaker(struct fixture *f)
 {
     return fixture_view(f, 0).breaker;
@@ -38,8 +20,8 @@ Test(settings, a_change_that_changes_nothing_tells_nothing)
     fixture_init(&f, 2);
     f.config.health = &f.checks;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_PASS, 1);
-    fail_times(&f, 0, 3);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
+    fixture_errors(&f, 0, 3);
     fixture_success(&f, 1);
     fixture_keep(&f);
     before = fixture_view(&f, 0);
@@ -51,7 +33,7 @@ Test(settings, a_change_that_changes_nothing_tells_nothing)
     cr_assert_eq(after.failures, before.failures);
     cr_assert_eq(after.status, ENDPOINT_HEALTHY);
     cr_assert_eq(after.checks, 1);
-    fail_times(&f, 0, 2);
+    fixture_errors(&f, 0, 2);
     cr_assert_eq(breaker(&f), BREAKER_OPEN, "its row was three already");
     fixture_fini(&f);
 }
@@ -63,7 +45,7 @@ Test(settings, an_open_breaker_keeps_its_time)
     fixture_init(&f, 2);
     f.config.breaker.recovery_timeout_ms = 20000;
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 10 * S);
     f.config.breaker.recovery_timeout_ms = 60000;
     f.config.breaker.window_ms = 5000;
@@ -74,7 +56,7 @@ Test(settings, an_open_breaker_keeps_its_time)
     cr_assert_geq(fixture_view(&f, 0).breaker_for_us, 10 * S);
     fixture_pass(&f, 13 * S);
     cr_assert_eq(breaker(&f), BREAKER_HALF_OPEN);
-    fail_times(&f, 0, 1);
+    fixture_errors(&f, 0, 1);
     fixture_pass(&f, 50 * S);
     cr_assert_eq(breaker(&f), BREAKER_OPEN, "the next one is the new settings'");
     fixture_fini(&f);
@@ -92,7 +74,7 @@ Test(settings, an_operators_trip_stays)
     fixture_change(&f);
     fixture_pass(&f, 3600ull * S);
     cr_assert(fixture_view(&f, 0).tripped);
-    cr_assert_not(usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -104,7 +86,7 @@ Test(settings, an_ejection_lasts_as_it_was_said_to)
     f.config.breaker.failure_threshold = 0;
     f.config.breaker.error_percent = 0;
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     cr_assert(fixture_view(&f, 0).ejected);
     f.config.outlier.base_ejection_ms = 1000;
     f.config.outlier.window_ms = 3000;
@@ -163,11 +145,11 @@ Test(settings, a_new_threshold_counts_at_once)
 
     fixture_init(&f, 2);
     fixture_start(&f);
-    fail_times(&f, 0, 2);
+    fixture_errors(&f, 0, 2);
     f.config.breaker.failure_threshold = 3;
     fixture_change(&f);
     cr_assert_eq(breaker(&f), BREAKER_CLOSED);
-    fail_times(&f, 0, 1);
+    fixture_errors(&f, 0, 1);
     cr_assert_eq(breaker(&f), BREAKER_OPEN);
     fixture_fini(&f);
 }
@@ -180,15 +162,15 @@ Test(settings, a_window_of_another_length_starts_anew)
     f.config.breaker.failure_threshold = 0;
     f.config.outlier.consecutive_5xx = 0;
     fixture_start(&f);
-    fail_times(&f, 0, 19);
+    fixture_errors(&f, 0, 19);
     fixture_change(&f);
     fixture_success(&f, 1);
     f.config.breaker.window_ms = 20000;
     fixture_change(&f);
-    fail_times(&f, 0, 19);
+    fixture_errors(&f, 0, 19);
     cr_assert_eq(breaker(&f), BREAKER_CLOSED, "the first 19 were of the other window");
     fixture_change(&f);
-    fail_times(&f, 0, 1);
+    fixture_errors(&f, 0, 1);
     cr_assert_eq(breaker(&f), BREAKER_OPEN, "and these are of the same one");
     fixture_fini(&f);
 }
@@ -201,7 +183,7 @@ Test(settings, half_open_lets_as_many_through_as_it_now_should)
     fixture_init(&f, 1);
     fixture_start(&f);
     e = fixture_endpoint(&f, 0);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     fixture_pass(&f, 12 * S);
     cr_assert_eq(atomic_load(&e->probes), 3);
     atomic_fetch_sub(&e->probes, 2); /* two picks */
@@ -230,12 +212,12 @@ Test(settings, another_share_of_ejected_ones_counts_at_once)
     f.config.breaker.error_percent = 0;
     f.config.outlier.max_ejected_percent = 0;
     fixture_start(&f);
-    fail_times(&f, 0, 6);
-    cr_assert(usable(&f, 0));
+    fixture_errors(&f, 0, 6);
+    cr_assert(fixture_usable(&f, 0));
     f.config.outlier.max_ejected_percent = 25;
     fixture_change(&f);
-    fail_times(&f, 0, 1);
-    cr_assert_not(usable(&f, 0));
+    fixture_errors(&f, 0, 1);
+    cr_assert_not(fixture_usable(&f, 0));
     fixture_fini(&f);
 }
 
@@ -249,8 +231,8 @@ Test(settings, without_checks_nobody_is_doubted_any_more)
     f.config.health = &f.checks;
     f.config.slow_start_ms = 30000;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_PASS, 1);
-    check_times(&f, 1, CHECK_FAIL, 3);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 1, CHECK_FAIL, 3);
     health_set_draining(f.pool, fixture_endpoint(&f, 3), true, "test", f.now_us);
     fixture_keep(&f);
     f.config.health = NULL;
@@ -262,7 +244,7 @@ Test(settings, without_checks_nobody_is_doubted_any_more)
     cr_assert_str_eq(fixture_view(&f, 1).why, "no longer checked");
     cr_assert_str_eq(fixture_event(&f, EVENT_HEALTH).why, "no longer checked");
     cr_assert_lt(atomic_load(&fixture_endpoint(&f, 1)->share), 100, "it was away");
-    check_times(&f, 0, CHECK_FAIL, 5);
+    fixture_checks(&f, 0, CHECK_FAIL, 5);
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_HEALTHY, "late verdicts");
     cr_assert_eq(f.from, ENDPOINT_UNKNOWN);
     cr_assert_eq(f.to, ENDPOINT_HEALTHY);
@@ -281,12 +263,12 @@ Test(settings, checks_that_begin_do_not_doubt_those_that_serve)
     cr_assert_eq(events_last_id(health_events(f.health)), 0);
     cr_assert_eq(health_check_interval_ms(f.pool, fixture_endpoint(&f, 0)), 1000,
                  "but somebody should look soon");
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     cr_assert_eq(health_check_interval_ms(f.pool, fixture_endpoint(&f, 0)), 5000);
-    check_times(&f, 1, CHECK_FAIL, 2);
-    cr_assert(usable(&f, 1));
-    check_times(&f, 1, CHECK_FAIL, 1);
-    cr_assert_not(usable(&f, 1));
+    fixture_checks(&f, 1, CHECK_FAIL, 2);
+    cr_assert(fixture_usable(&f, 1));
+    fixture_checks(&f, 1, CHECK_FAIL, 1);
+    cr_assert_not(fixture_usable(&f, 1));
     fixture_fini(&f);
 }
 
@@ -297,16 +279,16 @@ Test(settings, checks_that_change_keep_what_the_old_ones_found)
     fixture_init(&f, 2);
     f.config.health = &f.checks;
     fixture_start(&f);
-    check_times(&f, 0, CHECK_FAIL, 3);
-    check_times(&f, 1, CHECK_PASS, 1);
-    check_times(&f, 1, CHECK_FAIL, 1);
+    fixture_checks(&f, 0, CHECK_FAIL, 3);
+    fixture_checks(&f, 1, CHECK_PASS, 1);
+    fixture_checks(&f, 1, CHECK_FAIL, 1);
     f.checks.fall = 2;
     f.checks.rise = 1;
     fixture_change(&f);
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_UNHEALTHY);
-    check_times(&f, 0, CHECK_PASS, 1);
+    fixture_checks(&f, 0, CHECK_PASS, 1);
     cr_assert_eq(fixture_view(&f, 0).status, ENDPOINT_HEALTHY);
-    check_times(&f, 1, CHECK_FAIL, 1);
+    fixture_checks(&f, 1, CHECK_FAIL, 1);
     cr_assert_eq(fixture_view(&f, 1).status, ENDPOINT_UNHEALTHY, "its second in a row");
     fixture_fini(&f);
 }
@@ -322,10 +304,10 @@ Test(settings, a_drain_comes_and_goes_at_run_time)
     cr_assert(health_set_draining(f.pool, fixture_endpoint(&f, 0), true,
                                   "drained by the configuration", f.now_us));
     fixture_change(&f);
-    cr_assert_not(usable(&f, 0));
+    cr_assert_not(fixture_usable(&f, 0));
     cr_assert(health_set_draining(f.pool, fixture_endpoint(&f, 0), false,
                                   "no longer drained by the configuration", f.now_us));
-    cr_assert(usable(&f, 0));
+    cr_assert(fixture_usable(&f, 0));
     cr_assert_eq(fixture_events(&f, EVENT_DRAIN), 2);
     fixture_fini(&f);
 }

@@ -14,12 +14,6 @@ static void reads(struct fixture *f, enum event_type type, const char *text)
     cr_assert_not_null(strstr(line, text), "\"%s\" is not in \"%s\"", text, line);
 }
 
-static void fail_times(struct fixture *f, unsigned index, unsigned times)
-{
-    for (unsigned i = 0; i < times; i++)
-        fixture_error(f, index, EG_E_CONNECT);
-}
-
 Test(words, a_breaker_says_what_opened_it_and_for_how_long)
 {
     struct fixture f;
@@ -28,7 +22,7 @@ Test(words, a_breaker_says_what_opened_it_and_for_how_long)
     f.config.slow_start_ms = 30000;
     fixture_start(&f);
     fixture_pass(&f, 11520ull * S);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     reads(
         &f, EVENT_BREAKER,
         "pool \"api\": endpoint \"a\" (10.0.0.1:80): breaker closed -> open: 5 failures in a row, "
@@ -67,9 +61,9 @@ Test(words, the_last_usable_endpoint_is_an_error_and_the_others_are_warnings)
 
     fixture_init(&f, 2);
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     cr_assert_eq(fixture_event(&f, EVENT_BREAKER).severity, EVENT_WARN);
-    fail_times(&f, 1, 5);
+    fixture_errors(&f, 1, 5);
     cr_assert_eq(fixture_event(&f, EVENT_BREAKER).severity, EVENT_ERROR);
     fixture_fini(&f);
 }
@@ -230,14 +224,14 @@ Test(words, a_failover_says_what_the_tier_has_left_and_who_takes_over)
     fixture_init(&f, 4);
     f.backends[3].priority = 2;
     fixture_start(&f);
-    fail_times(&f, 0, 5);
-    fail_times(&f, 1, 5);
+    fixture_errors(&f, 0, 5);
+    fixture_errors(&f, 1, 5);
     reads(&f, EVENT_FAILOVER,
           "pool \"api\": failover priority 1 -> priority 2: priority 1 has 33 "
           "% of its capacity left (1 of 3 endpoints healthy)");
     reads(&f, EVENT_FAILOVER, "; priority 2 takes ");
-    fail_times(&f, 2, 5);
-    fail_times(&f, 3, 5);
+    fixture_errors(&f, 2, 5);
+    fixture_errors(&f, 3, 5);
     reads(&f, EVENT_FAILOVER, " -> nobody: ");
     cr_assert_eq(fixture_event(&f, EVENT_FAILOVER).severity, EVENT_ERROR);
     for (unsigned i = 0; i < 4; i++)
@@ -256,7 +250,7 @@ Test(words, panic_is_said_when_it_begins_and_when_it_ends)
     fixture_init(&f, 2);
     f.config.failover.panic_percent = 60;
     fixture_start(&f);
-    fail_times(&f, 0, 5);
+    fixture_errors(&f, 0, 5);
     reads(&f, EVENT_PANIC,
           "pool \"api\": panic off -> on: fewer than 60 % of its endpoints can be "
           "used");
