@@ -3,11 +3,13 @@
 import statistics
 import time
 
+from lib.load import Load
 from lib.reloads import Footprint, Reloader
 from lib.websocket_crowd import WebSocketCrowd
 
-from scenery import add_load, begin_load, make_tour
+from scenery import KINDS, add_load, begin_load, make_tour
 
+BURST_RATE, BURST_S = 15000, 2
 BY_SIGNAL_EVERY = 5  # the others are asked for over the API, which waits
 SETTLE_S = 2.0
 SAMPLES = 20
@@ -17,7 +19,7 @@ IN_TRANSIT = 8  # connections that were counted just before they came or went
 
 class Soak:
     def __init__(self, stage, arguments):
-        self.arguments = arguments
+        self.stage, self.arguments = stage, arguments
         self.tour = make_tour(stage, arguments.workers)
         self.proxy = stage.evergate(self.tour.config(0))
         self.reloader = Reloader(self.proxy)
@@ -39,6 +41,14 @@ class Soak:
         took_s = time.monotonic() - began_s
         self.slowest_s = max(self.slowest_s, took_s)
         time.sleep(max(0.0, self.arguments.pace - took_s))
+
+    def burst(self):
+        """As many at once as there can ever be: what an allocator keeps of a busy moment is there
+        before memory is measured, and cannot look like growth."""
+        room = self.stage.room("burst")
+        for kind in KINDS.values():
+            Load(self.arguments.load, self.proxy.port(), room, rate=BURST_RATE, seconds=BURST_S,
+                 **kind).wait()
 
     def change_until(self, step):
         while self.step < step:
@@ -74,6 +84,7 @@ def run(stage, arguments, report):
     soak = Soak(stage, arguments)
     began_s = time.monotonic()
     soak.change_until(min(arguments.warm_up, arguments.reloads))
+    soak.burst()
     before = soak.at_home()
     soak.change_until(arguments.reloads)
     took_s = time.monotonic() - began_s

@@ -7,6 +7,8 @@ from lib.reloads import Tour
 from backends import nginx_on  # tests/chaos
 
 FRESH_SHARE = 5  # one in so many requests comes on a connection of its own
+#: Clients that keep their connections, and clients that come for one request each.
+KINDS = {"kept": {"connections": 256}, "fresh": {"connections": 128, "fresh": True}}
 
 
 def make_tour(stage, workers):
@@ -16,12 +18,11 @@ def make_tour(stage, workers):
 
 
 def begin_load(stage, arguments, port):
-    """Both kinds of clients: connections that are kept, and one for each request."""
     room = stage.room("load")
     fresh_rate = max(1, arguments.rate // FRESH_SHARE)
-    return [stage.ending(Load(arguments.load, port, room, **settings), "close") for settings in (
-        {"name": "kept", "rate": arguments.rate - fresh_rate, "connections": 256},
-        {"name": "fresh", "rate": fresh_rate, "connections": 1024, "fresh": True})]
+    rates = {"kept": arguments.rate - fresh_rate, "fresh": fresh_rate}
+    return [stage.ending(Load(arguments.load, port, room, name, rates[name], **kind), "close")
+            for name, kind in KINDS.items()]
 
 
 def failures(results):

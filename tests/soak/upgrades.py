@@ -7,6 +7,7 @@ import signal
 import time
 
 from lib import libconfig
+from lib.evergate import binary
 from lib.reloads import Footprint
 from lib.waiting import wait_until
 
@@ -45,12 +46,30 @@ class Lineage:
 
 
 def successor(pid):
-    """The child that evergate started, 0 when there is none yet."""
+    """The child that evergate started, 0 when there is none yet. When its parent is through with
+    its work already, it is a child of this program."""
+    for parent in (pid, os.getpid()):
+        for child in children_of(parent):
+            if child != pid and same_program(child, binary()):
+                return child
+    return 0
+
+
+def children_of(pid):
+    found = []
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += map(int, task.read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
+def same_program(pid, path):
     try:
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except FileNotFoundError:
-        return 0
-    return int(children[0]) if children else 0
+        return os.readlink(f"/proc/{pid}/exe").partition(" ")[0] == str(path)
+    except OSError:
+        return False
 
 
 def state_of(pid):

@@ -41,10 +41,18 @@ class Load:
 
     def stop(self):
         """What is due is still answered; a LoadResult."""
-        if self.result is None:
+        if self.process.poll() is None:
             self.process.terminate()
-            assert self.process.wait(DEADLINE_S * 2) == 0
-            self.result = LoadResult(json.loads(self.path.read_text())["requests"])
+        assert self.process.wait(DEADLINE_S * 2) == 0
+        return self.read()
+
+    def wait(self):
+        """Until its seconds have passed; a LoadResult."""
+        assert self.process.wait(DEADLINE_S * 4) == 0
+        return self.read()
+
+    def read(self):
+        self.result = self.result or LoadResult(json.loads(self.path.read_text())["requests"])
         return self.result
 
     def close(self):
