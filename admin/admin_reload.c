@@ -10,6 +10,10 @@
 #include "admin/admin_internal.h"
 #include "base/alloc.h"
 
+static const char not_for_strangers[] =
+    "over TCP and without a token, a file elsewhere than beside the one that is served must be "
+    "evergate's own and readable by everybody";
+
 void admin_reload(struct admin_call *call)
 {
     static const char *const nothing[] = {NULL};
@@ -57,22 +61,44 @@ static bool is_beside(const char *file, const char *served)
  * Whoever may ask for a plan makes this process read a file, and the answer quotes what is wrong
  * with it. A token or the socket's mode says that the caller is trusted with that. Any process of
  * the machine can come over the loopback, though: that one gets no more than what everybody may
- * read, and cannot put an @include of something secret into a file of ours. A pipe or a device
- * would hold up every change, so it is refused to all. NULL: fine.
+ * read (not even whether there is a file), and cannot put an @include of something secret into a
+ * file of ours.
  */
+static bool is_trusted(const struct admin_call *call)
+{
+    return call->admin->token || !call->door->is_tcp;
+}
+
+static bool is_for_everybody(const char *file)
+{
+    struct stat is;
+
+    return stat(file, &is) == 0 && (is.st_mode & S_IROTH);
+}
+
+/* A pipe or a device would hold up every change, so it is refused to all. NULL: fine. */
 static const char *refuse_file(const struct admin_call *call, const char *file, const char *served)
 {
     struct stat is;
 
     if (stat(file, &is) != 0)
         return strerror(errno);
+    if (!is_trusted(call) && !is_beside(file, served) &&
+        (is.st_uid != geteuid() || !(is.st_mode & S_IROTH)))
+        return not_for_strangers;
     if (!S_ISREG(is.st_mode))
         return "this is no regular file";
-    if (call->admin->token || !call->door->is_tcp || is_beside(file, served) ||
-        (is.st_uid == geteuid() && (is.st_mode & S_IROTH)))
-        return NULL;
-    return "over TCP and without a token, a file elsewhere than beside the one that is served must "
-           "be evergate's own and readable by everybody";
+    return NULL;
+}
+
+/* What stands in a file that not everybody may read is not quoted to whoever just came along. */
+static void hide_quotes(const struct admin_call *call, struct config_errors *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count && !is_trusted(call); i++)
+        if (mistakes->v[i].line > 0 && !is_for_everybody(mistakes->v[i].file))
+            mistakes->v[i].message =
+                "a mistake; \"evergate check\" tells which: over TCP and without a token, a file "
+                "that not everybody may read is not quoted";
 }
 
 /*
@@ -114,7 +140,7 @@ static bool read_file(struct admin_call *call, const json_t *body, const char *s
     if (!file || file[0] != '/')
         refusal = "an absolute path is needed";
     else if (!(*ret_file = realpath(file, NULL)))
-        refusal = strerror(errno);
+        refusal = is_trusted(call) ? strerror(errno) : not_for_strangers;
     else
         refusal = refuse_file(call, *ret_file, served);
     if (!refusal)
@@ -137,6 +163,7 @@ void admin_plan(struct admin_call *call)
     if (read_file(call, body, served, &file)) {
         named = file ? as_served(file, served) : NULL;
         server_plan(call->server, named, &outcome);
+        hide_quotes(call, &outcome.errors);
         if (admin_change_made(call, &outcome, 0))
             admin_reply_json(call->request, 200, admin_change_object(&outcome));
         server_outcome_free(&outcome);

@@ -43,10 +43,24 @@ static void header_edit_check(struct schema_walk *walk, const struct config_node
         config_check_header_value(walk, config_node_line(group, "value"), edit->value);
 }
 
+/* By its name: a plan is read by more people than the file, and goes into tickets. */
+static bool header_is_secret(const void *in)
+{
+    static const char *const words[] = {"auth", "cookie", "key", "token", "secret", "password"};
+    const struct http_header_edit *edit = in;
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasestr(edit->name.p, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static const struct schema_key header_edit_keys[] = {
     {"name", SCHEMA_SLICE, SCHEMA_AT(struct http_header_edit, name), .required = true,
      .example = "\"X-NAME\""},
-    {"value", SCHEMA_SLICE, "", SCHEMA_AT(struct http_header_edit, value), .example = "\"VALUE\""},
+    {"value", SCHEMA_SLICE, "", SCHEMA_AT(struct http_header_edit, value), .example = "\"VALUE\"",
+     .is_secret = header_is_secret},
 };
 
 const struct schema_section config_header_edit_section = {

@@ -125,9 +125,19 @@ static void say_value(struct schema_compare *c, const struct config *config,
     json_decref(value);
 }
 
+static void say_content(struct schema_compare *c, const struct schema_key *key)
+{
+    say_item(c, false);
+    fprintf(c->out, "other content in %s", key->name);
+}
+
 static void say_change(struct schema_compare *c, const struct schema_key *key, const void *from,
                        const void *to)
 {
+    if (key->is_secret != NULL && (key->is_secret(from) || key->is_secret(to))) {
+        say_content(c, key);
+        return;
+    }
     say_item(c, false);
     fprintf(c->out, "%s ", key->name);
     say_value(c, c->from_config, key, from);
@@ -312,10 +322,8 @@ bool config_schema_key_equal(struct schema_compare *c, const struct schema_key *
     }
     if (equal_digest(key, from, to))
         return true;
-    if (c->out != NULL) {
-        say_item(c, false);
-        fprintf(c->out, "other content in %s", key->name);
-    }
+    if (c->out != NULL)
+        say_content(c, key);
     return false;
 }
 

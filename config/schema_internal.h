@@ -64,6 +64,8 @@ struct schema_key {
     /* The opposite, for every type: the value as the file would write it, NULL for nothing. Where
      * there is none, a CUSTOM key is neither shown nor compared. `config` is what `in` is of. */
     json_t *(*show)(const struct config *config, const void *in);
+    /* Of a value that may be a secret: then it is not shown in what differs. NULL: never. */
+    bool (*is_secret)(const void *in);
     size_t digest_offset;       /* struct config_digest of the PATH's content; 0: none */
     enum config_pool_part part; /* of a pool's keys */
     bool at_start; /* read once, when a process starts: a change waits for the next one */

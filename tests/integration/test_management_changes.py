@@ -179,6 +179,32 @@ def test_a_plan_reads_no_file_that_its_asker_could_not(stage):
     assert admin.ask("/health/live").status == 200
 
 
+def test_a_plan_does_not_tell_a_stranger_which_files_there_are(stage):
+    _, _, admin = one(stage)
+    there = stage.room("there") / "secret"
+    there.write_text("x")
+    there.chmod(0o600)
+
+    def refusal(file):
+        return admin.error(422, "/api/v1/plan", "POST", {"file": file})["message"].replace(file, "")
+    assert refusal(str(there)) == refusal(str(there) + ".none")
+
+
+def test_a_plan_quotes_to_a_stranger_only_what_everybody_may_read(stage):
+    _, proxy, admin = one(stage)
+    beside = proxy.config_path.parent / "token"
+    beside.write_text("password = hunter2;")
+    for mode, quoted in ((0o644, True), (0o600, False)):
+        beside.chmod(mode)
+        error = admin.error(422, "/api/v1/plan", "POST", {"file": str(beside)})
+        assert ("hunter2" in str(error)) == quoted
+        assert error["details"][0]["line"] == 1
+    including = proxy.config_path.parent / "including.conf"
+    including.write_text('@include "token"\n')
+    error = admin.error(422, "/api/v1/plan", "POST", {"file": str(including)})
+    assert "hunter2" not in str(error)
+
+
 def test_who_has_the_token_or_the_socket_may_name_any_file(stage):
     where = stage.room("socket") / "admin.sock"
     proxy = stage.proxy(stage.recorder(), admin={**ADMIN, "socket": str(where)})

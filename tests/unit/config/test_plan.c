@@ -223,6 +223,21 @@ Test(plan, clips_and_cleans_what_is_long)
     config_unref(&to);
 }
 
+#define SETS(name, value)                                                                          \
+    LISTENER POOL                                                                                  \
+        "routes = ( { name = \"r\"; pool = \"app\"; request_headers = { set = ( { name = "         \
+        "\"" name "\"; value = \"" value "\"; } ); }; } );"
+
+Test(plan, does_not_tell_what_may_be_a_secret)
+{
+    check_plan(SETS("X-Api-Key", "hunter1"), SETS("X-Api-Key", "hunter2"),
+               "~ route r: request_headers: header X-Api-Key: other content in value\n"
+               "medium: route \"r\" changes\n");
+    check_plan(SETS("X-Env", "blue"), SETS("X-Env", "green"),
+               "~ route r: request_headers: header X-Env: value blue -> green\n"
+               "medium: route \"r\" changes\n");
+}
+
 Test(plan, sees_that_a_file_has_other_content)
 {
     char *directory = support_directory_make();
