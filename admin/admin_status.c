@@ -1,4 +1,6 @@
 /* GET /api/v1/status: the instance in one JSON object. */
+#include <unistd.h>
+
 #include "admin/admin_internal.h"
 #include "base/clock.h"
 #include "proxy/shared_listener.h"
@@ -47,6 +49,7 @@ void admin_status(struct admin_call *call)
     admin_json_set_text(config, "file", server->config->file);
     admin_json_set_number(config, "generation", atomic_load(&server->generation));
     admin_json_set_text(object, "version", EVERGATE_VERSION);
+    admin_json_set_number(object, "pid", (uint64_t)getpid());
     admin_json_set_text(object, "state", phase_name(server_phase(server)));
     admin_json_set_bool(object, "ready", server_ready(server));
     admin_json_set(object, "started_at", admin_json_time(server->started_wall_us));

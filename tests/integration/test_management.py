@@ -113,6 +113,7 @@ def test_status_names_what_runs(stage):
     status = json.loads(ask(address, "/api/v1/status").body)
     assert status["state"] == "serving"
     assert status["workers"] == libconfig.DEFAULT_WORKERS
+    assert status["pid"] == proxy.process.pid
     assert status["config"] == {"file": str(proxy.config_path), "generation": 1}
     assert status["connections"]["total"] == 1
     assert status["listeners"][0]["address"] == proxy.address()
