@@ -183,6 +183,10 @@ void balancer_endpoint_change(struct balancer_pool *pool, struct endpoint *endpo
 void balancer_pool_change(struct balancer_pool *pool, const struct config_pool *config,
                           const struct config_place *place);
 
+/* The settings and every endpoint's backend stay as they are, but `config` is where the settings
+ * stand from now on; where they stood before may go after the workers' next turn. No refresh. */
+void balancer_pool_move(struct balancer_pool *pool, const struct config_pool *config);
+
 /* Every worker has passed a turn since the last refresh that followed a call of the functions
  * above: frees what that took out. Threads that look at the pool and are no workers (management)
  * must be kept out meanwhile. */

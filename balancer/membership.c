@@ -246,3 +246,8 @@ void balancer_pool_change(struct balancer_pool *pool, const struct config_pool *
     pool->slow_start =
         slow_start_make(config->slow_start_ms, balancer_algorithm_of(config->algorithm)->by_key);
 }
+
+void balancer_pool_move(struct balancer_pool *pool, const struct config_pool *config)
+{
+    pool->config = config;
+}

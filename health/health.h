@@ -98,6 +98,8 @@ void health_pool_forget(struct health_pool *pool, struct endpoint *endpoint);
  * where they begin, those that serve stay healthy until checks say otherwise. */
 void health_pool_change(struct health_pool *pool, const struct config_pool *config,
                         uint64_t now_us);
+/* Equal settings, elsewhere, of a pool whose endpoints are the same too: nothing begins or ends. */
+void health_pool_move(struct health_pool *pool, const struct config_pool *config);
 
 /* Refreshes the balancer now, and tells what moved; health_keep does it when it is due. */
 void health_pool_settle(struct health_pool *pool, uint64_t now_us);

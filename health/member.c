@@ -161,3 +161,14 @@ void health_pool_change(struct health_pool *pool, const struct config_pool *conf
     health_wake_changed(pool);
     tell_pending(pool, now_us);
 }
+
+void health_pool_move(struct health_pool *pool, const struct config_pool *config)
+{
+    health_lock(pool, 0);
+    atomic_store_explicit(&pool->config, config, memory_order_release);
+    for (unsigned i = 0; i < pool->count; i++) {
+        breaker_change(&pool->records[i]->breaker, &config->breaker);
+        outlier_change(&pool->records[i]->outlier, &config->outlier);
+    }
+    health_unlock(pool);
+}

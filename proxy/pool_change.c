@@ -6,6 +6,9 @@
  *   settle: new ones may be picked, and only then those who are not wanted any more leave: there is
  *           no moment in between with fewer endpoints than either configuration has
  *
+ * A pool that has not changed is moved: what pointed into the old configuration points into the new
+ * one. So a change costs what it changes, also where there are a thousand pools beside.
+ *
  * Who is who: the id, and where it connects to. Another address under the same id is another
  * endpoint, which begins anew.
  */
@@ -18,63 +21,91 @@
 #include "proxy/pool_runtime.h"
 #include "proxy/sticky_token.h"
 
-/* ---- The members by id ---- */
-
-struct member {
-    struct endpoint *endpoint;
-    bool wanted;
-};
+/* ---- Who is in it: the members by their place in the configuration before ---- */
 
 struct members {
-    struct member *v; /* by id */
-    unsigned count;
+    const struct config_pool *from;
+    struct endpoint **at;    /* from->backend_count */
+    struct endpoint **by_id; /* likewise, sorted; NULL until it is needed */
+    size_t next; /* where the next one is looked for first: most lists keep their order */
 };
 
-static int compare_members(const void *a, const void *b)
+/* One that is there already. Each stays where its configuration is, until the next commit. */
+static bool is_member_of(const struct config_pool *config, const struct endpoint *endpoint)
 {
-    return strcmp(((const struct member *)a)->endpoint->id,
-                  ((const struct member *)b)->endpoint->id);
+    const struct config_backend *backend = atomic_load(&endpoint->backend);
+
+    return backend >= config->backends && backend < config->backends + config->backend_count;
 }
 
-static int compare_id(const void *id, const void *member)
+static struct members members_of(const struct pool_runtime *runtime)
 {
-    return strcmp(id, ((const struct member *)member)->endpoint->id);
-}
+    const struct config_pool *from = runtime->config;
+    struct members members = {.from = from};
+    unsigned size = balancer_pool_size(runtime->balancer);
+    size_t count = 0;
 
-static struct members members_of(struct balancer_pool *pool)
-{
-    unsigned size = balancer_pool_size(pool);
-    struct members members = {.v = xcalloc(size, sizeof(*members.v))};
-
+    if (from == NULL)
+        return members;
+    members.at = xcalloc(from->backend_count, sizeof(struct endpoint *));
     for (unsigned i = 0; i < size; i++) {
-        struct endpoint *e = balancer_pool_endpoint(pool, i);
+        struct endpoint *e = balancer_pool_endpoint(runtime->balancer, i);
 
-        if (e != NULL && !atomic_load(&e->leaving))
-            members.v[members.count++].endpoint = e;
+        if (e == NULL || atomic_load(&e->leaving))
+            continue;
+        members.at[atomic_load(&e->backend) - from->backends] = e;
+        count++;
     }
-    if (members.count > 0)
-        qsort(members.v, members.count, sizeof(*members.v), compare_members);
+    CHECK(count == from->backend_count); /* by the last settling */
     return members;
 }
 
-/* While a change is on its way an id may stand twice: the one that goes and the one that comes. */
-static struct member *members_find(const struct members *members,
-                                   const struct config_backend *backend)
+static void members_fini(struct members *members)
 {
-    struct member *found = NULL;
+    free(members->at);
+    free(members->by_id);
+}
 
-    if (members->count > 0)
-        found = bsearch(backend->id, members->v, members->count, sizeof(*members->v), compare_id);
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp((*(struct endpoint *const *)a)->id, (*(struct endpoint *const *)b)->id);
+}
+
+static int compare_id(const void *id, const void *endpoint)
+{
+    return strcmp(id, (*(struct endpoint *const *)endpoint)->id);
+}
+
+static struct endpoint *members_search(struct members *members, const char *id)
+{
+    size_t count = members->from->backend_count, size = sizeof(struct endpoint *);
+    struct endpoint *const *found;
+
+    if (members->by_id == NULL) {
+        members->by_id = xmalloc(count * size);
+        memcpy(members->by_id, members->at, count * size);
+        qsort(members->by_id, count, size, compare_ids);
+    }
+    found = bsearch(id, members->by_id, count, size, compare_id);
+    return found != NULL ? *found : NULL;
+}
+
+static struct endpoint *members_find(struct members *members, const struct config_backend *backend)
+{
+    const struct config_pool *from = members->from;
+    struct endpoint *found;
+
+    if (from == NULL || from->backend_count == 0)
+        return NULL;
+    if (members->next < from->backend_count &&
+        strcmp(members->at[members->next]->id, backend->id) == 0)
+        found = members->at[members->next];
+    else
+        found = members_search(members, backend->id);
     if (found == NULL)
         return NULL;
-    while (found > members->v && strcmp(found[-1].endpoint->id, backend->id) == 0)
-        found--;
-    for (; found < members->v + members->count && strcmp(found->endpoint->id, backend->id) == 0;
-         found++) {
-        if (config_backend_same_target(atomic_load(&found->endpoint->backend), backend))
-            return found;
-    }
-    return NULL;
+    members->next = (size_t)(atomic_load(&found->backend) - from->backends) + 1;
+    return config_backend_same_target(atomic_load(&found->backend), backend) ? found : NULL;
 }
 
 /* ---- Commit ---- */
@@ -130,25 +161,33 @@ static void add_member(struct pool_runtime *runtime, const struct config_pool *c
 void pool_runtime_commit(struct pool_runtime *runtime, const struct config_pool *config,
                          const struct config_place *place, bool starting, uint64_t now_us)
 {
-    struct members members = members_of(runtime->balancer);
+    struct members members = members_of(runtime);
 
     change_cache(runtime, config);
     retry_budget_change(&runtime->budget, config->retry.budget_percent, config->retry.budget_min);
     balancer_pool_change(runtime->balancer, config, place);
     health_pool_change(runtime->health, config, now_us);
-    for (unsigned i = 0; i < members.count; i++)
-        set_tag(runtime, config, members.v[i].endpoint);
+    for (size_t i = 0; members.at != NULL && i < members.from->backend_count; i++)
+        set_tag(runtime, config, members.at[i]);
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct config_backend *backend = &config->backends[i];
-        const struct member *member = members_find(&members, backend);
+        struct endpoint *endpoint = members_find(&members, backend);
 
-        if (member != NULL)
-            keep_member(runtime, member->endpoint, backend, now_us);
+        if (endpoint != NULL)
+            keep_member(runtime, endpoint, backend, now_us);
         else
             add_member(runtime, config, backend, starting, now_us);
     }
-    free(members.v);
+    members_fini(&members);
+    runtime->config = config;
     health_pool_settle(runtime->health, now_us);
+}
+
+void pool_runtime_move(struct pool_runtime *runtime, const struct config_pool *config)
+{
+    runtime->config = config;
+    balancer_pool_move(runtime->balancer, config);
+    health_pool_move(runtime->health, config);
 }
 
 /* ---- Settle ---- */
@@ -161,31 +200,33 @@ static void open_newcomer(struct pool_runtime *runtime, struct endpoint *endpoin
         health_set_resolved(runtime->health, endpoint, true);
 }
 
-void pool_runtime_settle(struct pool_runtime *runtime, const struct config_pool *config,
-                         uint64_t now_us,
+static void leave(struct pool_runtime *runtime, struct endpoint *endpoint, uint64_t now_us)
+{
+    balancer_pool_leave(runtime->balancer, endpoint);
+    health_pool_leave(runtime->health, endpoint, "no longer in the configuration", now_us);
+    atomic_store(&endpoint->backend, NULL); /* the old configuration's, which goes */
+}
+
+void pool_runtime_settle(struct pool_runtime *runtime, uint64_t now_us,
                          void (*on_leaving)(void *arg, struct pool_runtime *runtime,
                                             struct endpoint *endpoint),
                          void *arg)
 {
-    struct members members = members_of(runtime->balancer);
+    unsigned size = balancer_pool_size(runtime->balancer);
 
-    for (size_t i = 0; i < config->backend_count; i++) {
-        struct member *member = members_find(&members, &config->backends[i]);
+    for (unsigned i = 0; i < size; i++) {
+        struct endpoint *e = balancer_pool_endpoint(runtime->balancer, i);
 
-        CHECK(member != NULL); /* by the commit */
-        member->wanted = true;
-        open_newcomer(runtime, member->endpoint, &config->backends[i]);
+        if (e != NULL && !atomic_load(&e->leaving) && is_member_of(runtime->config, e))
+            open_newcomer(runtime, e, atomic_load(&e->backend));
     }
-    for (unsigned i = 0; i < members.count; i++) {
-        struct endpoint *endpoint = members.v[i].endpoint;
+    for (unsigned i = 0; i < size; i++) {
+        struct endpoint *e = balancer_pool_endpoint(runtime->balancer, i);
 
-        if (members.v[i].wanted)
+        if (e == NULL || atomic_load(&e->leaving) || is_member_of(runtime->config, e))
             continue;
-        balancer_pool_leave(runtime->balancer, endpoint);
-        health_pool_leave(runtime->health, endpoint, "no longer in the configuration", now_us);
-        atomic_store(&endpoint->backend, NULL); /* the old configuration's, which goes */
-        on_leaving(arg, runtime, endpoint);
+        leave(runtime, e, now_us);
+        on_leaving(arg, runtime, e);
     }
-    free(members.v);
     health_pool_settle(runtime->health, now_us);
 }

@@ -52,8 +52,9 @@ struct pool_seat {
 };
 
 struct pool_runtime {
-    struct list node; /* server_health.c: all there are; the health thread's */
-    const char *name; /* owned */
+    struct list node;                 /* server_health.c: all there are; the health thread's */
+    const char *name;                 /* owned */
+    const struct config_pool *config; /* by the last commit or move; the health thread's */
     struct balancer_pool *balancer;
     struct health_pool *health;
     struct cache *cache; /* NULL: fallback.stale never was on; once made it stays */
@@ -91,10 +92,12 @@ struct endpoint *pool_runtime_tagged(const struct pool_runtime *runtime, uint64_
  * stay are told what changed of them; new ones get their slots, and no requests yet. */
 void pool_runtime_commit(struct pool_runtime *runtime, const struct config_pool *config,
                          const struct config_place *place, bool starting, uint64_t now_us);
-/* Every worker has the new ones: they may be picked, and who is not in `config` leaves: no request
- * of theirs from now on. Each that leaves is shown to `on_leaving`. */
-void pool_runtime_settle(struct pool_runtime *runtime, const struct config_pool *config,
-                         uint64_t now_us,
+/* In place of both commit and settle, for a pool that is shared (config_pool_is_shared) with the
+ * configuration before: it only stands elsewhere. */
+void pool_runtime_move(struct pool_runtime *runtime, const struct config_pool *config);
+/* Every worker has the new ones: they may be picked, and who was not in the last commit leaves: no
+ * request of theirs from now on. Each that leaves is shown to `on_leaving`. */
+void pool_runtime_settle(struct pool_runtime *runtime, uint64_t now_us,
                          void (*on_leaving)(void *arg, struct pool_runtime *runtime,
                                             struct endpoint *endpoint),
                          void *arg);

@@ -32,6 +32,7 @@ struct served {
 struct server_apply {
     struct server *server;
     struct served now, before;
+    bool *moves; /* of now.config->pools: those that are the same as before */
     struct worker_adoption **adoptions; /* one per worker */
     struct checks_change *checks;
     char *why;     /* of a step on the health thread that failed */
@@ -130,12 +131,25 @@ static int open_access_log(struct server_apply *apply, char **ret_why)
 
 /* ---- Prepare: pools, workers and checks ---- */
 
-static struct pool_runtime *runtime_before(const struct served *before, const char *name)
+/* The index of one of the new pools among those before; SIZE_MAX: it was not there. */
+static size_t pool_before(const struct server_apply *apply, size_t index)
 {
-    for (size_t i = 0; before->config != NULL && i < before->config->pool_count; i++)
-        if (strcmp(before->runtimes[i]->name, name) == 0)
-            return before->runtimes[i];
-    return NULL;
+    const struct config *before = apply->before.config;
+    size_t at;
+
+    if (before == NULL)
+        return SIZE_MAX;
+    at = config_pool_near(before, apply->now.config->pools[index].name, index);
+    return at < before->pool_count ? at : SIZE_MAX;
+}
+
+/* Nothing of it has changed, and nothing that is said once for all pools. */
+static bool pool_moves(const struct server_apply *apply, size_t index, size_t before)
+{
+    const struct config *from = apply->before.config, *to = apply->now.config;
+
+    return config_pool_is_shared(from, &from->pools[before], to, &to->pools[index]) &&
+           memcmp(&from->place, &to->place, sizeof(to->place)) == 0;
 }
 
 static void make_pools(void *arg, uint64_t now_us)
@@ -146,14 +160,18 @@ static void make_pools(void *arg, uint64_t now_us)
     struct slice secret = slice_from((const char *)server->sticky_secret, SERVER_SECRET_BYTES);
 
     apply->now.runtimes = xcalloc(config->pool_count, sizeof(struct pool_runtime *));
+    apply->moves = xcalloc(config->pool_count, sizeof(*apply->moves));
     for (size_t i = 0; i < config->pool_count; i++) {
-        const struct config_pool *pool = &config->pools[i];
+        size_t before = pool_before(apply, i);
 
-        apply->now.runtimes[i] = runtime_before(&apply->before, pool->name);
-        if (apply->now.runtimes[i] == NULL)
+        if (before == SIZE_MAX) {
             apply->now.runtimes[i] =
-                pool_runtime_new(pool, &config->place, server->health, secret, server->workers,
-                                 server->worker_count, now_us);
+                pool_runtime_new(&config->pools[i], &config->place, server->health, secret,
+                                 server->workers, server->worker_count, now_us);
+        } else {
+            apply->now.runtimes[i] = apply->before.runtimes[before];
+            apply->moves[i] = pool_moves(apply, i, before);
+        }
     }
 }
 
@@ -194,7 +212,7 @@ static void discard_on_health(void *arg, uint64_t now_us)
     if (apply->checks != NULL)
         checks_discard(&apply->checks);
     for (size_t i = 0; apply->now.runtimes != NULL && i < config->pool_count; i++)
-        if (runtime_before(&apply->before, config->pools[i].name) == NULL)
+        if (!apply->now.runtimes[i]->served)
             pool_runtime_free(apply->now.runtimes[i], apply->server->health);
 }
 
@@ -206,6 +224,7 @@ static void apply_discard(struct server_apply *apply)
         worker_adoption_free(apply->adoptions[i]);
     free(apply->adoptions);
     run_on_health(apply, discard_on_health);
+    free(apply->moves);
     free(apply->now.runtimes);
     for (size_t i = 0; i < config->listener_count; i++) {
         struct shared_listener *listener = apply->now.listeners[i];
@@ -268,9 +287,13 @@ static void commit_pools(void *arg, uint64_t now_us)
     for (size_t i = 0; i < config->pool_count; i++) {
         struct pool_runtime *runtime = apply->now.runtimes[i];
 
-        if (runtime_before(&apply->before, runtime->name) == NULL)
+        if (!runtime->served)
             server_health_keep_pool(apply->server, runtime);
-        pool_runtime_commit(runtime, &config->pools[i], &config->place, apply->starting, now_us);
+        if (apply->moves[i])
+            pool_runtime_move(runtime, &config->pools[i]);
+        else
+            pool_runtime_commit(runtime, &config->pools[i], &config->place, apply->starting,
+                                now_us);
     }
 }
 
@@ -297,9 +320,11 @@ static void settle_pools(void *arg, uint64_t now_us)
     for (size_t i = 0; i < config->pool_count; i++) {
         struct pool_runtime *runtime = apply->now.runtimes[i];
 
-        balancer_pool_reclaim(runtime->balancer);
-        pool_runtime_settle(runtime, &config->pools[i], now_us, on_leaving, apply);
         pools[i] = runtime->health;
+        if (apply->moves[i])
+            continue;
+        balancer_pool_reclaim(runtime->balancer);
+        pool_runtime_settle(runtime, now_us, on_leaving, apply);
     }
     checks_commit(&apply->checks, pools);
     free(pools);
@@ -310,7 +335,8 @@ static void reclaim_pools(void *arg, uint64_t now_us)
     struct server_apply *apply = arg;
 
     for (size_t i = 0; i < apply->now.config->pool_count; i++)
-        balancer_pool_reclaim(apply->now.runtimes[i]->balancer);
+        if (!apply->moves[i])
+            balancer_pool_reclaim(apply->now.runtimes[i]->balancer);
 }
 
 /* A pool that goes is looked after until it is gone, which may be later than its last request. */
@@ -349,6 +375,7 @@ static void on_forgotten(void *arg)
 
     server_health_do_unseen(apply->server, reclaim_pools, apply);
     release_before(apply);
+    free(apply->moves);
     free(apply->adoptions);
     free(apply);
     on_done(on_done_arg);
@@ -417,16 +444,24 @@ static bool has_bind(const struct config *config, const char *bind)
     return false;
 }
 
-static bool keeps_backend(const struct config_pool *pool, const struct config_backend *backend)
+/* `from` has `backend`, and most likely `to` has it at the same place. */
+static bool keeps_backend(const struct config_pool *from, const struct config_pool *to,
+                          const struct config_backend *backend)
 {
-    for (size_t i = 0; i < pool->backend_count; i++)
-        if (strcmp(pool->backends[i].id, backend->id) == 0 &&
-            config_backend_same_target(&pool->backends[i], backend))
-            return true;
+    size_t place = (size_t)(backend - from->backends);
+
+    for (size_t i = 0; i < to->backend_count; i++) {
+        const struct config_backend *other = &to->backends[(place + i) % to->backend_count];
+
+        if (strcmp(other->id, backend->id) == 0)
+            return config_backend_same_target(other, backend);
+    }
     return false;
 }
 
-static unsigned leaving_requests(const struct pool_runtime *runtime, const struct config_pool *to)
+/* `to` NULL: the whole pool goes. */
+static unsigned leaving_requests(const struct pool_runtime *runtime, const struct config_pool *from,
+                                 const struct config_pool *to)
 {
     unsigned requests = 0;
 
@@ -434,7 +469,7 @@ static unsigned leaving_requests(const struct pool_runtime *runtime, const struc
         struct endpoint *e = balancer_pool_endpoint(runtime->balancer, i);
         int active = e != NULL && !atomic_load(&e->leaving) ? atomic_load(&e->active) : 0;
 
-        if (active > 0 && (to == NULL || !keeps_backend(to, atomic_load(&e->backend))))
+        if (active > 0 && (to == NULL || !keeps_backend(from, to, atomic_load(&e->backend))))
             requests += (unsigned)active;
     }
     return requests;
@@ -448,11 +483,10 @@ void server_apply_foresee(const struct server *server, const struct config *to,
         if (!has_bind(to, server->listeners[i]->bind))
             *ret_closing += atomic_load(&server->listeners[i]->connections);
     for (size_t i = 0; i < server->config->pool_count; i++) {
-        const struct config_pool *pool = NULL;
+        const struct config_pool *from = &server->config->pools[i];
+        size_t at = config_pool_near(to, from->name, i);
 
-        for (size_t j = 0; j < to->pool_count && pool == NULL; j++)
-            if (strcmp(to->pools[j].name, server->runtimes[i]->name) == 0)
-                pool = &to->pools[j];
-        *ret_draining += leaving_requests(server->runtimes[i], pool);
+        *ret_draining += leaving_requests(server->runtimes[i], from,
+                                          at < to->pool_count ? &to->pools[at] : NULL);
     }
 }

@@ -108,12 +108,12 @@ static int open_listener(struct adopted_listener *adopted, const struct config_l
     return EG_E_INTERNAL;
 }
 
-static const struct config_pool *pool_before(const struct config *before, const char *name)
+static const struct config_pool *pool_before(const struct config *before, const char *name,
+                                             size_t place)
 {
-    for (size_t i = 0; before != NULL && i < before->pool_count; i++)
-        if (strcmp(before->pools[i].name, name) == 0)
-            return &before->pools[i];
-    return NULL;
+    size_t at = before != NULL ? config_pool_near(before, name, place) : 0;
+
+    return before != NULL && at < before->pool_count ? &before->pools[at] : NULL;
 }
 
 static int open_pool(struct adopted_pool *adopted, const struct worker_adoption_params *params,
@@ -121,7 +121,7 @@ static int open_pool(struct adopted_pool *adopted, const struct worker_adoption_
 {
     static const char *const alpn[] = {"http/1.1", NULL};
     const struct config_pool *pool = &params->config->pools[index];
-    const struct config_pool *before = pool_before(params->before, pool->name);
+    const struct config_pool *before = pool_before(params->before, pool->name, index);
     char *why = NULL;
     int rc = EG_OK;
 
