@@ -26,8 +26,10 @@ static void print_listeners(FILE *out, const json_t *listeners)
         char *name = cli_printable(remote_text(listener, "name"));
         char *address = cli_printable(remote_text(listener, "address"));
 
-        fprintf(out, "%-14s %s on %s, %.0f connections\n", i == 0 ? "listeners" : "", name, address,
-                remote_number(listener, "connections"));
+        double open = remote_number(listener, "connections");
+
+        fprintf(out, "%-14s %s on %s, %.0f connection%s\n", i == 0 ? "listeners" : "", name,
+                address, open, open == 1 ? "" : "s");
         free(name);
         free(address);
     }
@@ -35,15 +37,19 @@ static void print_listeners(FILE *out, const json_t *listeners)
 
 void remote_print_state(const json_t *status, FILE *out, bool colours)
 {
-    const char *state = remote_text(status, "state");
+    char *version = cli_printable(remote_text(status, "version"));
+    char *state = cli_printable(remote_text(status, "state"));
     bool ready = json_is_true(json_object_get(status, "ready"));
     uint64_t uptime_us = (uint64_t)(remote_number(status, "uptime_seconds") * 1000000);
+    double workers = remote_number(status, "workers");
 
-    fprintf(out, "evergate %s, ", remote_text(status, "version"));
+    fprintf(out, "evergate %s, ", version);
     cli_print_in(out, colours, ready ? CLI_GREEN : CLI_RED, state);
-    fprintf(out, "%s, for %s, %.0f workers\n",
+    fprintf(out, "%s, for %s, %.0f worker%s\n",
             !ready && strcmp(state, "serving") == 0 ? ", but no pool has a usable endpoint" : "",
-            duration_text(uptime_us).text, remote_number(status, "workers"));
+            duration_text(uptime_us).text, workers, workers == 1 ? "" : "s");
+    free(version);
+    free(state);
 }
 
 static void print_instance(const json_t *status, FILE *out, bool colours)

@@ -120,17 +120,17 @@ static json_t *latest_events(const json_t *events)
     return latest;
 }
 
-/* "02:58:11 breaker closed -> open". */
+/* "02:58:11 breaker closed -> open", "02:58:11 endpoint changed". */
 static void add_event(struct table *table, const json_t *endpoint, const json_t *latest)
 {
     char *name = xasprintf("%s/%s", remote_text(endpoint, "pool"), remote_text(endpoint, "id"));
     const json_t *event = json_object_get(latest, name);
-    const char *time = remote_text(event, "time");
+    const char *time = remote_text(event, "time"), *from = remote_text(event, "from");
 
     if (event)
-        table_addf(table, CLI_PLAIN, "%.8s %s %s -> %s",
+        table_addf(table, CLI_PLAIN, "%.8s %s %s%s%s",
                    strlen(time) > 19 ? time + strlen("2026-11-21T") : time,
-                   remote_text(event, "type"), remote_text(event, "from"),
+                   remote_text(event, "type"), from, from[0] ? " -> " : "",
                    remote_text(event, "to"));
     else
         table_add(table, NULL, CLI_DIM);

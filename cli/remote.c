@@ -55,15 +55,28 @@ static int from_config(struct remote *remote, const struct config *config)
                          : load_token(remote, "admin.token_file", config->admin.token_file);
 }
 
+/* A name is looked up later. */
+static int from_option(struct remote *remote, const char *text)
+{
+    struct address address;
+    int rc = address_parse(&address, slice_str(text));
+
+    if (rc != EG_OK && rc != EG_E_RESOLVE)
+        return fail(remote, CLI_USAGE,
+                    xasprintf("--admin: \"%s\" is no address; write \"host:port\" or "
+                              "\"unix:/path\"",
+                              text));
+    remote->addresses[0] = xstrdup(text);
+    return CLI_GOOD;
+}
+
 static int find(struct remote *remote, const struct cli_options *options)
 {
     struct config *config;
     int code;
 
-    if (options->admin) {
-        remote->addresses[0] = xstrdup(options->admin);
-        return CLI_GOOD;
-    }
+    if (options->admin)
+        return from_option(remote, options->admin);
     if (!options->config) {
         unsigned n = 0;
 
@@ -235,10 +248,12 @@ int remote_ask(struct remote *remote, const char *method, const char *path, cons
         return code;
     value = size > 0 ? json_loadb(text, size, 0, NULL) : json_object();
     free(text);
-    if (!value)
+    if (!json_is_object(value)) {
+        json_decref(value);
         return fail(
             remote, CLI_UNREACHABLE,
             xasprintf("%s: what answers there is not evergate's management", remote->addresses[0]));
+    }
     warn_not_saved(remote, value);
     *ret_value = value;
     return CLI_GOOD;

@@ -276,6 +276,34 @@ def test_a_change_that_is_refused_is_exit_code_1(fake):
         1, 'error: pool "api": retry.attempts: 0 is below 1\n')
 
 
+# ---- What is not as it should be ----
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "", ":", "unix:"])
+def test_an_address_that_is_none_is_wrong_usage(address):
+    result = run_command("status", "--admin", address)
+    assert result.returncode == 2 and "is no address" in result.stderr
+
+
+def test_an_answer_that_is_no_object_is_not_evergates(fake):
+    result = command(fake({("GET", "/api/v1/status"): [1, 2]}), "status")
+    assert result.returncode == 3 and "not evergate's management" in result.stderr
+
+
+def test_nothing_that_is_shown_can_steer_a_terminal(fake):
+    evil = "\x1b[2J\x9b31m\r"
+    management = fake({
+        ("GET", "/api/v1/status"): {
+            "version": evil, "state": evil, "config": {"file": evil}, "workers": 1,
+            "listeners": [{"name": evil, "address": evil, "connections": 1}]},
+        ("GET", "/api/v1/pools?endpoints=false"): {"pools": [{"name": evil, "summary": evil}]},
+        ("GET", "/api/v1/events?limit=5"): {"events": [{"type": evil, "why": evil}]}})
+    result = command(management, "status")
+    assert result.returncode == 0, result
+    assert not set("\x1b\x9b\r") & set(result.stdout)
+    assert "1 worker\n" in result.stdout and "1 connection\n" in result.stdout
+
+
 # ---- explain ----
 
 EXPLAINED = {
