@@ -2,6 +2,7 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,11 +97,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
     return run_command(scan.command, argc, argv);
 }
 
-int cli_main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     const struct cli_command *command;
 
-    admin_json_init();
     if (argc < 2) {
         fprintf(stderr, "evergate: which command? Try \"evergate --help\".\n");
         return CLI_USAGE;
@@ -117,4 +117,19 @@ int cli_main(int argc, char **argv)
     if (!command)
         return unknown_command(argv[1]);
     return run(command, argc - 1, argv + 1);
+}
+
+/* What was asked for has not been told, on a full disk, say: no script may take that for good. */
+static int end(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "evergate: the output cannot be written: %s\n", strerror(errno));
+    return code == CLI_GOOD ? CLI_BAD : code;
+}
+
+int cli_main(int argc, char **argv)
+{
+    admin_json_init();
+    return end(dispatch(argc, argv));
 }

@@ -2,10 +2,11 @@
 answers whatever a test wants: what is asked, what is printed, and the exit codes."""
 
 import json
+import subprocess
 
 import pytest
 
-from lib.evergate import run_command
+from lib.evergate import binary, run_command
 from lib.fake_management import FakeManagement
 
 PLAN = {
@@ -288,6 +289,17 @@ def test_an_address_that_is_none_is_wrong_usage(address):
 def test_an_answer_that_is_no_object_is_not_evergates(fake):
     result = command(fake({("GET", "/api/v1/status"): [1, 2]}), "status")
     assert result.returncode == 3 and "not evergate's management" in result.stderr
+
+
+def test_what_cannot_be_written_is_no_success(fake):
+    management = fake({("GET", "/api/v1/pools/api/policy"): POLICY})
+    for more in ((), ("--json",)):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            result = subprocess.run(
+                [str(binary()), "pools", "policy", "api", "--admin", management.address, *more],
+                stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        assert (result.returncode, result.stderr) == (
+            1, "evergate: the output cannot be written: No space left on device\n")
 
 
 def test_nothing_that_is_shown_can_steer_a_terminal(fake):
