@@ -66,8 +66,9 @@ struct balancer_algorithm {
     bool by_key;
     /* State for these members, shared by all workers, complete before anybody chooses by it. What
      * needs none has no such functions; turns are the levels' and the endpoints'. `before` is the
-     * state of those who were the members until now, made by the same function; NULL: none. */
-    void *(*state_new)(const struct balancer_members *members, const void *before);
+     * state of those who were the members until now, made by the same function; NULL: none. What
+     * choosing does not need may be taken from it: it will not be `changed` any more. */
+    void *(*state_new)(const struct balancer_members *members, void *before);
     void (*state_free)(void *state);
     /* A weight changed. Called by one thread at a time, while others choose. May be NULL. */
     void (*changed)(const struct balancer_members *members, void *state);

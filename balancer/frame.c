@@ -70,7 +70,7 @@ static void frame_seat_newcomers(struct frame *frame, const struct frame *before
 static void frame_set_state(struct frame *frame, const struct frame *before)
 {
     const struct balancer_algorithm *algorithm = frame->algorithm;
-    const void *carried = NULL;
+    void *carried = NULL;
 
     if (algorithm->state_new == NULL)
         return;

@@ -1,113 +1,56 @@
-/* The dart table: see hash_slots.h. */
+/* The table of slots, and races for single keys: see hash_slots.h. */
 #include "balancer/hash_slots.h"
 
 #include <math.h>
 #include <stdlib.h>
 
+#include "balancer/hash_board.h"
 #include "base/alloc.h"
 
-enum { SLOT_BITS = 16, SLOT_COUNT = 1 << SLOT_BITS };
+enum { BOARD_DEPTH = 4, BOARD_KEPT_FROM = 16 /* endpoints */ };
 
 struct hash_slots {
-    _Atomic uint32_t owner[SLOT_COUNT];
+    _Atomic uint32_t owner[HASH_BOARD_SLOTS];
     /* What the table was made with, by slot of the pool; weight 0: nobody. */
     unsigned size;
     unsigned *weights;
     uint64_t *seeds;
-    bool *waiting; /* for the slots of an elder with the same seed */
+    bool *waiting;            /* for the slots of an elder with the same seed */
+    struct hash_board *board; /* what the table is read from, where that is kept */
 };
 
-/* One endpoint's darts: where the next one goes, and when. */
-struct thrower {
-    uint64_t seed;
-    uint64_t thrown;
-    double weight;
-    unsigned slot;
-    double time;
-};
-
-/* While the table is made: who came first to each slot, and when. */
-struct board {
-    uint32_t *owner;
-    double *time;
-    unsigned taken;
-};
-
-static unsigned slot_of(uint64_t bits)
+static void slots_drop_board(struct hash_slots *slots)
 {
-    return (unsigned)(bits >> (64 - SLOT_BITS));
+    hash_board_free(slots->board);
+    slots->board = NULL;
 }
 
-/* The pause before a dart: exponentially distributed with the weight as its rate, from the bits
- * that slot_of leaves over. Never infinite: the uniform number is above 0. */
-static double pause_of(uint64_t bits, double weight)
+static unsigned slots_throwing(const struct hash_slots *slots)
 {
-    double uniform = ((double)(bits & ((1ull << 48) - 1)) + 0.5) * 0x1p-48;
-
-    return -log(uniform) / weight;
-}
-
-static void thrower_next(struct thrower *t)
-{
-    uint64_t bits = balancer_mix(t->seed + t->thrown++ * BALANCER_GOLDEN);
-
-    t->slot = slot_of(bits);
-    t->time += pause_of(bits, t->weight);
-}
-
-static void thrower_throw_until(struct thrower *t, uint32_t index, double end, struct board *board)
-{
-    for (; t->time < end; thrower_next(t)) {
-        if (board->time[t->slot] == INFINITY)
-            board->taken++;
-        if (t->time < board->time[t->slot]) {
-            board->time[t->slot] = t->time;
-            board->owner[t->slot] = index;
-        }
-    }
-}
-
-/*
- * All throw in rounds of equal time, one dart per slot on average, until no slot is free: about
- * ln(65536) rounds. A slot that was taken in a round cannot be lost in a later one.
- */
-static void board_fill(struct board *board, const unsigned *weights, const uint64_t *seeds,
-                       unsigned size)
-{
-    struct thrower *throwers = xcalloc(size, sizeof(*throwers));
     unsigned throwing = 0;
-    double total = 0;
 
-    for (unsigned i = 0; i < size; i++) {
-        throwers[i] = (struct thrower){.seed = seeds[i], .weight = weights[i]};
-        total += weights[i];
-        throwing += weights[i] > 0;
-        if (weights[i] > 0)
-            thrower_next(&throwers[i]);
-    }
-    for (unsigned round = 1; throwing > 0 && board->taken < SLOT_COUNT; round++) {
-        for (unsigned i = 0; i < size; i++) {
-            if (weights[i] > 0)
-                thrower_throw_until(&throwers[i], i, round * (double)SLOT_COUNT / total, board);
-        }
-    }
-    free(throwers);
+    for (unsigned i = 0; slots != NULL && i < slots->size; i++)
+        throwing += slots->weights[i] > 0;
+    return throwing;
 }
 
-static void slots_make(struct hash_slots *slots)
+/* The board is kept where it pays: its memory is for pools that change, and among a few endpoints
+ * each change is about so many slots that all might as well throw again. */
+static void slots_make(struct hash_slots *slots, bool is_first)
 {
-    struct board board = {
-        .owner = xcalloc(SLOT_COUNT, sizeof(*board.owner)),
-        .time = xcalloc(SLOT_COUNT, sizeof(*board.time)),
-    };
+    const struct hash_throwers throwers = {slots->size, slots->weights, slots->seeds};
+    bool keep = !is_first && slots_throwing(slots) >= BOARD_KEPT_FROM;
 
-    for (unsigned i = 0; i < SLOT_COUNT; i++)
-        board.time[i] = INFINITY;
-    board_fill(&board, slots->weights, slots->seeds, slots->size);
-    for (unsigned i = 0; i < SLOT_COUNT; i++)
-        atomic_store_explicit(&slots->owner[i], board.owner[i], memory_order_relaxed);
-    free(board.time);
-    free(board.owner);
+    if (!keep)
+        slots_drop_board(slots);
+    if (slots->board == NULL)
+        slots->board = hash_board_new(keep ? BOARD_DEPTH : 1);
+    hash_board_set(slots->board, &throwers);
+    for (unsigned i = 0; i < HASH_BOARD_SLOTS; i++)
+        atomic_store_explicit(&slots->owner[i], hash_board_owner(slots->board, i),
+                              memory_order_relaxed);
+    if (!keep)
+        slots_drop_board(slots);
 }
 
 /* True when that changed anything. */
@@ -130,30 +73,7 @@ void hash_slots_changed(const struct balancer_members *members, void *state)
     struct hash_slots *slots = state;
 
     if (slots_take_weights(slots, members))
-        slots_make(slots);
-}
-
-/* Do both make the same table? Who has no weight has no say in it. */
-static bool slots_same(const struct hash_slots *a, const struct hash_slots *b)
-{
-    unsigned size = a->size > b->size ? a->size : b->size;
-
-    for (unsigned i = 0; i < size; i++) {
-        unsigned x = i < a->size ? a->weights[i] : 0, y = i < b->size ? b->weights[i] : 0;
-
-        if (x != y || (x > 0 && a->seeds[i] != b->seeds[i]))
-            return false;
-    }
-    return true;
-}
-
-static void slots_copy(struct hash_slots *slots, const struct hash_slots *from)
-{
-    for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        uint32_t owner = atomic_load_explicit(&from->owner[i], memory_order_relaxed);
-
-        atomic_store_explicit(&slots->owner[i], owner, memory_order_relaxed);
-    }
+        slots_make(slots, false);
 }
 
 static int elder_compare(const void *a, const void *b)
@@ -180,9 +100,9 @@ static void slots_find_elders(struct hash_slots *slots, const struct balancer_me
     free(sorted);
 }
 
-void *hash_slots_new(const struct balancer_members *members, const void *before)
+void *hash_slots_new(const struct balancer_members *members, void *state)
 {
-    struct hash_slots *slots = xcalloc(1, sizeof(*slots));
+    struct hash_slots *slots = xcalloc(1, sizeof(*slots)), *before = state;
 
     slots->size = members->size;
     slots->weights = xcalloc(members->size, sizeof(*slots->weights));
@@ -192,10 +112,11 @@ void *hash_slots_new(const struct balancer_members *members, const void *before)
     for (unsigned i = 0; i < members->size; i++)
         slots->seeds[i] = members->endpoints[i] != NULL ? members->endpoints[i]->hash : 0;
     slots_take_weights(slots, members);
-    if (before != NULL && slots_same(slots, before))
-        slots_copy(slots, before);
-    else
-        slots_make(slots);
+    if (before != NULL) { /* who chooses by it does not look at the board */
+        slots->board = before->board;
+        before->board = NULL;
+    }
+    slots_make(slots, slots_throwing(before) == 0);
     return slots;
 }
 
@@ -203,6 +124,7 @@ void hash_slots_free(void *state)
 {
     struct hash_slots *slots = state;
 
+    hash_board_free(slots->board);
     free(slots->waiting);
     free(slots->seeds);
     free(slots->weights);
@@ -223,7 +145,8 @@ struct endpoint *hash_slots_owner(const struct balancer_candidates *c, const voi
 {
     const struct hash_slots *slots = state;
     uint64_t bits = step == 0 ? hash : balancer_mix(hash + step * BALANCER_GOLDEN);
-    uint32_t index = atomic_load_explicit(&slots->owner[slot_of(bits)], memory_order_relaxed);
+    uint32_t index =
+        atomic_load_explicit(&slots->owner[hash_board_slot(bits)], memory_order_relaxed);
     struct endpoint *e = candidates_in_slot(c, index);
 
     /* NULL: a table that nobody could be given a slot of. */
@@ -243,7 +166,7 @@ struct endpoint *hash_slots_race(const struct balancer_candidates *c, uint64_t h
 
         if (!candidates_have(c, e) || (fits != NULL && !fits(c, e)))
             continue;
-        time = pause_of(balancer_mix(hash ^ e->hash), endpoint_weight(e));
+        time = hash_board_pause(balancer_mix(hash ^ e->hash), endpoint_weight(e));
         if (time < best_time) {
             best = e;
             best_time = time;

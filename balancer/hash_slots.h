@@ -31,9 +31,10 @@
 
 struct hash_slots;
 
-/* For balancer_algorithm. Making a table takes 10 to 20 ms, and only when it is not the one that
- * was there before: somebody came or went, or a weight changed. */
-void *hash_slots_new(const struct balancer_members *members, const void *before);
+/* For balancer_algorithm. The first table takes some 10 ms, and so does each change among a few
+ * endpoints. With more the first change takes 30 ms, and after it those pay who come and go: see
+ * hash_board.h. `before` gives its board away; it can be chosen by, but not changed any more. */
+void *hash_slots_new(const struct balancer_members *members, void *before);
 void hash_slots_free(void *slots);
 void hash_slots_changed(const struct balancer_members *members, void *slots);
 
