@@ -25,6 +25,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "random.h"
 
 enum { WORKERS = 4, SIZE = 4, PICKS = 20000, HELD = 64, HOLDS = 25000, CHANGES = 400 };
 enum { LIMIT_EACH = 5, LIMIT_POOL = 18, WANTED = 8 };
@@ -44,12 +45,6 @@ struct work {
     struct run *run;
     unsigned number;
 };
-
-static uint64_t random_next(uint64_t *state)
-{
-    *state += BALANCER_GOLDEN;
-    return balancer_mix(*state);
-}
 
 static struct balancer_pool *pool_new(enum config_algorithm algorithm, unsigned size,
                                       const unsigned *pool_weights, unsigned max_connections,

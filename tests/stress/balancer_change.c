@@ -17,13 +17,15 @@
 #include "balancer/algorithm.h"
 #include "base/alloc.h"
 #include "base/check.h"
+#include "random.h"
+#include "turns.h"
 
-enum { WORKERS = 4, HELD = 32, CHANGES = 120, LEAST = 2, MOST = 12, PER_TURN = 8 };
+enum { WORKERS = TURNS_WORKERS, HELD = 32, CHANGES = 120, LEAST = 2, MOST = 12, PER_TURN = 8 };
 
 struct run {
     struct balancer_pool *pool;
     _Atomic bool ends;
-    _Atomic uint64_t turns[WORKERS];
+    struct turns turns;
     _Atomic uint64_t picked;
     pthread_barrier_t start;
     /* Of the thread that changes. */
@@ -40,12 +42,6 @@ struct worker {
     struct endpoint *held[HELD];
     unsigned next;
 };
-
-static uint64_t random_next(uint64_t *state)
-{
-    *state += BALANCER_GOLDEN;
-    return balancer_mix(*state);
-}
 
 /* ---- The workers ---- */
 
@@ -105,7 +101,7 @@ static void *worker_main(void *arg)
             worker_pick(w);
         if (turn % 64 == 0)
             worker_look(w);
-        atomic_fetch_add(&w->run->turns[w->number], 1);
+        turns_pass(&w->run->turns, w->number);
         sched_yield(); /* five threads on few processors: or each change would wait for them all */
     }
     for (unsigned i = 0; i < HELD; i++)
@@ -118,12 +114,10 @@ static void *worker_main(void *arg)
 /* Every worker passes the end of a turn that began before this. */
 static void grace(struct run *run)
 {
-    for (unsigned i = 0; i < WORKERS; i++) {
-        uint64_t seen = atomic_load(&run->turns[i]);
+    struct turns_mark now = turns_now(&run->turns);
 
-        while (atomic_load(&run->turns[i]) == seen)
-            sched_yield();
-    }
+    while (!turns_passed(&run->turns, &now, 1))
+        sched_yield();
 }
 
 static void refresh(struct run *run)

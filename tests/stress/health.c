@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "health/events_internal.h"
 #include "health/health.h"
+#include "random.h"
 
 enum { WORKERS = 4, SIZE = 4, PLACES = 3, CANCELS = 5000, REPORTS = 40000, HELD = 8 };
 /* So many turns of the health thread at least, however fast the workers are. */
@@ -50,12 +51,6 @@ struct work {
     struct run *run;
     uint64_t random;
 };
-
-static uint64_t random_next(uint64_t *state)
-{
-    *state += BALANCER_GOLDEN;
-    return balancer_mix(*state);
-}
 
 static void on_wake(void *arg)
 {

@@ -20,9 +20,11 @@
 #include "base/clock.h"
 #include "health/events_internal.h"
 #include "health/health.h"
+#include "random.h"
+#include "turns.h"
 
-enum { WORKERS = 4, MEMBERS = 6, LEFT = 16, HELD = 8, PER_TURN = 16, CHANGES = 150, IDS = 10 };
-enum { STAYS = MEMBERS + 2 * CHANGES };
+enum { WORKERS = TURNS_WORKERS, MEMBERS = 6, LEFT = 16, HELD = 8 };
+enum { PER_TURN = 16, CHANGES = 150, IDS = 10, STAYS = MEMBERS + 2 * CHANGES };
 
 /* One stay of an endpoint in the pool; endpoint->tag is its number. */
 struct stay {
@@ -37,8 +39,8 @@ struct snapshot {
 
 struct worker {
     struct run *run;
+    unsigned number;
     uint64_t random;
-    _Alignas(64) _Atomic uint64_t turns;
 };
 
 struct run {
@@ -51,18 +53,13 @@ struct run {
     unsigned stays, forgotten;
     struct stay stay[STAYS];
     struct worker workers[WORKERS];
+    struct turns turns;
     uint64_t random;
     pthread_mutex_t looking; /* the onlooker's, and of changes */
     _Atomic bool ending;
 };
 
 static const char *const ids[IDS] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-
-static uint64_t random_next(uint64_t *state)
-{
-    *state += BALANCER_GOLDEN;
-    return balancer_mix(*state);
-}
 
 static void log_nothing(void *arg, enum event_severity severity, const char *line)
 {
@@ -146,7 +143,7 @@ static void *worker_main(void *arg)
         }
         CHECK(health_retry_after_s(w->run->pool, clock_monotonic_us()) >= 1);
         health_pool_latency_us(w->run->pool, 99);
-        atomic_fetch_add(&w->turns, 1);
+        turns_pass(&w->run->turns, w->number);
     }
     for (unsigned i = 0; i < HELD; i++) {
         if (held[i].endpoint != NULL)
@@ -160,15 +157,11 @@ static void *worker_main(void *arg)
 /* Every worker has passed a turn that began after this call. */
 static void wait_for_turns(struct run *run)
 {
-    uint64_t turns[WORKERS];
+    struct turns_mark now = turns_now(&run->turns);
 
-    for (unsigned i = 0; i < WORKERS; i++)
-        turns[i] = atomic_load(&run->workers[i].turns);
-    for (unsigned i = 0; i < WORKERS; i++) {
-        while (atomic_load(&run->workers[i].turns) < turns[i] + 2) {
-            health_keep(run->health, clock_monotonic_us());
-            sched_yield();
-        }
+    while (!turns_passed(&run->turns, &now, 2)) {
+        health_keep(run->health, clock_monotonic_us());
+        sched_yield();
     }
     balancer_pool_reclaim(run->balancer);
 }
@@ -405,6 +398,7 @@ int main(void)
     run_start(&run);
     for (unsigned i = 0; i < WORKERS; i++) {
         run.workers[i].run = &run;
+        run.workers[i].number = i;
         run.workers[i].random = i + 1;
         CHECK(pthread_create(&workers[i], NULL, worker_main, &run.workers[i]) == 0);
     }
