@@ -16,8 +16,7 @@ import shutil
 import signal
 import subprocess
 
-from .real_servers import free_port
-from .unprivileged import OwnProcess, PrivateRoom, other_user
+from .unprivileged import OwnProcess, OwnServer, PrivateRoom, other_user
 from .waiting import DEADLINE_S, wait_until
 
 PROBE_USER = "probe"
@@ -85,29 +84,21 @@ class Template:
         return cls.room.path / "data"
 
 
-class PostgresServer:
-    """One server. Its data directory is there; start() and stop() may be called again and again."""
+class PostgresServer(OwnServer):
+    """One server. Its data directory is there; SIGINT is its fast shutdown."""
+
+    PORT_TAKEN = "could not bind"
+    STOP_SIGNAL = signal.SIGINT
 
     def __init__(self, room, name, more=""):
-        self.room = room
-        self.name = name
+        super().__init__(room, name)
         self.data = room.path / name
         self.more = more
         self.login = {"connection": "host", "user": PROBE_USER, "method": "scram-sha-256"}
-        self.port = None
-        self.child = None
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
 
     @property
     def unix_address(self):
         return f"unix:{self.room.path}/.s.PGSQL.{self.port}"
-
-    @property
-    def log(self):
-        return self.child.log
 
     def configure(self, more):
         """Settings beyond SETTINGS; they hold from the next start on."""
@@ -124,18 +115,6 @@ class PostgresServer:
         environment = {**os.environ, "LC_ALL": "C"}
         self.child = OwnProcess([program("postgres"), "-D", self.data], self.room,
                                 f"{self.name}.log", environment)
-
-    def start(self):
-        """On the port it had before; a new one on its first start."""
-        for _ in range(5):
-            self.port = self.port or free_port()
-            self.spawn()
-            wait_until(lambda: not self.child.runs() or self.answers(), f"{self.name} answers")
-            if self.child.runs():
-                return self
-            assert "could not bind" in self.log, self.log
-            self.port = None  # somebody was quicker
-        raise AssertionError(f"no port for {self.name}")
 
     def answers(self):
         return self.psql("SELECT 1").returncode == 0
@@ -164,22 +143,10 @@ class PostgresServer:
     def kill(self):
         """kill -9 of the postmaster; its children find out by themselves and end."""
         lock = (self.data / "postmaster.pid").read_text().splitlines()
-        self.child.end(signal.SIGKILL)
+        super().kill()
         # Nobody is left to remove the segment that guards the data directory. The last word of
         # the file's seventh line is its number.
         subprocess.run(["ipcrm", "-m", lock[6].split()[-1]], capture_output=True, check=False)
-
-    def freeze(self):
-        """The postmaster accepts connections (the kernel does) and never answers."""
-        self.child.send(signal.SIGSTOP)
-
-    def thaw(self):
-        self.child.send(signal.SIGCONT)
-
-    def stop(self):
-        """Its fast shutdown; harmless when it has ended."""
-        if self.child:
-            self.child.end(signal.SIGINT)
 
 
 class PostgresPair:

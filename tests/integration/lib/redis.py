@@ -9,11 +9,10 @@ A Sentinel is the same program as the server; its own Debian package only adds a
 """
 
 import pathlib
-import signal
 import socket
 
 from .real_servers import free_port
-from .unprivileged import OwnProcess, PrivateRoom, other_user
+from .unprivileged import OwnProcess, OwnServer, PrivateRoom, other_user
 from .waiting import wait_until
 
 PROGRAM = "/usr/bin/redis-server"
@@ -69,21 +68,16 @@ def encode(words):
     return b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts)
 
 
-class RedisServer:
+class RedisServer(OwnServer):
     """A server or a Sentinel, by its settings."""
 
+    PORT_TAKEN = "in use"
+
     def __init__(self, room, name, template=SERVER, password="", **values):
-        self.room = room
-        self.name = name
+        super().__init__(room, name)
         self.template = template
         self.password = password
         self.values = {"more": "", **values}
-        self.port = None
-        self.child = None
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
 
     def offer_tls(self, leaf):
         """Starts anew, with TLS on a port of its own; returns that address."""
@@ -103,27 +97,12 @@ class RedisServer:
     def unix_address(self):
         return f"unix:{self.room.path}/{self.name}.sock"
 
-    @property
-    def log(self):
-        return self.child.log
-
     def spawn(self):
         """Starts it without waiting until it answers. What a Sentinel learnt is forgotten."""
         values = {"port": self.port, "room": self.room.path, "name": self.name, **self.values}
         conf = self.room.write(f"{self.name}.conf", self.template.format(**values))
         mode = ["--sentinel"] if self.template is SENTINEL else []
         self.child = OwnProcess([PROGRAM, conf, *mode], self.room, f"{self.name}.log")
-
-    def start(self):
-        for _ in range(5):
-            self.port = self.port or free_port()
-            self.spawn()
-            wait_until(lambda: not self.child.runs() or self.answers(), f"{self.name} answers")
-            if self.child.runs():
-                return self
-            assert "in use" in self.log, self.log
-            self.port = None  # somebody was quicker
-        raise AssertionError(f"no port for {self.name}")
 
     def command(self, *words):
         """On a connection of its own; raises what the server answers as an error."""
@@ -151,19 +130,6 @@ class RedisServer:
             return self.command("ROLE")
         except OSError:
             return [None]
-
-    def kill(self):
-        self.child.end(signal.SIGKILL)
-
-    def freeze(self):
-        self.child.send(signal.SIGSTOP)
-
-    def thaw(self):
-        self.child.send(signal.SIGCONT)
-
-    def stop(self):
-        if self.child:
-            self.child.end()
 
 
 class RedisSentinel:

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import tempfile
 
-from .waiting import DEADLINE_S
+from .real_servers import free_port
+from .waiting import DEADLINE_S, wait_until
 
 
 def other_user(*names):
@@ -92,3 +93,53 @@ class OwnProcess:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+
+
+class OwnServer:
+    """A server on a port of its own that may be started, killed and frozen again and again. What
+    it is a subclass says: spawn(), answers(), and PORT_TAKEN, what its log then says."""
+
+    PORT_TAKEN = ""
+    STOP_SIGNAL = signal.SIGTERM
+
+    def __init__(self, room, name):
+        self.room = room
+        self.name = name
+        self.port = None
+        self.child = None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def log(self):
+        return self.child.log
+
+    def start(self):
+        """On the port it had before; a new one on its first start."""
+        for _ in range(5):
+            self.port = self.port or free_port()
+            self.spawn()
+            wait_until(lambda: not self.child.runs() or self.answers(), f"{self.name} answers")
+            if self.child.runs():
+                return self
+            assert self.PORT_TAKEN in self.log, self.log
+            self.port = None  # somebody was quicker
+        raise AssertionError(f"no port for {self.name}")
+
+    def kill(self):
+        """kill -9."""
+        self.child.end(signal.SIGKILL)
+
+    def freeze(self):
+        """It accepts connections (the kernel does) and never answers."""
+        self.child.send(signal.SIGSTOP)
+
+    def thaw(self):
+        self.child.send(signal.SIGCONT)
+
+    def stop(self):
+        """Harmless when it has ended."""
+        if self.child:
+            self.child.end(self.STOP_SIGNAL)
