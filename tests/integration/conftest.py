@@ -1,6 +1,7 @@
 """Fixtures; what they are made of is in lib/."""
 
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -13,6 +14,9 @@ from lib.stage import Stage  # noqa: E402
 
 
 def pytest_configure(config):
+    # A shell's background jobs ignore SIGINT, and what is ignored is inherited: tests that press
+    # Ctrl-C need children who hear it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "heavy: moves hundreds of megabytes")
 
 
