@@ -86,10 +86,12 @@ bool server_leavers_sweep(struct server *server);
 void server_names_new(struct server *server);
 /* Starts watches for new backends, ends those of others. */
 void server_names_follow(struct server *server);
-/* Calls `then(arg)` when every name has had its first answer, good or bad, or when
- * SERVER_RESOLVE_WAIT_MS have passed; from within if there is nothing to wait for. */
+/* Calls `then(arg)` when every name that is new has had its first answer, good or bad, and those
+ * that resolved are open; or when SERVER_RESOLVE_WAIT_MS have passed; from within if there is
+ * nothing to wait for. */
 void server_names_await(struct server *server, void (*then)(void *arg), void *arg);
+/* The server stops: whoever awaits them goes on without. */
+void server_names_hurry(struct server *server);
 void server_names_free(struct server *server);
-unsigned server_names_waiting(const struct server *server); /* for their first answer */
 
 #endif

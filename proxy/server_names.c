@@ -25,7 +25,7 @@ struct server_name {
     char *host;
     struct resolver_watch *watch;
     bool wanted;   /* while server_names_follow looks who is */
-    bool answered; /* once, with whatever result */
+    bool awaited;  /* its first answer, whatever that is; counted in server_names.waiting */
     bool resolved; /* once: addresses were sent to the workers */
     char *failure; /* what was logged last; NULL: the last answer was good */
 };
@@ -33,8 +33,9 @@ struct server_name {
 struct server_names {
     struct server *server;
     struct list all;
-    unsigned waiting;        /* for their first answer */
-    void (*then)(void *arg); /* who awaits those; NULL: nobody */
+    unsigned count;          /* of them */
+    unsigned waiting;        /* that are awaited */
+    void (*then)(void *arg); /* by whom; NULL: nobody */
     void *arg;
     struct loop_timer timer;
 };
@@ -125,10 +126,32 @@ static void call_back(struct server_names *names)
         then(names->arg);
 }
 
-static void await_ends(struct server_names *names)
+static void on_told(void *arg)
 {
-    if (names->waiting == 0)
-        call_back(names);
+    call_back(arg);
+}
+
+/* The round comes back after those of the addresses: their endpoints are open by then, so that
+ * others may leave. */
+static void answer_came(struct server_name *name)
+{
+    struct server_names *names = name->names;
+
+    if (!name->awaited)
+        return;
+    name->awaited = false;
+    if (--names->waiting > 0 || names->then == NULL)
+        return;
+    loop_timer_cancel(&names->timer);
+    server_round(names->server, NULL, NULL, on_told, names);
+}
+
+/* They open when they resolve, but nobody waits for them a second time. */
+static void wait_no_longer(struct server_names *names)
+{
+    list_for_each(node, &names->all) container_of(node, struct server_name, node)->awaited = false;
+    names->waiting = 0;
+    call_back(names);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -138,7 +161,13 @@ static void on_timer(struct loop_timer *timer)
     log_warn("names of backends without an answer after %g s: %u; serving without them until they "
              "resolve",
              SERVER_RESOLVE_WAIT_MS / 1000.0, names->waiting);
-    call_back(names);
+    wait_no_longer(names);
+}
+
+void server_names_hurry(struct server *server)
+{
+    if (server->names->waiting > 0)
+        wait_no_longer(server->names);
 }
 
 void server_names_await(struct server *server, void (*then)(void *arg), void *arg)
@@ -147,15 +176,16 @@ void server_names_await(struct server *server, void (*then)(void *arg), void *ar
 
     names->then = then;
     names->arg = arg;
-    loop_timer_set(&server->loop, &names->timer, SERVER_RESOLVE_WAIT_MS);
-    await_ends(names);
+    if (names->waiting == 0)
+        call_back(names);
+    else
+        loop_timer_set(&server->loop, &names->timer, SERVER_RESOLVE_WAIT_MS);
 }
 
 static void on_addresses(void *arg, const struct address *addresses, size_t count,
                          const char *failure)
 {
     struct server_name *name = arg;
-    struct server_names *names = name->names;
 
     if (count > 0) {
         send_news(name, addresses, count);
@@ -163,11 +193,7 @@ static void on_addresses(void *arg, const struct address *addresses, size_t coun
     } else {
         log_failure(name, failure ? failure : "no answer");
     }
-    if (name->answered)
-        return;
-    name->answered = true;
-    names->waiting--;
-    await_ends(names);
+    answer_came(name);
 }
 
 /* ---- Who is watched ---- */
@@ -176,25 +202,59 @@ static void name_end(struct server_name *name)
 {
     if (name->watch)
         resolver_watch_stop(&name->watch);
-    if (!name->answered)
-        name->names->waiting--;
+    name->names->waiting -= name->awaited;
+    name->names->count--;
     list_remove(&name->node);
     free(name->failure);
     free(name->host);
     free(name);
 }
 
-static struct server_name *find(const struct server_names *names, const struct endpoint *endpoint)
-{
-    list_for_each(node, &names->all)
-    {
-        struct server_name *name = container_of(node, struct server_name, node);
+/* ---- Those there are, by endpoint ---- */
 
-        if (name->endpoint == endpoint)
-            return name;
-    }
-    return NULL;
+struct known {
+    struct server_name **v; /* sorted by the endpoint's address in memory */
+    size_t count;
+};
+
+static int compare_places(const struct endpoint *a, const struct endpoint *b)
+{
+    return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
 }
+
+static int compare_names(const void *a, const void *b)
+{
+    return compare_places((*(struct server_name *const *)a)->endpoint,
+                          (*(struct server_name *const *)b)->endpoint);
+}
+
+static int compare_endpoint(const void *endpoint, const void *name)
+{
+    return compare_places(endpoint, (*(struct server_name *const *)name)->endpoint);
+}
+
+static struct known known_of(const struct server_names *names)
+{
+    struct known known = {.v = xcalloc(names->count, sizeof(struct server_name *))};
+
+    list_for_each(node, &names->all) known.v[known.count++] =
+        container_of(node, struct server_name, node);
+    if (known.count > 0)
+        qsort(known.v, known.count, sizeof(struct server_name *), compare_names);
+    return known;
+}
+
+static struct server_name *known_find(const struct known *known, const struct endpoint *endpoint)
+{
+    struct server_name *const *found = NULL;
+
+    if (known->count > 0)
+        found = bsearch(endpoint, known->v, known->count, sizeof(struct server_name *),
+                        compare_endpoint);
+    return found != NULL ? *found : NULL;
+}
+
+/* ---- Who is to be known ---- */
 
 static struct server_name *name_new(struct server_names *names, struct pool_runtime *pool,
                                     struct endpoint *endpoint, const char *host)
@@ -205,12 +265,15 @@ static struct server_name *name_new(struct server_names *names, struct pool_runt
     name->pool = pool;
     name->endpoint = endpoint;
     name->host = xstrdup(host);
+    name->awaited = true;
     list_push_back(&names->all, &name->node);
+    names->count++;
     names->waiting++;
     return name;
 }
 
-static void want_pool(struct server_names *names, struct pool_runtime *pool)
+static void want_pool(struct server_names *names, const struct known *known,
+                      struct pool_runtime *pool)
 {
     for (unsigned i = 0; i < balancer_pool_size(pool->balancer); i++) {
         struct endpoint *endpoint = balancer_pool_endpoint(pool->balancer, i);
@@ -222,7 +285,7 @@ static void want_pool(struct server_names *names, struct pool_runtime *pool)
         backend = atomic_load(&endpoint->backend);
         if (backend->host == NULL)
             continue;
-        name = find(names, endpoint);
+        name = known_find(known, endpoint);
         if (name == NULL)
             name = name_new(names, pool, endpoint, backend->host);
         name->wanted = true;
@@ -240,20 +303,22 @@ static void start_watch(struct server_name *name)
 void server_names_follow(struct server *server)
 {
     struct server_names *names = server->names;
+    struct known known = known_of(names);
 
     for (size_t i = 0; i < server->config->pool_count; i++)
-        want_pool(names, server->runtimes[i]);
-    /* Those that are new were all counted before the first watch starts: an answer may come from
-     * within the start. */
+        want_pool(names, &known, server->runtimes[i]);
+    free(known.v);
     list_for_each_safe(node, next, &names->all)
     {
         struct server_name *name = container_of(node, struct server_name, node);
 
-        if (!name->wanted)
+        if (!name->wanted) {
             name_end(name);
-        else if (name->watch == NULL)
-            start_watch(name);
+            continue;
+        }
         name->wanted = false;
+        if (name->watch == NULL)
+            start_watch(name);
     }
 }
 
@@ -276,9 +341,4 @@ void server_names_free(struct server *server)
     loop_timer_cancel(&names->timer);
     free(names);
     server->names = NULL;
-}
-
-unsigned server_names_waiting(const struct server *server)
-{
-    return server->names->waiting;
 }

@@ -82,9 +82,13 @@ void server_signals_stop(struct server *server)
 {
     if (!server->signals)
         return;
-    for (size_t i = 0; i < ACTION_COUNT; i++)
+    for (size_t i = 0; i < ACTION_COUNT; i++) {
         if (server->signals->events[i])
             event_free(server->signals->events[i]);
+        /* What asks for something else than the end must not become the end of it. */
+        if (actions[i].act != on_terminate)
+            signal(actions[i].number, SIG_IGN);
+    }
     free(server->signals);
     server->signals = NULL;
 }
