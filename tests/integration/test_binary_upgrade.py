@@ -17,6 +17,7 @@ import pytest
 from lib import libconfig
 from lib.evergate import FATAL_SIGNS, Evergate, binary
 from lib.management import Management
+from lib.processes import is_running
 from lib.raw_client import RawClient, head
 from lib.waiting import DEADLINE_S, wait_until
 
@@ -62,7 +63,7 @@ class Dynasty(Evergate):
 
     def wait_gone(self, pid):
         """Nobody but the test's first process is a child of ours, so the rest is read from /proc."""
-        wait_until(lambda: not is_alive(pid), f"process {pid} has ended", DEADLINE_S * 2)
+        wait_until(lambda: not is_running(pid), f"process {pid} has ended", DEADLINE_S * 2)
 
     def stop(self, number=signal.SIGTERM):
         """The last one is told; those before it are draining."""
@@ -75,14 +76,6 @@ class Dynasty(Evergate):
             self.wait_gone(pid)
         assert not FATAL_SIGNS.search(self.stderr), self.stderr[-8000:]
         return code
-
-
-def is_alive(pid):
-    try:
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
 
 
 def dynasty(stage, *backends, env=None, names=("edge",), preexec=None, **settings):

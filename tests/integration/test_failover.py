@@ -529,18 +529,6 @@ def test_without_stall_in_retry_on_the_request_stays_where_it_is(stage):
 
 # ---- Degraded, panic ----
 
-def test_a_degraded_endpoint_serves_only_when_no_healthy_one_is_left(stage):
-    a, b = stage.failing("a"), stage.failing("b")
-    a.health = 429
-    proxy, admin = start(stage, a, b, **FAST, health=checks(degraded_status="429"))
-    wait_status(admin, "degraded", "a")
-    wait_status(admin, "healthy", "b")
-    assert set(serve(stage, proxy, 10)) == {"b"}
-    b.health = 500
-    wait_status(admin, "unhealthy", "b")
-    assert set(serve(stage, proxy, 10)) == {"a"}
-
-
 def test_a_slow_check_degrades(stage):
     slow = stage.backend(lambda peer: slow_health(peer))
     proxy, admin = start(stage, {"id": "a", "address": slow.address}, stage.failing("b"),

@@ -1,7 +1,6 @@
 """Active checks, type by type: what they ask, what an answer makes of an endpoint, and that traffic
 does not notice them. postgres and redis have files of their own."""
 
-import stat
 import threading
 import time
 
@@ -11,6 +10,7 @@ from lib.evergate import Evergate
 from lib.failover import ADMIN, checks, group, ms, serve, start, wait_status
 from lib.libconfig import pool, simple
 from lib.management import Management
+from lib.processes import is_running, script
 from lib.scripted_backend import answer
 from lib.waiting import wait_until
 
@@ -167,14 +167,6 @@ def test_tcp_asks_only_whether_somebody_accepts(stage):
 
 # ---- exec ----
 
-def script(stage, text, name="check.sh"):
-    """A program of the test's own, without blanks in its path."""
-    path = stage.directory / name
-    path.write_text("#!/bin/sh\n" + text)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
-
-
 def exec_checks(command, **more):
     return {"type": "exec", "command": command, "interval": ms(500), "fast_interval": "30ms",
             "timeout": ms(500), **ONCE, **more}
@@ -201,14 +193,6 @@ def test_a_command_learns_whom_it_is_for(stage):
     start(stage, backend, health=exec_checks(command + " ${EG_PORT}"))
     wait_until(told.exists, "the command was run")
     assert told.read_text() == f"app a {backend.address} 127.0.0.1 {backend.port} {backend.port}\n"
-
-
-def is_running(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_command_that_hangs_is_killed_with_its_children(stage):

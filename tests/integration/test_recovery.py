@@ -3,21 +3,14 @@
 import json
 import os
 import signal
-import stat
 import threading
 
 from lib.failover import checks, group, ms, serve, start, wait_status
+from lib.processes import is_running, script
 from lib.scripted_backend import answer
 from lib.waiting import wait_until
 
 LONG = "10m"  # longer than any test
-
-
-def script(stage, text, name="repair.sh"):
-    path = stage.directory / name
-    path.write_text("#!/bin/sh\n" + text)
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return str(path)
 
 
 def recovery(command="", **more):
@@ -115,14 +108,6 @@ def test_a_command_that_hangs_is_killed_with_its_children(stage):
     assert event["why"].startswith("killed, it had not ended within ")
     begun = [int(line) for line in pids.read_text().split()]
     wait_until(lambda: not any(map(is_running, begun)), "both are gone")
-
-
-def is_running(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_command_that_fails_is_told_with_its_last_line(stage):
