@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/program.h"
 #include "checks/process_internal.h"
 
 /* ---- words ---- */
@@ -201,32 +202,15 @@ int process_spawn(char *const *argv, char *const *environment, int out_fd, pid_t
 
 /* ---- before anything runs ---- */
 
-static bool is_program(const char *path)
-{
-    return access(path, X_OK) == 0;
-}
-
-static bool in_path(const char *name)
-{
-    const char *rest = getenv("PATH");
-
-    while (rest && *rest) {
-        size_t n = strcspn(rest, ":");
-        char *path = xasprintf("%.*s/%s", (int)n, rest, name);
-        bool found = is_program(path);
-
-        free(path);
-        if (found)
-            return true;
-        rest += n + (rest[n] == ':');
-    }
-    return false;
-}
-
 int process_check(const char *const *argv, char **ret_why)
 {
-    if (strstr(argv[0], "${EG_") || (strchr(argv[0], '/') ? is_program(argv[0]) : in_path(argv[0])))
+    bool later = strstr(argv[0], "${EG_") != NULL;
+    char *path = later ? NULL : program_find(argv[0], getenv("PATH"));
+
+    if (later || path) {
+        free(path);
         return EG_OK;
+    }
     *ret_why = xasprintf("no program \"%s\" that can be run", argv[0]);
     return EG_E_INTERNAL;
 }

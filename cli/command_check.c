@@ -1,8 +1,11 @@
 /* `evergate check`: the configuration's mistakes, all of them, or what it amounts to. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "checks/process.h"
 #include "cli/cli_internal.h"
 #include "cli/config_errors.h"
+#include "cli/table.h"
 #include "config/config.h"
 
 static const char *plural(size_t count)
@@ -22,13 +25,50 @@ static void print_summary(const struct config *config)
            plural(backends));
 }
 
+/* What a start or a reload would find out only when it prepares what runs. */
+static bool check_program(const struct config_pool *pool, enum config_pool_part part,
+                          const char *key, const struct config_command *command)
+{
+    const struct config_where *where = config_where_of(pool, part);
+    char *why, *printable;
+
+    if (!command->argv || process_check(command->argv, &why) == EG_OK)
+        return true;
+    printable = cli_printable(why);
+    fprintf(stderr, "%s:%u: error: pool \"%s\": %s: command: %s; correct its name, or install it\n",
+            where->file, where->line, pool->name, key, printable);
+    free(printable);
+    free(why);
+    return false;
+}
+
+static bool check_programs(const struct config *config)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < config->pool_count; i++) {
+        const struct config_pool *pool = &config->pools[i];
+
+        if (pool->health &&
+            !check_program(pool, CONFIG_PART_HEALTH, "health", &pool->health->command))
+            good = false;
+        if (pool->recovery &&
+            !check_program(pool, CONFIG_PART_RECOVERY, "recovery", &pool->recovery->command))
+            good = false;
+    }
+    return good;
+}
+
 int cli_check(const struct cli_options *options)
 {
     struct config *config = cli_config_load(options->config);
+    bool good;
 
     if (!config)
         return CLI_BAD;
-    print_summary(config);
+    good = check_programs(config);
+    if (good)
+        print_summary(config);
     config_unref(&config);
-    return CLI_GOOD;
+    return good ? CLI_GOOD : CLI_BAD;
 }

@@ -14,45 +14,13 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/program.h"
 #include "base/slice.h"
 #include "proxy/upgrade_mail.h"
 
 enum { PROGRAM_WORDS_BYTES = 2 << 20 }; /* execve(2) takes no more */
 
 /* ---- What we are ---- */
-
-static bool is_program(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-static char *absolute(const char *path)
-{
-    char directory[PATH_MAX];
-
-    if (path[0] == '/' || getcwd(directory, sizeof(directory)) == NULL)
-        return xstrdup(path);
-    return xasprintf("%s/%s", directory, path);
-}
-
-char *upgrade_program_find(const char *name, const char *path)
-{
-    if (strchr(name, '/') != NULL)
-        return is_program(name) ? absolute(name) : NULL;
-    while (path != NULL && *path != '\0') {
-        size_t n = strcspn(path, ":");
-        char *candidate = n > 0 ? xasprintf("%.*s/%s", (int)n, path, name) : xstrdup(name);
-        char *found = is_program(candidate) ? absolute(candidate) : NULL;
-
-        free(candidate);
-        if (found != NULL)
-            return found;
-        path += n + (path[n] == ':');
-    }
-    return NULL;
-}
 
 static bool same_file(const char *a, const char *b)
 {
@@ -65,7 +33,7 @@ static bool same_file(const char *a, const char *b)
 /* argv[0] is only a claim: whoever started us may have written anything there. */
 static char *own_path(const char *claim)
 {
-    char *path = upgrade_program_find(claim, getenv("PATH"));
+    char *path = program_find(claim, getenv("PATH"));
     char real[PATH_MAX];
     ssize_t n;
 

@@ -20,9 +20,6 @@ struct upgrade_program {
 int upgrade_program_of_self(struct upgrade_program *ret_program) WARN_UNUSED;
 void upgrade_program_fini(struct upgrade_program *program);
 
-/* The absolute path of `name` as a shell would find it, from `path` (as $PATH), or NULL. Heap. */
-char *upgrade_program_find(const char *name, const char *path);
-
 /*
  * A child with standard input, output and error of ours and `socket` as descriptor
  * UPGRADE_CHILD_FD, which the environment names; every other one is closed. It stays in our process

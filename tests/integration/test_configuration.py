@@ -114,6 +114,8 @@ def test_the_keys_of_failover_are_accepted(tmp_path, setting):
     ('health = { type = "tcp"; path = "/"; };', 'type = "http"'),
     ('health = { type = "exec"; };', "write command"),
     ('health = { type = "exec"; command = "test -e /x && true"; };', "sh -c"),
+    ('health = { type = "exec"; command = "no-such-program -x"; };', "install it"),
+    ('health = { }; recovery = { command = "/tmp"; };', "install it"),
     ('health = { body = "x"; };', "POST"), ('health = { user = "x"; };', "redis"),
     ('health = { type = "redis"; master = "m"; };', "write sentinels"),
     ('breaker = { recovery_timeout = "2m"; max_recovery_timeout = "1m"; };', "at most"),

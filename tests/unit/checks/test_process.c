@@ -378,4 +378,6 @@ Test(process, a_command_is_checked_before_it_is_needed)
     cr_expect_eq(process_check(ARGV("no-such-program-here"), &why), EG_E_INTERNAL);
     cr_expect_str_eq(why, "no program \"no-such-program-here\" that can be run");
     free(why);
+    cr_expect_eq(process_check(ARGV("/tmp"), &why), EG_E_INTERNAL, "a directory is none");
+    free(why);
 }
