@@ -14,6 +14,7 @@ BY_SIGNAL_EVERY = 5  # the others are asked for over the API, which waits
 SETTLE_S = 2.0
 SAMPLES = 20
 GROWTH_BAR = 0.05
+CONNECTIONS = ("evergate_connections", "evergate_upstream_connections")
 IN_TRANSIT = 8  # connections that were counted just before they came or went
 
 
@@ -58,7 +59,7 @@ class Soak:
                       flush=True)
 
     def at_home(self):
-        """The footprint with the configuration of the start, as the load makes it breathe."""
+        """The footprint with the configuration of the start, over some breaths of the load."""
         self.proxy.write_config(self.tour.config(0))
         self.reloader.by_api()
         time.sleep(SETTLE_S)
@@ -75,8 +76,8 @@ class Soak:
         """Without the descriptors of connections: how many of those there are is the load's."""
         taken = Footprint(self.proxy.process.pid)
         metrics = self.reloader.admin.metrics()
-        taken.descriptors -= sum(value for series, value in metrics.items() if series.partition("{")[0] in (
-            "evergate_connections", "evergate_upstream_connections"))
+        taken.descriptors -= sum(value for series, value in metrics.items()
+                                 if series.partition("{")[0] in CONNECTIONS)
         return taken
 
 

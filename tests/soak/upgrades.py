@@ -1,4 +1,4 @@
-"""Upgrade after upgrade under load: SIGUSR2, a new process takes the sockets, the old one drains."""
+"""Upgrade after upgrade under load: SIGUSR2, a new process on the same sockets, the old drains."""
 
 import ctypes
 import os
