@@ -218,14 +218,10 @@ void loop_scratch_shrink(struct loop *loop, const char *end)
 
 /* ---- posts -------------------------------------------------------------------------------- */
 
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+void loop_run_posts(struct loop *loop)
 {
-    struct loop *loop = arg;
     struct list posts;
-    uint64_t count;
 
-    if (read(loop->wake_fd, &count, sizeof(count)) < 0)
-        return; /* woken for nothing */
     list_init(&posts);
     pthread_mutex_lock(&loop->post_lock);
     list_splice(&posts, &loop->posts);
@@ -240,6 +236,16 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         free(posted);
     }
     loop_leave(loop);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    struct loop *loop = arg;
+    uint64_t count;
+
+    if (read(loop->wake_fd, &count, sizeof(count)) < 0)
+        return; /* woken for nothing */
+    loop_run_posts(loop);
 }
 
 void loop_post(struct loop *loop, loop_post_cb cb, void *arg)

@@ -145,5 +145,8 @@ bool loop_take_descriptor(struct loop *loop);
 
 /* Thread-safe: runs `cb(arg)` on the loop's thread, in order of posting. */
 void loop_post(struct loop *loop, loop_post_cb cb, void *arg);
+/* Runs what was posted so far: of a loop that has stopped, for posts that carry what must be freed.
+ */
+void loop_run_posts(struct loop *loop);
 
 #endif

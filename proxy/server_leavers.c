@@ -4,7 +4,8 @@
  *
  *   endpoint   its connections close [workers] ─► health and balancer forget it [health] ─► a round
  *              ─► its memory goes [health]
- *   pool       a round, for what is still on its way to a worker ─► it goes [health]
+ *   pool       the health thread wakes none of its queues any more [health] ─► a round, for what is
+ *              still on its way to a worker ─► it goes [health]
  *
  * They are looked at now and then, and take turns with the changes: so nothing here has to fear
  * that a pool changes under it.
@@ -87,34 +88,24 @@ void server_leavers_look(struct server *server)
 
 /* ---- Pools ---- */
 
-struct left_pool {
-    struct server *server;
-    struct pool_runtime *pool;
-};
-
 static void on_pool_left(void *arg)
 {
-    struct left_pool left = *(struct left_pool *)arg;
-    struct server_leavers *leavers = left.server->leavers;
+    struct pool_runtime *pool = arg;
+    struct server *server = pool->seats[0].queue.worker->server;
+    struct server_leavers *leavers = server->leavers;
 
-    free(arg);
-    if (left.pool->served)
+    if (pool->served)
         return;
     leavers->pools =
         xrealloc(leavers->pools, (leavers->pool_count + 1) * sizeof(struct pool_runtime *));
-    leavers->pools[leavers->pool_count++] = left.pool;
-    server_idle(left.server);
+    leavers->pools[leavers->pool_count++] = pool;
+    server_idle(server);
 }
 
 void server_pool_left(struct server *server, struct pool_runtime *pool)
 {
-    struct left_pool *left;
-
-    if (server_phase(server) == SERVER_RESOLVING || server_phase(server) == SERVER_STOPPED)
-        return; /* server_free takes all */
-    left = xmalloc(sizeof(*left));
-    *left = (struct left_pool){.server = server, .pool = pool};
-    loop_post(&server->loop, on_pool_left, left);
+    if (server_phase(server) != SERVER_RESOLVING && server_phase(server) != SERVER_STOPPED)
+        loop_post(&server->loop, on_pool_left, pool); /* else server_free takes all */
 }
 
 static void drop_leavers_of(struct server_leavers *leavers, const struct pool_runtime *pool)
@@ -125,6 +116,14 @@ static void drop_leavers_of(struct server_leavers *leavers, const struct pool_ru
         if (leavers->v[i].pool != pool)
             leavers->v[kept++] = leavers->v[i];
     leavers->count = kept;
+}
+
+static void abandon_pools(void *arg, uint64_t now_us)
+{
+    struct server_leavers *leavers = arg;
+
+    for (size_t i = 0; i < leavers->pool_count; i++)
+        list_remove(&leavers->pools[i]->node);
 }
 
 static void free_pools(void *arg, uint64_t now_us)
@@ -235,11 +234,13 @@ bool server_leavers_sweep(struct server *server)
 {
     struct server_leavers *leavers = server->leavers;
 
-    if (leavers->pool_count > 0)
+    if (leavers->pool_count > 0) {
+        server_health_do(server, abandon_pools, leavers);
         server_round(server, NULL, NULL, on_pools_unused, leavers);
-    else if (choose(leavers))
+    } else if (choose(leavers)) {
         server_round(server, drop_connections, leavers, on_dropped, leavers);
-    else
+    } else {
         return false;
+    }
     return true;
 }

@@ -206,6 +206,7 @@ int server_run(struct server *server)
         worker_stop(&server->workers[i]);
     server_health_stop(server);
     server_set_phase(server, SERVER_STOPPED);
+    loop_run_posts(&server->loop); /* what came back in the meantime */
     totals = server_totals(server);
     log_info("stopped after %llu requests on %llu connections",
              (unsigned long long)totals.requests_total,

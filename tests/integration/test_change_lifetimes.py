@@ -1,19 +1,21 @@
 """What a change takes away nobody touches any more, and what it leaves alone goes on: for builds that
-see a use after free."""
+see a use after free or a leak."""
+
+import signal
 
 from lib.failover import NO_OUTLIER, NO_RETRY, breaker, group, serve, wait_status
 from lib.libconfig import pool
-from lib.reloads import Site
+from lib.reloads import Site, held
 from lib.waiting import wait_until
 
 PLAIN = {"outlier": NO_OUTLIER, "retry": NO_RETRY}
 
 
-def two_pools(stage, a, b, **settings):
+def two_pools(stage, a, b, top=None, **settings):
     """Pool "app" with a; pool "beside" with b, which no change is about."""
     return Site(stage, a, pools=[pool("beside", [group(b)], **PLAIN, **settings)],
                 routes=[{"name": "beside", "path": "/beside", "pool": "beside"},
-                        {"name": "all", "pool": "app"}])
+                        {"name": "all", "pool": "app"}], top=top)
 
 
 def edit(site, count):
@@ -65,3 +67,17 @@ def test_endpoints_are_matched_wherever_they_stand_in_the_list(stage):
                 assert site.endpoint(name)["created_at"] == born[name]
             born[name] = site.endpoint(name)["created_at"]
         assert set(serve(stage, site.proxy, 12)) == set(order)
+
+
+def test_a_pool_that_went_is_freed_by_the_end_of_its_server(stage):
+    """Its last request is cut by the drain's limit."""
+    a, b = stage.failing("a"), stage.failing("b")
+    site = two_pools(stage, a, b, top={"drain_timeout": "100ms"})
+    b.mood = "hold"
+    client = held(stage, site.proxy, b, "/beside")
+    site.config["pools"].pop()
+    site.config["routes"].pop(0)
+    site.reload()
+    site.proxy.send_signal(signal.SIGTERM)
+    client.read_to_eof()
+    assert site.proxy.wait_exit() == 0

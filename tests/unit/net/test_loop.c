@@ -203,6 +203,15 @@ Test(loop, posts_that_were_not_run_are_dropped_by_fini)
     cr_expect_eq(posted.total, 0);
 }
 
+Test(loop, posts_that_came_after_it_stopped_may_be_run_before_fini)
+{
+    loop_post(&loop, on_post, NULL);
+    loop_run_posts(&loop);
+    cr_expect_eq(posted.total, 1);
+    loop_run_posts(&loop);
+    cr_expect_eq(posted.total, 1);
+}
+
 static void stop(void *arg)
 {
     loop_stop(&loop);
