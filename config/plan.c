@@ -173,6 +173,14 @@ static bool is_read_again(const struct schema_key *key)
     return !key->at_start;
 }
 
+/* Where this instance is decides which backends are near, and get the load. */
+static enum config_risk process_risk(const struct schema_key *key)
+{
+    bool place = strcmp(key->name, "region") == 0 || strcmp(key->name, "zone") == 0;
+
+    return place ? CONFIG_RISK_MEDIUM : CONFIG_RISK_LOW;
+}
+
 /* Of a group's keys, or of the one that stands alone, those that a running process reads again, or
  * those that it does not. The groups are parts of struct config itself. */
 static void process_compare(struct plan_draft *draft, const struct schema_key *key, bool at_start)
@@ -189,7 +197,7 @@ static void process_compare(struct plan_draft *draft, const struct schema_key *k
     change = config_plan_add(draft, CONFIG_OF_PROCESS, CONFIG_CHANGED, key->name);
     change->detail = group ? text : text + strlen(key->name) + 1; /* "0 -> 4" */
     change->needs_upgrade = at_start;
-    config_plan_risk(draft, CONFIG_RISK_LOW, "%s changes", key->name);
+    config_plan_risk(draft, process_risk(key), "%s changes", key->name);
 }
 
 static void plan_process(struct plan_draft *draft)

@@ -205,6 +205,14 @@ Test(plan, tells_what_the_process_would_need)
                "low: workers changes\n");
 }
 
+Test(plan, knows_that_load_moves_with_the_place)
+{
+    check_plan(LISTENER POOL "region = \"eu\"; zone = \"a\";",
+               LISTENER POOL "region = \"eu\"; zone = \"b\";",
+               "~ process zone: a -> b\n"
+               "medium: zone changes\n");
+}
+
 Test(plan, clips_and_cleans_what_is_long)
 {
     struct config *from, *to;
