@@ -119,6 +119,11 @@ void change_breaker_locked(struct health_pool *pool, struct record *r, enum brea
         change_stall_locked(pool, r, STALL_STALLED, since_us, "its breaker went half open", now_us);
 }
 
+bool record_counts_as_ejected(const struct record *r)
+{
+    return r->outlier.ejected && !r->leaving && !r->draining;
+}
+
 void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t since_us,
                            const char *why, uint64_t now_us)
 {
@@ -127,10 +132,8 @@ void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t 
 
     atomic_store(&r->endpoint->ejected, ejected);
     snprintf(r->ejected_why, sizeof(r->ejected_why), "%s", ejected ? why : "");
-    if (ejected && !r->leaving)
-        pool->ejected++;
-    else if (!r->leaving)
-        pool->ejected--;
+    if (!r->leaving && !r->draining)
+        pool->ejected += ejected ? 1 : -1;
     event_init(&event, EVENT_OUTLIER, ejected ? "serving" : "ejected",
                ejected ? "ejected" : "returned", why, now_us - since_us);
     event.severity = ejected ? loss_severity(pool) : EVENT_INFO;

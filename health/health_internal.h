@@ -108,7 +108,7 @@ struct health_pool {
     struct window window; /* of all endpoints, for outliers to be compared with */
     struct health_event *pending;
     unsigned pending_count, pending_room, pending_lost;
-    unsigned members, ejected; /* records that are not leaving; of them */
+    unsigned members, ejected; /* records that are not leaving; of them, and not draining */
     bool status_changed;       /* of some record, that on_status has not heard of */
 
     _Atomic bool someone_returns;
@@ -183,6 +183,8 @@ void change_settings_locked(struct record *r);
 /* A place of a probe comes back. */
 void change_place_back_locked(struct record *r);
 bool record_place_left(const struct record *r);
+/* Ejected, and it counts for max_ejected_percent. */
+bool record_counts_as_ejected(const struct record *r);
 /* Whether each outcome must be looked at, and when time will be due: after anything. */
 void change_settle_locked(struct health_pool *pool, struct record *r);
 uint64_t record_due_us(const struct record *r);

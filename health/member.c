@@ -86,7 +86,7 @@ void health_pool_leave(struct health_pool *pool, struct endpoint *endpoint, cons
     record_feed_locked(pool, r, now_us);
     window_subtract(&pool->window, &r->outlier.window, now_us);
     pool->members--;
-    pool->ejected -= r->outlier.ejected;
+    pool->ejected -= record_counts_as_ejected(r);
     change_leave_locked(pool, r, why, now_us);
     change_settle_locked(pool, r);
     health_unlock(pool);

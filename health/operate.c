@@ -63,7 +63,9 @@ bool health_set_draining(struct health_pool *pool, struct endpoint *endpoint, bo
     now_us = health_lock(pool, now_us);
     changes = r->draining != draining && !r->leaving;
     if (changes) {
+        pool->ejected -= record_counts_as_ejected(r);
         r->draining = draining;
+        pool->ejected += record_counts_as_ejected(r);
         /* What checks found meanwhile was about an endpoint that somebody worked on. */
         if (!draining)
             check_count_forget(&r->check);

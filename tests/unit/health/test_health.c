@@ -391,6 +391,29 @@ Test(health, ejections_leave_half_of_the_pool_and_the_last_usable_endpoint)
     fixture_fini(&f);
 }
 
+Test(health, those_that_drain_take_no_place_among_the_ejected)
+{
+    struct fixture f;
+
+    only_outlier(&f, 4);
+    for (unsigned i = 0; i < 2; i++) {
+        fail_5xx(&f, i);
+        cr_assert(fixture_view(&f, i).ejected);
+        health_set_draining(f.pool, fixture_endpoint(&f, i), true, "test", f.now_us);
+    }
+    fail_5xx(&f, 2);
+    cr_assert(fixture_view(&f, 2).ejected, "one of the two that are meant to serve");
+    health_set_draining(f.pool, fixture_endpoint(&f, 0), false, "test", f.now_us);
+    fixture_pass(&f, 40 * S);
+    cr_assert_not(fixture_view(&f, 2).ejected);
+    health_set_draining(f.pool, fixture_endpoint(&f, 1), false, "test", f.now_us);
+    for (unsigned i = 0; i < 4; i++)
+        fail_5xx(&f, i);
+    cr_assert(fixture_view(&f, 0).ejected && fixture_view(&f, 1).ejected);
+    cr_assert_not(fixture_view(&f, 2).ejected || fixture_view(&f, 3).ejected, "half of four");
+    fixture_fini(&f);
+}
+
 Test(health, who_lets_only_probes_through_does_not_stand_in_for_an_ejected_one)
 {
     struct fixture f;
