@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -70,29 +71,74 @@ static bool wait_writable(struct access_log *log)
     }
 }
 
-static void count_lost(struct access_log *log, struct slice s)
+/* ---- Pieces: what of a ring is to be written ---- */
+
+static size_t pieces_size(const struct access_log_pieces *pieces)
+{
+    return pieces->v[0].n + pieces->v[1].n;
+}
+
+static char pieces_at(const struct access_log_pieces *pieces, size_t i)
+{
+    return i < pieces->v[0].n ? pieces->v[0].p[i] : pieces->v[1].p[i - pieces->v[0].n];
+}
+
+static void pieces_drop(struct access_log_pieces *pieces, size_t size)
+{
+    size_t first = size < pieces->v[0].n ? size : pieces->v[0].n;
+
+    pieces->v[0] = slice_from(pieces->v[0].p + first, pieces->v[0].n - first);
+    pieces->v[1] = slice_from(pieces->v[1].p + (size - first), pieces->v[1].n - (size - first));
+}
+
+/*
+ * How much goes into one write: whole lines, since others may write to the same target (the log of
+ * the configuration before, the process of an upgrade), and a write is what is not mixed with
+ * theirs. Of a pipe that holds for PIPE_BUF bytes (pipe(7)), which is also what POLLOUT promises
+ * not to block; a line longer than that may be mixed.
+ */
+static size_t pieces_next(const struct access_log *log, const struct access_log_pieces *pieces)
+{
+    size_t size = pieces_size(pieces), whole = ACCESS_LOG_PIPE_BYTES;
+
+    if (log->regular || size <= ACCESS_LOG_PIPE_BYTES)
+        return size;
+    while (whole > 0 && pieces_at(pieces, whole - 1) != '\n')
+        whole--;
+    return whole > 0 ? whole : ACCESS_LOG_PIPE_BYTES;
+}
+
+static ssize_t pieces_write(int fd, const struct access_log_pieces *pieces, size_t size)
+{
+    size_t first = size < pieces->v[0].n ? size : pieces->v[0].n;
+    const struct iovec vectors[] = {{(char *)pieces->v[0].p, first},
+                                    {(char *)pieces->v[1].p, size - first}};
+
+    return writev(fd, vectors, 2);
+}
+
+/* ---- Writing ---- */
+
+static void count_lost(struct access_log *log, const struct access_log_pieces *pieces)
 {
     uint64_t lines = 0;
 
-    for (size_t i = 0; i < s.n; i++)
-        lines += s.p[i] == '\n';
+    for (size_t i = 0; i < pieces_size(pieces); i++)
+        lines += pieces_at(pieces, i) == '\n';
     atomic_fetch_add_explicit(&log->lost, lines, memory_order_relaxed);
 }
 
-static void write_out(struct access_log *log, struct slice s)
+static void write_out(struct access_log *log, struct access_log_ring *ring,
+                      struct access_log_pieces pieces)
 {
     static struct log_limiter failed;
 
-    while (s.n > 0) {
-        size_t piece = s.n;
+    while (pieces_size(&pieces) > 0) {
         ssize_t n;
 
-        /* POLLOUT promises PIPE_BUF bytes; more could block. */
-        if (!log->regular && piece > ACCESS_LOG_PIPE_BYTES)
-            piece = ACCESS_LOG_PIPE_BYTES;
         if (!log->regular && !wait_writable(log))
             break;
-        n = write(log->fd, s.p, piece);
+        n = pieces_write(log->fd, &pieces, pieces_next(log, &pieces));
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n < 0) {
@@ -100,9 +146,11 @@ static void write_out(struct access_log *log, struct slice s)
                              strerror(errno));
             break;
         }
-        s = slice_from(s.p + n, s.n - (size_t)n);
+        pieces_drop(&pieces, (size_t)n);
+        access_log_ring_consume(ring, (size_t)n);
     }
-    count_lost(log, s);
+    count_lost(log, &pieces);
+    access_log_ring_consume(ring, pieces_size(&pieces));
 }
 
 /* True when there was something. A ring is written to its end before the next, since lines of
@@ -114,13 +162,10 @@ static bool drain_rings(struct access_log *log)
     for (unsigned i = 0; i < log->ring_count; i++) {
         struct access_log_pieces pieces = access_log_ring_peek(&log->rings[i]);
 
-        if (pieces.v[0].n == 0)
+        if (pieces_size(&pieces) == 0)
             continue;
         any = true;
-        for (size_t k = 0; k < 2; k++) {
-            write_out(log, pieces.v[k]);
-            access_log_ring_consume(&log->rings[i], pieces.v[k].n);
-        }
+        write_out(log, &log->rings[i], pieces);
     }
     return any;
 }

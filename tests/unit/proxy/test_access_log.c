@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -190,4 +192,86 @@ Test(access_log, workers_together_lose_only_what_is_counted, .timeout = 60)
     access_log_stop(&log);
     cr_assert_eq(p[0].written + p[1].written + dropped, 40000u);
     cr_assert_eq(count_lines(path), p[0].written + p[1].written);
+}
+
+/* ---- Two logs on one target: a change of settings, a binary upgrade ---- */
+
+enum { SHARED_LINES = 4000 };
+
+static void *write_many(void *log)
+{
+    static const char target[] = "/a/path/that/is/long/enough/for/a/ring/that/ends/within/its/line";
+
+    for (unsigned i = 0; i < SHARED_LINES; i++)
+        while (!write_line(log, 0, target))
+            sched_yield();
+    return NULL;
+}
+
+static void *read_all(void *ret_text)
+{
+    int fd = open(path, O_RDONLY);
+    struct stat st;
+    size_t size = 0;
+    char *text = xmalloc(64 << 20);
+    ssize_t n;
+
+    cr_assert(fd >= 0 && fstat(fd, &st) == 0);
+    while ((n = read(fd, text + size, 65536)) > 0)
+        size += (size_t)n;
+    text[size] = '\0';
+    close(fd);
+    *(char **)ret_text = text;
+    return NULL;
+}
+
+static void expect_whole_lines(char *text, size_t count)
+{
+    char *rest = text, *line;
+    size_t lines = 0;
+
+    while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
+        cr_assert_eq(strncmp(line, "{\"time\"", 7), 0, "%zu: %s", lines, line);
+        cr_assert_null(strstr(line + 1, "{\"time\""), "%zu: %s", lines, line);
+        cr_assert_eq(line[strlen(line) - 1], '}', "%zu: %s", lines, line);
+        lines++;
+    }
+    cr_expect_eq(lines, count);
+}
+
+static void write_from_two_logs(void)
+{
+    struct config config = config_of(CONFIG_ACCESS_FILE, 65536);
+    struct access_log *logs[] = {start(&config, 1), start(&config, 1)};
+    pthread_t writers[2];
+
+    for (unsigned i = 0; i < 2; i++)
+        cr_assert_eq(pthread_create(&writers[i], NULL, write_many, logs[i]), 0);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(writers[i], NULL);
+    for (unsigned i = 0; i < 2; i++)
+        access_log_stop(&logs[i]);
+}
+
+Test(access_log, lines_of_two_logs_on_one_file_are_whole)
+{
+    char *text = NULL;
+
+    write_from_two_logs();
+    read_all(&text);
+    expect_whole_lines(text, 2 * SHARED_LINES);
+    free(text);
+}
+
+Test(access_log, lines_of_two_logs_on_one_pipe_are_whole)
+{
+    pthread_t reader;
+    char *text = NULL;
+
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    cr_assert_eq(pthread_create(&reader, NULL, read_all, &text), 0);
+    write_from_two_logs();
+    pthread_join(reader, NULL);
+    expect_whole_lines(text, 2 * SHARED_LINES);
+    free(text);
 }
