@@ -90,6 +90,7 @@ void admin_endpoint(struct admin_call *call);
 void admin_events(struct admin_call *call); /* admin_events.c */
 void admin_policy(struct admin_call *call); /* admin_policy_calls.c */
 void admin_change_policy(struct admin_call *call);
+void admin_revert(struct admin_call *call);
 void admin_register(struct admin_call *call); /* admin_register.c */
 void admin_replace(struct admin_call *call);
 void admin_change(struct admin_call *call);

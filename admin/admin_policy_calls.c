@@ -1,7 +1,7 @@
 /*
  * GET and PATCH /api/v1/pools/{pool}/policy: how a pool chooses, retries, breaks and fails over, in
  * the words and units of the configuration file. What is changed here lies over the file
- * (config/overlay.h); a null gives a key back to it (RFC 7396).
+ * (config/overlay.h); a null gives a key back to it (RFC 7396), and a revert the whole pool.
  */
 #include <string.h>
 
@@ -101,4 +101,37 @@ void admin_change_policy(struct admin_call *call)
         reply_policy(call, &outcome);
     server_outcome_free(&outcome);
     json_decref(edit.fields);
+}
+
+/* ---- POST /api/v1/pools/{pool}/revert: the file's word alone counts again ---- */
+
+static int apply_revert(void *arg, struct config_overlay *overlay, const struct config *now,
+                        char **ret_why)
+{
+    struct edit *edit = arg;
+
+    if (!admin_config_pool(now, edit->pool))
+        return refuse(edit, 404, xasprintf("there is no pool \"%s\"", edit->pool), ret_why);
+    config_overlay_clear_pool(overlay, edit->pool);
+    return EG_OK;
+}
+
+void admin_revert(struct admin_call *call)
+{
+    static const char *const nothing[] = {NULL};
+    struct edit edit = {.pool = call->parameters.v[0]};
+    struct server_outcome outcome;
+    json_t *body;
+    bool good;
+
+    if (!admin_body_optional(call, &body))
+        return;
+    good = admin_body_known(call, body, nothing);
+    json_decref(body);
+    if (!good)
+        return;
+    server_edit(call->server, apply_revert, &edit, &outcome);
+    if (admin_change_made(call, &outcome, edit.status))
+        admin_reply_json(call->request, 200, admin_change_object(&outcome));
+    server_outcome_free(&outcome);
 }

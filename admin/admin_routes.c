@@ -68,6 +68,7 @@ static const struct admin_route {
     {POST, POOL "/failback", .handle = admin_fail_back},
     {GET, POOL "/policy", .handle = admin_policy},
     {PATCH, POOL "/policy", .handle = admin_change_policy, .waits = true},
+    {POST, POOL "/revert", .handle = admin_revert, .waits = true},
     {POST, POOL "/select", .handle = admin_select},
     {POST, API "/explain", .handle = admin_explain},
     {POST, API "/plan", .handle = admin_plan, .waits = true},

@@ -174,6 +174,7 @@ int cli_reload(const struct cli_options *options);
 int cli_status(const struct cli_options *options);
 int cli_pools(const struct cli_options *options);
 int cli_policy(const struct cli_options *options);
+int cli_revert(const struct cli_options *options);
 int cli_endpoints(const struct cli_options *options);
 int cli_endpoint_add(const struct cli_options *options);
 int cli_endpoint_set(const struct cli_options *options);

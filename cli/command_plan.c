@@ -1,4 +1,5 @@
-/* `evergate plan` and `evergate reload`: a change of the file, before and after. */
+/* `evergate plan`, `evergate reload` and `evergate pools revert`: what the file says, before and
+ * after. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static int ask_plan(struct remote *remote, const struct cli_options *options, co
     if (options->json)
         print_json(answer);
     else
-        plan_print(answer, true, stdout, cli_colours(stdout, options->colours));
+        plan_print(answer, NULL, stdout, cli_colours(stdout, options->colours));
     code = exit_code(options, answer);
     json_decref(answer);
     return code;
@@ -66,22 +67,38 @@ int cli_plan(const struct cli_options *options)
     return code;
 }
 
-int cli_reload(const struct cli_options *options)
+/* What is asked for is done, and answered like a plan of it; `done` is the word for that. */
+static int change(const char *command, const char *path, const char *done,
+                  const struct cli_options *options)
 {
     struct remote remote;
     json_t *answer;
-    int code = remote_init(&remote, "reload", options);
+    int code = remote_init(&remote, command, options);
 
     if (code != CLI_GOOD)
         return code;
-    code = remote_ask(&remote, "POST", "/api/v1/reload", NULL, &answer);
+    code = remote_ask(&remote, "POST", path, NULL, &answer);
     if (code == CLI_GOOD) {
         if (options->json)
             print_json(answer);
         else
-            plan_print(answer, false, stdout, cli_colours(stdout, options->colours));
+            plan_print(answer, done, stdout, cli_colours(stdout, options->colours));
         json_decref(answer);
     }
     remote_fini(&remote);
+    return code;
+}
+
+int cli_reload(const struct cli_options *options)
+{
+    return change("reload", "/api/v1/reload", "Reloaded", options);
+}
+
+int cli_revert(const struct cli_options *options)
+{
+    char *path = remote_pool_path(options->operands[0], "/revert");
+    int code = change("pools revert", path, "Given back", options);
+
+    free(path);
     return code;
 }

@@ -23,6 +23,14 @@ static const struct cli_command pool_verbs[] = {
          "effect before this returns.\n",
      .takes = CLI_ASKS,
      .run = cli_policy},
+    {.name = "revert",
+     .of = "pools",
+     .summary = "give a pool back to its file",
+     .operands = "POOL",
+     .help = "Forgets everything that was said of it over the API, by hand or by a program:\n"
+             "endpoints registered, changed and removed, and its policy. Prints what changed.\n",
+     .takes = CLI_ASKS,
+     .run = cli_revert},
     {.name = NULL},
 };
 

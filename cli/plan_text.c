@@ -137,28 +137,28 @@ static void print_risk(const json_t *plan, FILE *out, bool colours)
     free(word);
 }
 
-static void print_headline(const json_t *answer, size_t count, bool planned, FILE *out)
+static void print_headline(const json_t *answer, size_t count, const char *done, FILE *out)
 {
     double generation = remote_number(answer, "generation");
 
     if (count == 0)
         fprintf(out, "Nothing %s: generation %.0f serves what the file says.\n",
-                planned ? "would change" : "has changed", generation);
-    else if (planned)
+                done ? "has changed" : "would change", generation);
+    else if (!done)
         fprintf(out, "A reload would change generation %.0f in %zu place%s:\n", generation, count,
                 count == 1 ? "" : "s");
     else
-        fprintf(out, "Reloaded: generation %.0f is served by every worker.\n", generation);
+        fprintf(out, "%s: generation %.0f is served by every worker.\n", done, generation);
 }
 
-void plan_print(const json_t *answer, bool planned, FILE *out, bool colours)
+void plan_print(const json_t *answer, const char *done, FILE *out, bool colours)
 {
     const json_t *plan = json_object_get(answer, "plan"), *change;
     const json_t *changes = json_object_get(plan, "changes");
     int width = subject_width(changes);
     size_t i;
 
-    print_headline(answer, json_array_size(changes), planned, out);
+    print_headline(answer, json_array_size(changes), done, out);
     if (json_array_size(changes) > 0)
         fputc('\n', out);
     json_array_foreach(changes, i, change) print_change(change, width, out, colours);

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 /*
- * `answer` of POST /api/v1/plan (`planned`) or /api/v1/reload:
+ * `answer` of POST /api/v1/plan (`done` is NULL), or of what was done, and the word for that
+ * ("Reloaded"):
  *
  *   + endpoint api/c      10.0.0.3:80
  *   - listener old        127.0.0.1:8081
@@ -17,6 +18,6 @@
  *   closing  12 connections of clients, on listeners that go
  *   risk     high: listener "old" goes
  */
-void plan_print(const json_t *answer, bool planned, FILE *out, bool colours);
+void plan_print(const json_t *answer, const char *done, FILE *out, bool colours);
 
 #endif

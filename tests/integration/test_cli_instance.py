@@ -164,6 +164,25 @@ def test_a_policy_is_changed_and_given_back(stage):
         [line.split() for line in back.stdout.splitlines()]
 
 
+def test_a_pool_is_given_back_to_its_file(stage):
+    a, b = stage.recorder("a"), stage.recorder("b")
+    instance = start(stage, backend(a, "a"), backend(b, "b"))
+    assert instance.command("endpoints", "remove", "app", "a").returncode == 0
+    assert instance.command("endpoints", "set", "app", "b", "--weight", "5").returncode == 0
+    assert instance.command("pools", "policy", "app", "retry.attempts=7").returncode == 0
+    back = instance.command("pools", "revert", "app")
+    assert (back.returncode, back.stderr) == (0, "")
+    assert back.stdout.startswith("Given back: generation 5 is served by every worker.\n")
+    for line in ("+ endpoint app/a", "~ endpoint app/b  weight 5 -> 1", "attempts 7 -> 2"):
+        assert line in back.stdout
+    assert {e["source"].rpartition(":")[0] for e in instance.admin.endpoints().values()} == {
+        str(instance.proxy.config_path)}
+    assert set(serve(stage, instance.proxy, 6)) == {"a", "b"}
+    assert "Nothing has changed" in instance.command("pools", "revert", "app").stdout
+    assert instance.command("pools", "revert", "none").returncode == 1
+    assert instance.admin.error(422, "/api/v1/pools/app/revert", "POST", {"x": 1})
+
+
 def test_a_request_is_explained_as_it_is_then_served(stage):
     a, b = stage.recorder("a"), stage.recorder("b")
     instance = start(stage, backend(a, "a"), pools=(

@@ -146,7 +146,8 @@ ALLOWED = {
     f"{POOL}/endpoints/b0": "GET, HEAD, PUT, PATCH, DELETE",
     **{f"{POOL}/endpoints/b0/{verb}": "POST"
        for verb in ("drain", "undrain", "trip", "reset", "check")},
-    f"{POOL}/policy": "GET, HEAD, PATCH", f"{POOL}/failback": "POST", f"{POOL}/select": "POST",
+    f"{POOL}/policy": "GET, HEAD, PATCH", f"{POOL}/failback": "POST",
+    f"{POOL}/select": "POST", f"{POOL}/revert": "POST",
     "/api/v1/explain": "POST", "/api/v1/plan": "POST", "/api/v1/reload": "POST",
 }
 

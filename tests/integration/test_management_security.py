@@ -20,6 +20,7 @@ CHANGES = [
     ("POST", f"{ENDPOINTS}/b0/undrain"), ("POST", f"{ENDPOINTS}/b0/trip"),
     ("POST", f"{ENDPOINTS}/b0/reset"), ("POST", f"{ENDPOINTS}/b0/check"),
     ("PATCH", "/api/v1/pools/app/policy"), ("POST", "/api/v1/pools/app/failback"),
+    ("POST", "/api/v1/pools/app/revert"),
     ("POST", "/api/v1/reload"), ("POST", "/api/v1/plan"), ("POST", "/api/v1/explain"),
     ("POST", "/api/v1/pools/app/select"),
 ]

@@ -12,7 +12,7 @@ static void prints(const char *answer, bool planned, bool colours, const char *w
     FILE *out = open_memstream(&text, &size);
 
     cr_assert_not_null(value);
-    plan_print(value, planned, out, colours);
+    plan_print(value, planned ? NULL : "Reloaded", out, colours);
     fclose(out);
     cr_assert_str_eq(text, want);
     free(text);
