@@ -94,6 +94,12 @@ extern const struct balancer_algorithm balancer_random;
 extern const struct balancer_algorithm balancer_consistent_hash;
 extern const struct balancer_algorithm balancer_least_latency;
 
+/* Was it this one, and not another that stood in its slot before? */
+static inline bool tried_has(const struct balancer_tried *tried, const struct endpoint *endpoint)
+{
+    return balancer_tried_has(tried, endpoint->index) && endpoint->birth <= tried->newest;
+}
+
 /* Can it be chosen now: of this preference and level, not tried, with room below its limit? */
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint);
 

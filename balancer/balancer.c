@@ -97,8 +97,10 @@ static bool refresh_panic(struct balancer_pool *pool, const struct balancer_memb
     for (unsigned i = 0; i < members->size; i++) {
         const struct endpoint *e = members->endpoints[i];
 
-        /* One that cannot be reached yet has not failed: it may just have joined. */
-        meant += e != NULL && endpoint_meant_to_serve(e) && atomic_load(&e->resolved);
+        /* One that cannot be reached yet has not failed: it may just have joined. Nor has one whose
+         * breaker an operator opened: that is no worse than a drain. */
+        meant += e != NULL && endpoint_meant_to_serve(e) && atomic_load(&e->resolved) &&
+                 !atomic_load(&e->tripped);
         usable += e != NULL && endpoint_condition(e) != PREFER_NEVER;
     }
     panic = (uint64_t)usable * 100 < (uint64_t)meant * pool->config->failover.panic_percent;

@@ -98,6 +98,7 @@ struct endpoint {
     _Atomic uint64_t updated_wall_us; /* when a key of its configuration last changed */
     uint64_t birth;                   /* counts up in its pool: who came first */
     uint64_t slow_since_us; /* its slow start; 0: none. The balancer's own, like `share` */
+    bool proven;            /* there was a verdict about it, and an address. Likewise */
 };
 
 struct balancer_pool;
@@ -114,9 +115,10 @@ struct balancer_request {
     struct endpoint *session_endpoint; /* NULL: none yet */
 };
 
-/* Which endpoints this request has had already. The first 64 of a pool inline; init before use,
- * fini after. */
+/* Which endpoints this request has had already, by slot. The first 64 of a pool inline; init before
+ * use, fini after. */
 struct balancer_tried {
+    uint64_t newest; /* birth of the youngest of them: who came later only has a slot of theirs */
     uint64_t inline_bits;
     uint64_t *bits; /* heap: indices from 64 on, once one of them was picked */
     unsigned words; /* of `bits` */
@@ -234,7 +236,7 @@ void balancer_done(struct balancer_pool *pool, struct endpoint *endpoint,
  * Brings shares and preferences up to date after an input of an endpoint was changed (weight,
  * status, breaker, stall, ejected, drain, resolved) and as time passes (slow start, failback).
  * An endpoint that may not be used is left out from the moment of the store; this call does the
- * rest. Rebuilding costs up to 20 ms in hashing pools of thousands.
+ * rest. Rebuilding costs up to 30 ms in hashing pools (hash_slots.h).
  *
  * After a change of membership or settings this is where it takes effect, at once as a whole.
  *

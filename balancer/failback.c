@@ -88,16 +88,9 @@ static void boundary_rise(struct failback_boundary *b, const struct config_failb
         boundary_follow(b);
 }
 
-static bool boundary_is_free(const struct failback *failback, const struct failback_input *input,
-                             unsigned boundary)
+static bool failback_is_free(const struct failback *failback, const struct failback_input *input)
 {
-    if (input->at_once || failback->policy.mode == CONFIG_FAILBACK_AUTO)
-        return true;
-    for (unsigned i = 0; i <= boundary; i++) {
-        if (!failback->started[i])
-            return true;
-    }
-    return false;
+    return input->at_once || failback->policy.mode == CONFIG_FAILBACK_AUTO;
 }
 
 /* What the later levels cannot carry stays with the earlier ones. Those have room for it: what is
@@ -135,16 +128,34 @@ static bool capacity_is_short(const struct failback *failback, const unsigned *c
     return sum < SPILL_WHOLE;
 }
 
-static void boundaries_move(struct failback *failback, const struct failback_input *input)
+/* A level that has not started takes what belongs there at once: the policy is about what comes
+ * back. All others keep at least what they have. */
+static void boundaries_start(struct failback *failback, const unsigned *wanted)
 {
-    bool is_short = capacity_is_short(failback, input->can);
-    unsigned before = 0;
+    unsigned before = 0, least = 0;
 
     for (unsigned i = 0; i < failback->levels; i++) {
         struct failback_boundary *b = &failback->boundaries[i];
+        unsigned own = b->carried - before;
 
-        if (b->wanted <= b->carried || is_short || i + 1 == failback->levels ||
-            boundary_is_free(failback, input, i))
+        before = b->carried;
+        least += failback->started[i] ? own : wanted[i];
+        if (b->carried < least)
+            b->carried = least < b->wanted ? least : b->wanted;
+    }
+}
+
+static void boundaries_move(struct failback *failback, const struct failback_input *input)
+{
+    bool is_short = capacity_is_short(failback, input->can);
+    bool is_free = failback_is_free(failback, input);
+    unsigned before = 0;
+
+    boundaries_start(failback, input->wanted);
+    for (unsigned i = 0; i < failback->levels; i++) {
+        struct failback_boundary *b = &failback->boundaries[i];
+
+        if (b->wanted <= b->carried || is_short || i + 1 == failback->levels || is_free)
             boundary_follow(b);
         else
             boundary_rise(b, &failback->policy, input->now_us);

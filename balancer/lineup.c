@@ -182,8 +182,8 @@ bool candidates_init(struct balancer_candidates *c, const struct frame *frame, u
 bool candidates_have(const struct balancer_candidates *c, const struct endpoint *endpoint)
 {
     return endpoint_preference(endpoint) == c->preference &&
-           frame_level(c->frame, endpoint) == c->level &&
-           !balancer_tried_has(c->tried, endpoint->index) && !endpoint_is_full(endpoint);
+           frame_level(c->frame, endpoint) == c->level && !tried_has(c->tried, endpoint) &&
+           !endpoint_is_full(endpoint);
 }
 
 bool candidates_take(const struct balancer_candidates *c, struct endpoint *endpoint)

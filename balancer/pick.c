@@ -72,8 +72,7 @@ static struct endpoint *pick_session(const struct pick *p)
     enum balancer_preference preference = endpoint_preference(e);
 
     /* A stalled one would keep the client waiting: its session moves. */
-    if (preference == PREFER_NEVER || preference == PREFER_STALLED ||
-        balancer_tried_has(p->tried, e->index))
+    if (preference == PREFER_NEVER || preference == PREFER_STALLED || tried_has(p->tried, e))
         return NULL;
     return pick_take(e, preference) ? e : NULL;
 }
@@ -181,7 +180,7 @@ static struct endpoint *scan(const struct pick *p, unsigned end, bool *ret_full)
         unsigned part;
 
         preference = e != NULL ? endpoint_preference(e) : PREFER_NEVER;
-        if (preference == PREFER_NEVER || balancer_tried_has(p->tried, e->index))
+        if (preference == PREFER_NEVER || tried_has(p->tried, e))
             continue;
         part = lineup_part_at(&p->frame->lineup, preference, frame_level(p->frame, e));
         if (part >= end)
@@ -331,7 +330,7 @@ struct endpoint *balancer_pick(struct balancer_pool *pool, const struct balancer
         e = pick_from(pool, &p, ret_error);
         if (e != NULL) {
             atomic_fetch_add_explicit(&e->picks, 1, memory_order_relaxed);
-            balancer_tried_add(tried, e->index, p.frame->members.size);
+            tried_add(tried, e, p.frame->members.size);
             return e;
         }
         now = atomic_load_explicit(&pool->version, memory_order_acquire);

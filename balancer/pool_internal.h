@@ -67,6 +67,6 @@ void endpoint_copy(struct endpoint *to, const struct endpoint *from);
 /* Nobody took it out on purpose. */
 bool endpoint_meant_to_serve(const struct endpoint *endpoint);
 
-void balancer_tried_add(struct balancer_tried *tried, unsigned index, unsigned pool_size);
+void tried_add(struct balancer_tried *tried, const struct endpoint *endpoint, unsigned pool_size);
 
 #endif

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "balancer/pool_internal.h"
 #include "base/alloc.h"
 #include "base/check.h"
 
 /* What stands at a level now; weights. */
 struct tier_account {
     uint64_t total;
+    uint64_t newcomers; /* not in `total` */
     uint64_t fit[PREFER_COUNT];
     unsigned healthy; /* endpoints */
     bool settled;
@@ -114,13 +116,28 @@ void tiers_set_levels(struct tiers *tiers, const struct levels *levels)
 
 /* ---- What they are worth now ---- */
 
-static void account_add(struct tier_account *account, const struct endpoint *e)
+/* One that has joined a level which serves is no capacity that was lost before it had an address
+ * and its first verdict: or the load would leave the level because it is made larger. */
+static bool is_newcomer(struct endpoint *e)
+{
+    enum endpoint_status status = atomic_load_explicit(&e->status, memory_order_relaxed);
+
+    if (status != ENDPOINT_UNKNOWN && status != ENDPOINT_DRAINING &&
+        atomic_load_explicit(&e->resolved, memory_order_relaxed))
+        e->proven = true;
+    return !e->proven && endpoint_meant_to_serve(e);
+}
+
+static void account_add(struct tier_account *account, struct endpoint *e, bool level_started)
 {
     enum balancer_preference standing = endpoint_standing(e);
     unsigned weight = atomic_load_explicit(&e->weight, memory_order_relaxed);
     bool fit = standing != PREFER_NEVER && !endpoint_probing(e);
 
-    account->total += weight;
+    if (is_newcomer(e) && level_started && standing != PREFER_HEALTHY)
+        account->newcomers += weight;
+    else
+        account->total += weight;
     if (fit)
         account->fit[standing] += weight;
     account->healthy += fit && endpoint_condition(e) == PREFER_HEALTHY;
@@ -144,10 +161,13 @@ static void tiers_account(struct tiers *tiers, const struct tiers_input *input)
     for (unsigned i = 0; i < tiers->count; i++)
         tiers->accounts[i] = (struct tier_account){.settled = true};
     for (unsigned i = 0; i < input->members->size; i++) {
-        const struct endpoint *e = input->members->endpoints[i];
+        struct endpoint *e = input->members->endpoints[i];
 
-        if (e != NULL)
-            account_add(&tiers->accounts[input->level_of[i]], e);
+        if (e != NULL) {
+            unsigned level = input->level_of[i];
+
+            account_add(&tiers->accounts[level], e, tiers->failback.started[level]);
+        }
     }
     for (unsigned i = 0; i < tiers->count; i++) {
         tiers->levels[i].total = tiers->accounts[i].total;
@@ -165,6 +185,8 @@ static bool tiers_take_fit(struct tiers *tiers, enum balancer_preference prefere
         bool counts = i >= first && i < end;
 
         tiers->levels[i].fit = counts ? tiers->accounts[i].fit[preference] : 0;
+        if (preference == PREFER_UNKNOWN) /* then they are all that there is */
+            tiers->levels[i].total += tiers->accounts[i].newcomers;
         any = any || tiers->levels[i].fit > 0;
     }
     return any;

@@ -28,11 +28,13 @@ bool balancer_tried_has(const struct balancer_tried *tried, unsigned index)
     return word <= tried->words && tried->bits[word - 1] & bit;
 }
 
-void balancer_tried_add(struct balancer_tried *tried, unsigned index, unsigned pool_size)
+void tried_add(struct balancer_tried *tried, const struct endpoint *endpoint, unsigned pool_size)
 {
-    unsigned word = index / WORD_BITS;
+    unsigned index = endpoint->index, word = index / WORD_BITS;
     uint64_t bit = 1ull << index % WORD_BITS;
 
+    if (endpoint->birth > tried->newest)
+        tried->newest = endpoint->birth;
     if (balancer_tried_has(tried, index))
         return;
     tried->count++;

@@ -398,3 +398,133 @@ Test(membership, the_keys_of_an_id_stay_with_the_elder_until_it_leaves_and_then_
         cr_assert_eq(after[k], before[k] == old ? new : before[k]);
     fixture_fini(&f);
 }
+
+/* ---- Tiers ---- */
+
+/* Two of the first tier, two of the second. */
+static void init_two_tiers(struct fixture *f, const struct config_failback *failback)
+{
+    const struct config_pool config = {.failover = {.min_healthy_percent = 70},
+                                       .failback = *failback};
+    struct config_backend backends[4] = {0};
+
+    for (unsigned i = 0; i < 4; i++)
+        backends[i] = (struct config_backend){.weight = 1, .priority = 1 + i / 2};
+    fixture_init_config(f, &config, backends, 4, NULL);
+}
+
+static unsigned load_of(const struct fixture *f, unsigned level)
+{
+    struct balancer_tier tiers[4] = {0};
+
+    cr_assert_lt(level, balancer_pool_tiers(f->pool, tiers, 4));
+    return tiers[level].load_percent;
+}
+
+Test(membership, load_does_not_leave_a_tier_because_others_join_it)
+{
+    static const struct config_failback failback = {.mode = CONFIG_FAILBACK_MANUAL};
+    struct endpoint *joined[3];
+    struct fixture f;
+
+    init_two_tiers(&f, &failback);
+    cr_assert_eq(load_of(&f, 0), 100);
+    for (unsigned i = 0; i < 3; i++)
+        joined[i] = balancer_pool_add(f.pool, newcomer(i));
+    fixture_refresh(&f);
+    cr_expect_eq(load_of(&f, 0), 100, "they have no address yet");
+    for (unsigned i = 0; i < 3; i++)
+        atomic_store(&joined[i]->resolved, true);
+    fixture_refresh(&f);
+    cr_expect_eq(load_of(&f, 0), 100, "they have not been checked yet");
+    for (unsigned i = 0; i < 3; i++)
+        atomic_store(&joined[i]->status, ENDPOINT_UNHEALTHY);
+    fixture_refresh(&f);
+    cr_expect_eq(load_of(&f, 0), 57, "they are meant to carry it, and do not");
+    fixture_fini(&f);
+}
+
+Test(membership, newcomers_alone_in_a_tier_serve_as_unknown_ones_do)
+{
+    static const struct config_failback failback = {.mode = CONFIG_FAILBACK_AUTO};
+    struct endpoint *joined;
+    struct fixture f;
+
+    init_two_tiers(&f, &failback);
+    joined = balancer_pool_add(f.pool, newcomer(0));
+    atomic_store(&joined->resolved, true);
+    for (unsigned i = 0; i < 4; i++)
+        balancer_pool_leave(f.pool, fixture_endpoint(&f, i));
+    fixture_refresh(&f);
+    cr_expect_eq(fixture_pick(&f, 1, NULL), joined);
+    cr_expect_eq(load_of(&f, 0), 100);
+    fixture_fini(&f);
+}
+
+Test(membership, a_tier_that_is_new_does_not_bring_back_load_that_is_held)
+{
+    static const struct config_failback failback = {.mode = CONFIG_FAILBACK_MANUAL};
+    struct endpoint *joined;
+    struct fixture f;
+
+    init_two_tiers(&f, &failback);
+    for (unsigned i = 0; i < 2; i++)
+        fixture_set_status(&f, i, ENDPOINT_UNHEALTHY);
+    fixture_refresh(&f);
+    for (unsigned i = 0; i < 2; i++)
+        fixture_set_status(&f, i, ENDPOINT_HEALTHY);
+    fixture_refresh(&f);
+    cr_assert_eq(load_of(&f, 1), 100, "held until an operator says so");
+    newcomer(0)->priority = 0;
+    joined = balancer_pool_add(f.pool, &newcomers[0]);
+    fixture_refresh(&f);
+    cr_expect_eq(load_of(&f, 2), 100, "the new tier is not checked yet");
+    atomic_store(&joined->resolved, true);
+    atomic_store(&joined->status, ENDPOINT_HEALTHY);
+    fixture_refresh(&f);
+    cr_expect_eq(load_of(&f, 0), 100, "what has just come has nothing to come back to");
+    fixture_fini(&f);
+}
+
+Test(membership, tiers_that_are_only_renumbered_keep_the_load)
+{
+    static const struct config_failback failback = {.mode = CONFIG_FAILBACK_MANUAL};
+    struct config_backend moved[2];
+    struct fixture f;
+
+    init_two_tiers(&f, &failback);
+    for (unsigned i = 2; i < 4; i++) { /* the second goes before the first */
+        moved[i - 2] = *atomic_load(&fixture_endpoint(&f, i)->backend);
+        moved[i - 2].priority = 0;
+        balancer_endpoint_change(f.pool, fixture_endpoint(&f, i), &moved[i - 2]);
+    }
+    fixture_refresh(&f);
+    cr_expect_eq(load_of(&f, 0), 100);
+    cr_expect_eq(load_of(&f, 1), 0);
+    fixture_fini(&f);
+}
+
+/* ---- Retries ---- */
+
+Test(membership, a_newcomer_in_the_slot_of_one_that_was_tried_was_not_tried_itself)
+{
+    for (unsigned a = 0; a < CONFIG_ALGORITHM_COUNT; a++) {
+        struct balancer_tried tried;
+        struct endpoint *gone, *e;
+        struct fixture f;
+
+        init(&f, a, 2);
+        balancer_tried_init(&tried);
+        for (unsigned i = 0; i < 2; i++)
+            fixture_done(&f, fixture_pick_again(&f, 1, &tried, NULL), 1);
+        cr_assert_null(fixture_pick_again(&f, 1, &tried, NULL));
+        gone = fixture_endpoint(&f, 1);
+        fixture_leave(&f, gone);
+        e = fixture_join(&f, newcomer(0));
+        cr_assert_eq(e->index, 1);
+        cr_expect_eq(fixture_pick_again(&f, 1, &tried, NULL), e);
+        cr_expect_null(fixture_pick_again(&f, 1, &tried, NULL), "now it was");
+        balancer_tried_fini(&tried);
+        fixture_fini(&f);
+    }
+}

@@ -99,3 +99,24 @@ Test(panic, needs_no_probes)
     cr_expect_gt(f.counts[1], 50u);
     fixture_fini(&f);
 }
+
+Test(panic, who_was_tripped_by_hand_is_no_reason_for_it)
+{
+    const struct config_pool config = {.failover = {.panic_percent = 60}};
+    struct config_backend backends[4] = {0};
+    struct fixture f;
+
+    for (unsigned i = 0; i < 4; i++)
+        backends[i] = (struct config_backend){.weight = 1, .priority = 1};
+    fixture_init_config(&f, &config, backends, 4, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        atomic_store(&fixture_endpoint(&f, i)->tripped, true);
+        fixture_set_breaker(&f, i, BREAKER_OPEN, 0);
+    }
+    fixture_refresh(&f);
+    cr_expect(!balancer_pool_panicking(f.pool));
+    fixture_set_status(&f, 2, ENDPOINT_UNHEALTHY);
+    fixture_refresh(&f);
+    cr_expect(balancer_pool_panicking(f.pool), "one of two");
+    fixture_fini(&f);
+}

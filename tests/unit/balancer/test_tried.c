@@ -11,7 +11,7 @@ Test(tried, what_was_not_asked_after_all_is_untried_again)
 
     balancer_tried_init(&tried);
     for (unsigned i = 0; i < 4; i++)
-        balancer_tried_add(&tried, indices[i], POOL);
+        tried_add(&tried, &(struct endpoint){.index = indices[i], .birth = 1 + i}, POOL);
     balancer_tried_remove(&tried, 100);
     cr_assert_eq(tried.count, 4u);
     for (unsigned i = 0; i < 4; i++) {
