@@ -50,6 +50,7 @@ struct config_change {
     const char *detail; /* "weight 1 -> 3, address 10.0.0.1:80 -> 10.0.0.9:80"; "" */
     bool match_changes; /* a route: other requests than before may take it */
     bool replaces;      /* an endpoint: another address, so a new one under the same id */
+    bool only_drain;    /* an endpoint: nothing but that it is drained, or no longer */
     bool needs_upgrade; /* has no effect before the binary is replaced or restarted */
 };
 

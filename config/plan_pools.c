@@ -114,6 +114,15 @@ static void endpoint_rate(struct plan_draft *draft, const struct config_pool *po
                      "endpoint \"%s\" of pool \"%s\" changes", to->id, pool->name);
 }
 
+static bool differs_by_drain_only(const struct config_backend *from,
+                                  const struct config_backend *to)
+{
+    struct config_backend drained = *from;
+
+    drained.drain = to->drain;
+    return from->drain != to->drain && config_backend_equal(&drained, to);
+}
+
 /* True when it is replaced. */
 static bool endpoint_compare(struct plan_draft *draft, const struct config_pool *pool,
                              const struct config_backend *from, const struct config_backend *to)
@@ -127,6 +136,7 @@ static bool endpoint_compare(struct plan_draft *draft, const struct config_pool 
     change = endpoint_add(draft, CONFIG_CHANGED, pool, to);
     change->detail = config_plan_differences(draft, &config_backend_section, from, to);
     change->replaces = !config_backend_same_target(from, to);
+    change->only_drain = differs_by_drain_only(from, to);
     if (change->replaces)
         config_plan_risk(draft, CONFIG_RISK_MEDIUM, "endpoint \"%s\" of pool \"%s\" is replaced",
                          to->id, pool->name);

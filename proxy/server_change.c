@@ -162,7 +162,7 @@ static const struct pool_runtime *pool_named(const struct server *server, const 
     return NULL;
 }
 
-/* Those that come and go tell of themselves. */
+/* Those that come, go or drain tell of themselves. */
 static void tell_endpoints(const struct server *server, const struct config_plan *plan)
 {
     unsigned told = 0;
@@ -171,7 +171,8 @@ static void tell_endpoints(const struct server *server, const struct config_plan
         const struct config_change *change = &plan->changes[i];
         const struct pool_runtime *pool;
 
-        if (change->of != CONFIG_OF_ENDPOINT || change->kind != CONFIG_CHANGED || change->replaces)
+        if (change->of != CONFIG_OF_ENDPOINT || change->kind != CONFIG_CHANGED ||
+            change->replaces || change->only_drain)
             continue;
         pool = pool_named(server, change->pool);
         health_tell(pool->health, balancer_pool_find(pool->balancer, change->name), EVENT_ENDPOINT,
@@ -469,7 +470,9 @@ void server_turn_ends(struct server *server)
 void server_stop_loop(struct server *server)
 {
     server->orders->stopping = true;
-    if (!server->orders->busy)
+    if (server->orders->busy)
+        server_names_hurry(server);
+    else
         loop_stop(&server->loop);
 }
 
