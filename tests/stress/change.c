@@ -47,9 +47,8 @@ static void *backend_serve(void *arg)
     static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     int fd = (int)(intptr_t)arg;
     char buffer[BUFFER_BYTES];
-    ssize_t n;
 
-    while ((n = recv(fd, buffer, sizeof(buffer), 0)) > 0)
+    while (recv(fd, buffer, sizeof(buffer), 0) > 0)
         if (send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL) < 0)
             break;
     close(fd);
@@ -295,33 +294,20 @@ static void clean_up(void)
     rmdir(directory);
 }
 
-int main(void)
+/* All of it at once, until the last change is made. */
+static void change_under_visits(struct server *server)
 {
-    pthread_t acceptors[BACKENDS], visitors[VISITORS], editors[EDITORS], reloader, reader, control;
+    pthread_t visitors[VISITORS], editors[EDITORS], reloader, reader;
     struct editor editor[EDITORS];
-    int listeners[BACKENDS];
-    struct server *server;
-
-    CHECK(mkdtemp(directory) != NULL);
-    for (unsigned i = 0; i < BACKENDS; i++) {
-        listeners[i] = backend_listen(i);
-        start(&acceptors[i], backend_accept, (void *)(intptr_t)listeners[i]);
-    }
-    snprintf(file, sizeof(file), "%s/evergate.conf", directory);
-    server = make_server();
-    start(&control, run_server, server);
-    while (server_phase(server) != SERVER_SERVING)
-        sched_yield();
 
     for (unsigned i = 0; i < VISITORS; i++)
         start(&visitors[i], visit, NULL);
+    start(&reader, read_all, server);
+    start(&reloader, reload_many, server);
     for (unsigned i = 0; i < EDITORS; i++) {
         editor[i] = (struct editor){server, i};
         start(&editors[i], edit_many, &editor[i]);
     }
-    start(&reloader, reload_many, server);
-    start(&reader, read_all, server);
-
     for (unsigned i = 0; i < EDITORS; i++)
         pthread_join(editors[i], NULL);
     pthread_join(reloader, NULL);
@@ -329,6 +315,25 @@ int main(void)
     for (unsigned i = 0; i < VISITORS; i++)
         pthread_join(visitors[i], NULL);
     pthread_join(reader, NULL);
+}
+
+int main(void)
+{
+    pthread_t acceptors[BACKENDS], control;
+    int listeners[BACKENDS];
+    struct server *server;
+
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(file, sizeof(file), "%s/evergate.conf", directory);
+    for (unsigned i = 0; i < BACKENDS; i++) {
+        listeners[i] = backend_listen(i);
+        start(&acceptors[i], backend_accept, (void *)(intptr_t)listeners[i]);
+    }
+    server = make_server();
+    start(&control, run_server, server);
+    while (server_phase(server) != SERVER_SERVING)
+        sched_yield();
+    change_under_visits(server);
     server_stop(server);
     pthread_join(control, NULL);
     server_free(server);
