@@ -67,11 +67,18 @@ static void schedule_set_phase(struct checks_endpoint *e, enum schedule_phase ph
     e->phase = phase;
 }
 
+/* Health may have learned already that there are no checks any more, and says 0. */
+static uint64_t interval_ms_of(const struct checks_endpoint *e)
+{
+    uint64_t interval_ms = health_check_interval_ms(e->pool->health, e->endpoint);
+
+    return interval_ms > 0 ? interval_ms : e->pool->config->health->interval_ms;
+}
+
 /* The queue it waits in. */
 static struct list *ready_list(struct checks_endpoint *e)
 {
-    uint64_t usual_ms = e->pool->config->health->interval_ms;
-    bool is_faster = health_check_interval_ms(e->pool->health, e->endpoint) < usual_ms;
+    bool is_faster = interval_ms_of(e) < e->pool->config->health->interval_ms;
 
     return &schedule_of(e)->ready[is_faster];
 }
@@ -127,7 +134,7 @@ static void take_result(struct checks_endpoint *e, const struct check_result *re
 static void schedule_next(struct checks_endpoint *e)
 {
     const struct config_health *health = e->pool->config->health;
-    uint64_t interval_ms = health_check_interval_ms(e->pool->health, e->endpoint);
+    uint64_t interval_ms = interval_ms_of(e);
     bool again = e->again;
 
     e->again = false;
@@ -158,7 +165,7 @@ static void note_lateness(struct checks_endpoint *e, uint64_t now_us)
     struct checks *checks = e->pool->checks;
     uint64_t late_ms = (now_us - e->ready_us) / 1000;
 
-    if (late_ms <= health_check_interval_ms(e->pool->health, e->endpoint))
+    if (late_ms <= interval_ms_of(e))
         return;
     checks_count(&checks->stats.late);
     log_warn_limited(&limiter,

@@ -75,6 +75,23 @@ Test(change, a_check_under_way_goes_on)
     stage_fini(&s);
 }
 
+/* Health learns of a change before checks do. */
+Test(change, a_verdict_that_comes_when_checks_have_just_ended_hurries_nothing)
+{
+    start(HEALTH ONLY_A);
+    STAGE_UNTIL(&s, played.starts == 1);
+    struct checks_pool *pool = s.checks->pools[0];
+    struct config_pool without = *pool->config;
+
+    without.health = NULL;
+    health_pool_change(pool->health, &without, s.loop.now_us);
+    answer(CHECK_PASS);
+    cr_expect_eq(checked("a")->phase, SCHEDULE_WAITING);
+    cr_expect_gt(checked("a")->due_us, s.loop.now_us + 60 * 1000000);
+    health_pool_change(pool->health, pool->config, s.loop.now_us);
+    stage_fini(&s);
+}
+
 Test(change, the_next_check_comes_when_it_would_have_come)
 {
     played.answers_at_once = played.healthy = true;
