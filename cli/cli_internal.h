@@ -158,12 +158,13 @@ int cli_options_parse(struct cli_options *ret_options, const struct cli_command 
 void cli_print_help(void);
 void cli_print_command_help(const struct cli_command *command);
 
-/* Serves until drained; the exit code. `config` stays the caller's. `on_start`, if given, is called
- * when everything is bound and nothing is served yet. */
+/* Serves until drained; the exit code. Takes the caller's reference: a reload may be the end of
+ * that configuration. `on_start`, if given, is called when everything is bound and nothing is
+ * served yet. */
 struct config;
 struct server;
 struct admin;
-int cli_serve(struct config *config,
+int cli_serve(struct config **config,
               void (*on_start)(const struct server *server, const struct admin *admin));
 
 int cli_run(const struct cli_options *options);

@@ -105,7 +105,7 @@ static int demo_with(struct demo_backends *backends, unsigned port)
     if (!config)
         return CLI_BAD;
     log_init(config->log.level, config->log.json);
-    code = cli_serve(config, print_welcome);
+    code = cli_serve(&config, print_welcome);
     if (code != CLI_GOOD)
         fprintf(stderr, "evergate demo: if port %u is taken, give another one with --port PORT\n",
                 port);

@@ -28,13 +28,14 @@ static int serve(struct server *server, start_cb on_start)
     return code;
 }
 
-int cli_serve(struct config *config, start_cb on_start)
+int cli_serve(struct config **config, start_cb on_start)
 {
     struct server *server = NULL;
     char *why = NULL;
-    int code;
+    int code = server_new(&server, *config, &why);
 
-    if (server_new(&server, config, &why) != EG_OK) {
+    config_unref(config);
+    if (code != EG_OK) {
         log_error("%s", why);
         free(why);
         return CLI_BAD;
@@ -44,7 +45,7 @@ int cli_serve(struct config *config, start_cb on_start)
     return code;
 }
 
-static int serve_or_succeed(struct config *config)
+static int serve_or_succeed(struct config **config)
 {
     char *why = NULL;
 
@@ -63,7 +64,7 @@ int cli_run(const struct cli_options *options)
     if (!config)
         return CLI_BAD;
     log_init(config->log.level, config->log.json);
-    code = serve_or_succeed(config);
+    code = serve_or_succeed(&config);
     config_unref(&config);
     return code;
 }

@@ -37,8 +37,7 @@ struct http_body {
     struct http_chunk_reader *chunks;
 };
 
-/* `limits` bounds the trailer section (kept by pointer). With LENGTH over `limit` the first feed
- * fails. */
+/* `limits` bounds the trailer section (copied). With LENGTH over `limit` the first feed fails. */
 void http_body_init(struct http_body *body, enum http_framing framing, uint64_t content_length,
                     uint64_t limit_bytes, const struct http_limits *limits);
 void http_body_fini(struct http_body *body);

@@ -22,10 +22,10 @@ struct http_chunk_reader {
     enum state state;
     enum http_chunk_extension extension;
     unsigned digits;
-    unsigned extension_bytes; /* of this line */
-    uint64_t debt;            /* extension bytes not yet outweighed by content */
-    uint64_t chunk;           /* SIZE: the size so far; DATA: bytes to come */
-    const struct http_limits *limits;
+    unsigned extension_bytes;  /* of this line */
+    uint64_t debt;             /* extension bytes not yet outweighed by content */
+    uint64_t chunk;            /* SIZE: the size so far; DATA: bytes to come */
+    struct http_limits limits; /* copied: a body may outlive its configuration */
     struct http_trailers trailers;
 
     /* The second opinion. */
@@ -62,7 +62,7 @@ struct http_chunk_reader *http_chunk_reader_new(const struct http_limits *limits
     static const char head[] = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     struct http_chunk_reader *r = xcalloc(1, sizeof(*r));
 
-    r->limits = limits;
+    r->limits = *limits;
     llhttp_init(&r->llhttp, HTTP_REQUEST, &opinion_settings);
     r->llhttp.data = r;
     CHECK(llhttp_execute(&r->llhttp, head, sizeof(head) - 1) == HPE_OK);
@@ -192,7 +192,7 @@ static int framing_read(struct http_chunk_reader *r, const char *p, size_t n, ui
  * depend on how the bytes were cut. */
 static int trailers_read(struct http_chunk_reader *r, const char *p, size_t n, size_t *ret_consumed)
 {
-    int code = http_trailers_read(&r->trailers, p, n, r->limits, ret_consumed);
+    int code = http_trailers_read(&r->trailers, p, n, &r->limits, ret_consumed);
 
     if (code)
         return code == EG_E_AGAIN ? EG_OK : code;

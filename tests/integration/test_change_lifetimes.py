@@ -5,6 +5,7 @@ import signal
 
 from lib.failover import NO_OUTLIER, NO_RETRY, breaker, group, serve, wait_status
 from lib.libconfig import pool
+from lib.raw_client import head
 from lib.reloads import Site, held
 from lib.waiting import wait_until
 
@@ -81,3 +82,20 @@ def test_a_pool_that_went_is_freed_by_the_end_of_its_server(stage):
     site.proxy.send_signal(signal.SIGTERM)
     client.read_to_eof()
     assert site.proxy.wait_exit() == 0
+
+
+def test_a_body_that_is_dropped_goes_on_by_limits_of_its_own(stage):
+    """Its request was answered early; what it began by has gone when its end comes."""
+    site = Site(stage, stage.failing("a"), routes=[
+        {"name": "early", "path": "/early", "respond": {"status": 200}},
+        {"name": "all", "pool": "app"}])
+    site.pool["max_connections"] = 99
+    site.reload()
+    client = stage.client(site.proxy)
+    client.send(head("POST", "/early", headers=[("Transfer-Encoding", "chunked")]) + b"5\r\nhello\r\n")
+    assert client.read_response("POST").status == 200
+    for connections in (100, 101):
+        site.pool["max_connections"] = connections
+        site.reload()
+    client.send(b"0\r\nX-Late: trailer\r\n\r\n" + head())
+    assert client.read_response("GET").text == "a"
