@@ -418,7 +418,7 @@ def test_exit_codes_tell_a_wrong_name_from_wrong_usage_and_from_nobody_there(sta
     assert result.returncode == 3 and "cannot reach management" in result.stderr
     result = run_command("status", "--admin", "unix:/nonexistent/admin.sock")
     assert result.returncode == 3
-    assert run_command("status", "--admin", "what is this").returncode == 3
+    assert run_command("status", "--admin", "what is this").returncode == 2
 
 
 def test_what_is_no_management_is_not_taken_for_it(stage):
