@@ -94,14 +94,24 @@ static bool list_has(const struct dart *list, unsigned depth, uint32_t thrower)
     return false;
 }
 
-/* What does not fit is the cut, and so is what hit together with it. */
+/* What does not fit is the cut, and so is what hit together with it; but not the owner, who came
+ * first by dart_before. */
 static void board_cut(struct hash_board *board, unsigned slot, float time)
 {
     struct dart *list = board_list(board, slot);
 
     board->cuts[slot] = time;
-    for (unsigned i = board->depth; i-- > 0 && list[i].time >= time;)
+    for (unsigned i = board->depth; i-- > 1 && list[i].time >= time;)
         list[i].time = INFINITY;
+}
+
+/* Is it known where in the list it belongs? From the cut on, only if that is before the owner. */
+static bool board_knows(const struct hash_board *board, unsigned slot, struct dart dart)
+{
+    struct dart owner = board_list(board, slot)[0];
+
+    return dart.time < board->cuts[slot] ||
+           (dart.time == owner.time && dart_before(board, dart, owner));
 }
 
 static void board_hit(struct hash_board *board, unsigned slot, struct dart dart)
@@ -109,7 +119,7 @@ static void board_hit(struct hash_board *board, unsigned slot, struct dart dart)
     struct dart *list = board_list(board, slot);
 
     /* A thrower comes in the order of its darts, so one that is there was earlier. */
-    if (dart.time >= board->cuts[slot] || list_has(list, board->depth, dart.thrower))
+    if (!board_knows(board, slot, dart) || list_has(list, board->depth, dart.thrower))
         return;
     board->empty -= list[0].time == INFINITY;
     for (unsigned i = 0; i < board->depth; i++) {
@@ -120,9 +130,7 @@ static void board_hit(struct hash_board *board, unsigned slot, struct dart dart)
         list[i] = dart;
         dart = here;
     }
-    if (dart.time != INFINITY)
-        board_cut(board, slot, dart.time);
-    board->empty += list[0].time == INFINITY;
+    board_cut(board, slot, fminf(dart.time, board->cuts[slot]));
 }
 
 static void board_strike(struct hash_board *board, unsigned slot, uint32_t thrower)

@@ -162,3 +162,28 @@ Test(hash_board, a_third_is_replaced_at_once)
     }
     hash_board_free(crowd.board);
 }
+
+/* Two of these hit a slot in the same moment, as far as a float tells: one of them has it, and it
+ * does not matter who was there first. */
+Test(hash_board, two_that_hit_together, .timeout = 60)
+{
+    struct crowd crowd, other;
+
+    crowd_init(&crowd, 8, 7);
+    for (unsigned i = 0; i < crowd.size; i++) {
+        crowd.weights[i] = 1;
+        crowd.seeds[i] = balancer_mix(2454 * 8 + i + 1);
+    }
+    other = crowd;
+    other.board = hash_board_new(1);
+    for (unsigned i = 0; i < other.size; i++)
+        other.seeds[i] = crowd.seeds[crowd.size - 1 - i];
+    set(&crowd);
+    set(&other);
+    for (unsigned slot = 0; slot < HASH_BOARD_SLOTS; slot++)
+        cr_assert_eq(hash_board_owner(crowd.board, slot),
+                     crowd.size - 1 - hash_board_owner(other.board, slot));
+    expect_as_filled(&crowd);
+    hash_board_free(other.board);
+    hash_board_free(crowd.board);
+}
