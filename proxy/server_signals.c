@@ -85,9 +85,8 @@ void server_signals_stop(struct server *server)
     for (size_t i = 0; i < ACTION_COUNT; i++) {
         if (server->signals->events[i])
             event_free(server->signals->events[i]);
-        /* What asks for something else than the end must not become the end of it. */
-        if (actions[i].act != on_terminate)
-            signal(actions[i].number, SIG_IGN);
+        /* All that is left is to free memory: none of them may change how that ends. */
+        signal(actions[i].number, SIG_IGN);
     }
     free(server->signals);
     server->signals = NULL;
