@@ -396,7 +396,10 @@ void front_http1_unlisten(struct worker_listener *listener)
 
 bool front_is_ending(const struct front *f)
 {
-    return f->worker->draining || f->listener->retired;
+    /* Who switches TLS on does not mean it for newcomers alone. */
+    bool other_tls = (f->transport.tls != NULL) != (f->listener->tls != NULL);
+
+    return f->worker->draining || f->listener->retired || other_tls;
 }
 
 /* A request may be on its way, but not for long: its answer will say that the connection ends.

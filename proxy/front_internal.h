@@ -100,7 +100,8 @@ void front_close_gracefully(struct front *f);
 /* The same where the client can owe nothing: at once, unless it has not taken its last answer. */
 void front_close_when_flushed(struct front *f);
 void front_watch_output(struct front *f);
-/* No further request is to come by this connection: the worker drains, or its listener goes. */
+/* No further request is to come by this connection: the worker drains, its listener goes, or became
+ * a TLS or a plain one. Once it is known whether the connection has TLS. */
 bool front_is_ending(const struct front *f);
 void front_set_client(struct front *f, const struct address *client);
 

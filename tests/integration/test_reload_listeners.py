@@ -259,6 +259,20 @@ def test_a_plain_listener_becomes_a_tls_one_on_the_same_address(stage, certifica
     assert client.read_response("GET").status == 200
 
 
+def test_a_plain_connection_does_not_stay_on_a_listener_with_tls(stage, certificates):
+    site = Site(stage, stage.failing("a"))
+    client = stage.client(site.proxy)
+    assert client.get().status == 200
+    leaf = certificates.leaf("localhost", "IP:127.0.0.1")
+    site.config["listeners"][0]["tls"] = {"certificates": [leaf]}
+    site.reload()
+    last = client.get()
+    assert (last.status, last.get("connection")) == (200, "close")
+    assert client.read_to_eof() == b""
+    secure = stage.client(site.proxy, tls=certificates.client_context(), server_name="localhost")
+    assert secure.get().get("connection") != "close"
+
+
 def test_reloads_by_signal_do_the_same(stage):
     a, b = stage.failing("a"), stage.failing("b")
     site = Site(stage, a)
