@@ -398,7 +398,7 @@ static void carry_out(struct server_orders *orders)
         return;
     }
     outcome->plan = config_plan_new(server->config, config);
-    server_apply_foresee(server, config, &outcome->closing, &outcome->draining);
+    server_foresee(server, config, &outcome->closing, &outcome->draining);
     if (orders->current->kind == ORDER_PLAN) {
         config_unref(&config);
         finish(orders, SERVER_CHANGE_DONE);

@@ -5,6 +5,7 @@
  *   server_run.c      phases
  *   server_signals.c  signals
  *   server_change.c   changes that are asked for: one after the other
+ *   server_foresee.c  ... what one would end
  *   server_apply.c    ... and how one is carried out
  *   server_leavers.c  endpoints and pools that go, once nobody uses them
  *   server_names.c    backends given by name
@@ -39,9 +40,11 @@ struct server_apply;
 int server_apply_prepare(struct server_apply **ret_apply, struct server *server,
                          struct config *config, char **ret_why) WARN_UNUSED;
 void server_apply_commit(struct server_apply *apply, void (*on_done)(void *arg), void *arg);
-/* Client connections on listeners, and requests on endpoints, that `to` does not have any more. */
-void server_apply_foresee(const struct server *server, const struct config *to,
-                          unsigned *ret_closing, unsigned *ret_draining);
+
+/* server_foresee.c: client connections on listeners, and requests on endpoints, that `to` does not
+ * have any more. */
+void server_foresee(const struct server *server, const struct config *to, unsigned *ret_closing,
+                    unsigned *ret_draining);
 
 /*
  * server_round.c: `act(worker, arg)` on every worker's thread, and when all of them have, `on_all`
