@@ -373,9 +373,11 @@ static void check_pool(struct model *m)
     unsigned members = 0, left = 0, ejected = 0;
 
     for (unsigned i = 0; i < MEMBERS; i++) {
+        const struct endpoint *e = m->members[i].endpoint;
+
         check_stay(m, &m->members[i], false);
-        members += m->members[i].endpoint != NULL;
-        ejected += m->members[i].endpoint != NULL && atomic_load(&m->members[i].endpoint->ejected);
+        members += e != NULL;
+        ejected += e != NULL && record_counts_as_ejected(e->health);
     }
     for (unsigned i = 0; i < LEFT; i++) {
         check_stay(m, &m->left[i], true);
