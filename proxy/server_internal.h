@@ -4,9 +4,11 @@
  *   server.c          making and ending it, reading it
  *   server_run.c      phases
  *   server_signals.c  signals
- *   server_change.c   changes that are asked for: one after the other
- *   server_foresee.c  ... what one would end
- *   server_apply.c    ... and how one is carried out
+ *   server_orders.c   changes that are asked for: one after the other
+ *   server_change.c   what one wants to be served
+ *   server_foresee.c  ... what that would end
+ *   server_apply.c    ... how it is carried out
+ *   server_tell.c     ... and what others hear of it
  *   server_leavers.c  endpoints and pools that go, once nobody uses them
  *   server_names.c    backends given by name
  */
@@ -54,7 +56,7 @@ void server_foresee(const struct server *server, const struct config *to, unsign
 void server_round(struct server *server, void (*act)(struct worker *worker, void *arg), void *arg,
                   void (*on_all)(void *arg), void *on_all_arg);
 
-/* server_change.c */
+/* server_orders.c */
 void server_orders_init(struct server *server);
 void server_orders_free(struct server *server);
 /* Nothing is changed from now on: who waits is told so. Any thread. */
@@ -63,16 +65,18 @@ void server_orders_close(struct server *server);
 void server_reload_soon(struct server *server, const char *who);
 /* SIGUSR2: upgrade_start, once no change is under way. */
 void server_upgrade_soon(struct server *server, const char *who);
-/* The overlay that state_file holds; and what is to be served: the file with the overlay over it. 0
- * or an error with a sentence in *ret_why (heap). */
-int server_overlay_load(struct server *server, struct config **ret_config,
-                        char **ret_why) WARN_UNUSED;
 /* A change or a sweep may begin, if none is under way. */
 void server_idle(struct server *server);
 /* ... and this one is over. */
 void server_turn_ends(struct server *server);
 /* Ends the control thread's loop, when the change that is under way is over. */
 void server_stop_loop(struct server *server);
+
+/* server_change.c, at start: the overlay that state_file holds (or the elder left, see upgrade.h),
+ * and what is to be served: the file with the overlay over it. 0 or an error with a sentence in
+ * *ret_why (heap). */
+int server_overlay_load(struct server *server, struct config **ret_config,
+                        char **ret_why) WARN_UNUSED;
 
 /* server_leavers.c: what goes once it is not used any more. They take turns with the changes. */
 void server_leavers_init(struct server *server);

@@ -1,0 +1,57 @@
+/*
+ * For server_orders.c, server_change.c and server_tell.c only: one change that was asked for, and
+ * who waits for it.
+ *
+ *   server_orders.c   asking, waiting, taking turns
+ *   server_change.c   what an order wants to be served, and carrying it out
+ *   server_tell.c     what log, events and service manager hear of it
+ */
+#ifndef EVERGATE_PROXY_SERVER_ORDERS_H
+#define EVERGATE_PROXY_SERVER_ORDERS_H
+
+#include "proxy/server_change.h"
+#include "proxy/server_internal.h"
+
+enum order_kind { ORDER_RELOAD, ORDER_PLAN, ORDER_EDIT, ORDER_UPGRADE };
+
+struct order {
+    struct list node; /* server_orders.waiting */
+    enum order_kind kind;
+    const char *path; /* of a plan; NULL: the served file */
+    server_edit_cb edit;
+    void *arg;
+    const char *who; /* of one that nobody waits for; then the order is on the heap */
+    struct server_outcome *outcome;
+    bool done;
+};
+
+struct server_orders {
+    struct server *server;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t one_is_done;
+    struct list waiting;
+    bool closed;
+
+    /* The control thread's. */
+    bool busy;     /* a change or a sweep is under way */
+    bool stopping; /* the loop is to end when it is over */
+    struct order *current;
+    struct config *base;            /* what `current` makes the file's word, */
+    struct config_overlay *overlay; /* ... and the overlay; NULL: as they are */
+};
+
+/* ---- server_change.c: the control thread ---- */
+
+/* Begins with orders->current; ends, now or later, in server_order_finish. */
+void server_change_begin(struct server_orders *orders);
+
+/* ---- server_orders.c: likewise ---- */
+
+/* orders->current is over: told, handed back to whoever waits, and the next may begin. */
+void server_order_finish(struct server_orders *orders, enum server_verdict verdict);
+
+/* ---- server_tell.c: likewise ---- */
+
+void server_tell_outcome(struct server *server, const struct order *order);
+
+#endif
