@@ -5,7 +5,8 @@
  * *answer side* writes what the exchange says; both are done before the next request begins, so
  * that pipelined requests are answered in order. Bytes of the next request wait in the transport.
  *
- *   front_http1.c     listeners, life and death of a front, timers, drain
+ *   front_accept.c    accept sockets, and how a front begins
+ *   front_http1.c     life and death of a front, timers, drain
  *   front_request.c   bytes in: PROXY header, head, guard, evhttp, body
  *   front_answer.c    the exchange's sink: heads, chunks, end, tunnel
  *
@@ -92,6 +93,7 @@ enum {
 };
 
 /* front_http1.c */
+void front_init(struct front *f); /* its timers and tasks */
 void front_set_state(struct front *f, enum front_state state);
 void front_close(struct front *f);
 /* FIN after what was written; closes once it left, or lingers when the client may still be sending.
@@ -103,6 +105,8 @@ void front_watch_output(struct front *f);
 /* No further request is to come by this connection: the worker drains, its listener goes, or became
  * a TLS or a plain one. Once it is known whether the connection has TLS. */
 bool front_is_ending(const struct front *f);
+
+/* front_accept.c */
 void front_set_client(struct front *f, const struct address *client);
 
 /* front_request.c */
