@@ -27,19 +27,15 @@ static void on_worker(struct worker *worker, void *arg)
 
     if (round->act != NULL)
         round->act(worker, round->arg);
-    if (atomic_fetch_sub(&round->left, 1) > 1)
-        return;
-    /* While no worker runs we are on the control thread, which may not be in its loop yet. */
-    if (worker->running)
+    if (atomic_fetch_sub(&round->left, 1) == 1 && worker->running)
         loop_post(&round->server->loop, on_back, round);
-    else
-        on_back(round);
 }
 
 void server_round(struct server *server, void (*act)(struct worker *worker, void *arg), void *arg,
                   void (*on_all)(void *arg), void *on_all_arg)
 {
     struct round *round = xmalloc(sizeof(*round));
+    bool running = server->workers[0].running;
 
     *round = (struct round){
         .server = server,
@@ -49,7 +45,10 @@ void server_round(struct server *server, void (*act)(struct worker *worker, void
         .on_all_arg = on_all_arg,
     };
     atomic_init(&round->left, server->worker_count);
-    /* The last call may free it. */
-    for (unsigned i = 0, count = server->worker_count; i < count; i++)
+    for (unsigned i = 0; i < server->worker_count; i++)
         worker_do(&server->workers[i], on_worker, round);
+    /* Then the calls above were made here, one by one. Not before the last has returned: what comes
+     * next may start the workers. */
+    if (!running)
+        on_back(round);
 }
