@@ -23,7 +23,7 @@ struct tls_context {
 struct tls_session {
     SSL *ssl;
     struct tls_context *context; /* a reference */
-    struct transport *t; /* set by tls_session_attach */
+    struct transport *t;         /* set by tls_session_attach */
     bool client;
     bool established;
     bool data_seen;   /* decrypted at least one byte: errors are no longer the handshake's */
