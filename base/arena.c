@@ -70,3 +70,23 @@ struct slice arena_dup(struct arena *arena, struct slice s)
     copy[s.n] = '\0';
     return (struct slice){copy, s.n};
 }
+
+const char *arena_vformat(struct arena *arena, const char *format, va_list args)
+{
+    char *text = xvasprintf(format, args);
+    const char *kept = arena_dup(arena, slice_str(text)).p;
+
+    free(text);
+    return kept;
+}
+
+const char *arena_format(struct arena *arena, const char *format, ...)
+{
+    const char *text;
+    va_list args;
+
+    va_start(args, format);
+    text = arena_vformat(arena, format, args);
+    va_end(args);
+    return text;
+}

@@ -7,6 +7,7 @@
 #ifndef EVERGATE_BASE_ARENA_H
 #define EVERGATE_BASE_ARENA_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include "base/slice.h"
@@ -31,5 +32,11 @@ void *arena_zalloc(struct arena *arena, size_t size_bytes);
 
 /* A copy with a NUL behind it (not counted in .n). */
 struct slice arena_dup(struct arena *arena, struct slice s);
+
+/* As printf, of whatever length. */
+const char *arena_vformat(struct arena *arena, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+const char *arena_format(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -19,16 +19,13 @@ const char *config_plan_keep(struct plan_draft *draft, const char *text)
 
 const char *config_plan_format(struct plan_draft *draft, const char *format, ...)
 {
-    const char *kept;
+    const char *text;
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = xvasprintf(format, args);
+    text = arena_vformat(draft->plan->arena, format, args);
     va_end(args);
-    kept = config_plan_keep(draft, text);
-    free(text);
-    return kept;
+    return text;
 }
 
 struct config_change *config_plan_add(struct plan_draft *draft, enum config_change_of of,

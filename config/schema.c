@@ -18,16 +18,13 @@ const char *config_schema_dup(struct schema_walk *walk, const char *text)
 
 const char *config_schema_format(struct schema_walk *walk, const char *format, ...)
 {
-    const char *copy;
+    const char *text;
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = xvasprintf(format, args);
+    text = arena_vformat(walk->arena, format, args);
     va_end(args);
-    copy = config_schema_dup(walk, text);
-    free(text);
-    return copy;
+    return text;
 }
 
 void config_schema_wrong_type(struct schema_walk *walk, const struct config_node *node,

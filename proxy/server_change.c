@@ -86,16 +86,13 @@ static void on_applied(void *arg)
 /* Whoever reads them has written a file without mistakes. */
 static void explain_misfits(struct config_errors *errors)
 {
-    for (size_t i = 0; i < errors->count; i++) {
-        char *text =
-            xasprintf("%s; this was said over the API: \"evergate pools policy POOL KEY=\" "
-                      "and \"evergate endpoints set POOL ID --unset KEY\" give it back to "
-                      "the file",
-                      errors->v[i].message);
-
-        errors->v[i].message = arena_dup(errors->arena, slice_str(text)).p;
-        free(text);
-    }
+    for (size_t i = 0; i < errors->count; i++)
+        errors->v[i].message =
+            arena_format(errors->arena,
+                         "%s; this was said over the API: \"evergate pools policy POOL KEY=\" "
+                         "and \"evergate endpoints set POOL ID --unset KEY\" give it back to "
+                         "the file",
+                         errors->v[i].message);
 }
 
 /* What the order wants to be served; NULL: it is refused, and the outcome says why. */
