@@ -40,14 +40,17 @@ static void entry_unref(struct overlay_entry *entry)
 
 /* ---- finding: both lists are sorted ---- */
 
-static size_t pool_position(const struct config_overlay *overlay, const char *name, bool *ret_found)
+/* Where `name` is among `count` names, or where it would have to stand. */
+static size_t position(const void *list, size_t count,
+                       const char *(*name_at)(const void *list, size_t at), const char *name,
+                       bool *ret_found)
 {
-    size_t low = 0, high = overlay->pool_count;
+    size_t low = 0, high = count;
 
     *ret_found = false;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = strcmp(overlay->pools[middle].name, name);
+        int order = strcmp(name_at(list, middle), name);
 
         if (order == 0) {
             *ret_found = true;
@@ -61,25 +64,24 @@ static size_t pool_position(const struct config_overlay *overlay, const char *na
     return low;
 }
 
+static const char *pool_name_at(const void *overlay, size_t at)
+{
+    return ((const struct config_overlay *)overlay)->pools[at].name;
+}
+
+static size_t pool_position(const struct config_overlay *overlay, const char *name, bool *ret_found)
+{
+    return position(overlay, overlay->pool_count, pool_name_at, name, ret_found);
+}
+
+static const char *entry_id_at(const void *pool, size_t at)
+{
+    return ((const struct overlay_pool *)pool)->entries[at]->id;
+}
+
 static size_t entry_position(const struct overlay_pool *pool, const char *id, bool *ret_found)
 {
-    size_t low = 0, high = pool->count;
-
-    *ret_found = false;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = strcmp(pool->entries[middle]->id, id);
-
-        if (order == 0) {
-            *ret_found = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return position(pool, pool->count, entry_id_at, id, ret_found);
 }
 
 const struct overlay_pool *config_overlay_find_pool(const struct config_overlay *overlay,
