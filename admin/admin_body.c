@@ -133,3 +133,16 @@ bool admin_body_known(struct admin_call *call, const json_t *object, const char 
         admin_reply_error(call->request, 422, "validation", "\"%s\" is not known here", key);
     return !key;
 }
+
+bool admin_body_says_nothing(struct admin_call *call)
+{
+    static const char *const nothing[] = {NULL};
+    json_t *body;
+    bool good;
+
+    if (!admin_body_optional(call, &body))
+        return false;
+    good = admin_body_known(call, body, nothing);
+    json_decref(body);
+    return good;
+}

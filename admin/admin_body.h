@@ -26,5 +26,7 @@ json_t *admin_body_object(struct admin_call *call);
 bool admin_body_optional(struct admin_call *call, json_t **ret_object);
 /* The object has no other keys: 422. */
 bool admin_body_known(struct admin_call *call, const json_t *object, const char *const *known);
+/* There is no body, or one without a key. */
+bool admin_body_says_nothing(struct admin_call *call);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "admin/admin_body.h"
 #include "base/alloc.h"
+#include "config/plan.h"
 
 struct admin_target admin_target(const struct server *server, unsigned pool)
 {
@@ -21,29 +22,19 @@ struct admin_target admin_target(const struct server *server, unsigned pool)
 static bool find_pool(const struct server *server, const char *name,
                       struct admin_target *ret_target)
 {
-    const struct config *config = server->config;
+    size_t at = config_pool_near(server->config, name, 0);
 
-    for (unsigned i = 0; i < config->pool_count; i++) {
-        if (strcmp(config->pools[i].name, name) != 0)
-            continue;
-        *ret_target = admin_target(server, i);
-        return true;
-    }
-    return false;
+    if (at == server->config->pool_count)
+        return false;
+    *ret_target = admin_target(server, (unsigned)at);
+    return true;
 }
 
 /* One that leaves may have a successor of the same id: it is no longer meant. */
 static bool find_endpoint(struct admin_target *target, const char *id)
 {
-    for (unsigned i = 0; i < balancer_pool_size(target->balancer); i++) {
-        struct endpoint *endpoint = balancer_pool_endpoint(target->balancer, i);
-
-        if (!endpoint || atomic_load(&endpoint->leaving) || strcmp(endpoint->id, id) != 0)
-            continue;
-        target->endpoint = endpoint;
-        return true;
-    }
-    return false;
+    target->endpoint = balancer_pool_find(target->balancer, id);
+    return target->endpoint != NULL;
 }
 
 bool admin_find_endpoint(const struct server *server, const char *pool, const char *id,

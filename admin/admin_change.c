@@ -8,10 +8,9 @@
 
 const struct config_pool *admin_config_pool(const struct config *config, const char *name)
 {
-    for (size_t i = 0; i < config->pool_count; i++)
-        if (strcmp(config->pools[i].name, name) == 0)
-            return &config->pools[i];
-    return NULL;
+    size_t at = config_pool_near(config, name, 0);
+
+    return at < config->pool_count ? &config->pools[at] : NULL;
 }
 
 char *admin_change_limit(void)

@@ -6,6 +6,7 @@
 
 #include "admin/admin_internal.h"
 #include "base/alloc.h"
+#include "config/plan.h"
 
 static void collection_free(struct admin_collection *collection)
 {
@@ -69,22 +70,10 @@ static void add_answers(struct admin_pool_sums *sums, const struct upstream_clus
     }
 }
 
-/* Its index in `config`, where it most likely is at `guess`; pool_count: not there. */
-static size_t find_pool(const struct config *config, const char *name, size_t guess)
-{
-    size_t i = 0;
-
-    if (guess < config->pool_count && strcmp(config->pools[guess].name, name) == 0)
-        return guess;
-    while (i < config->pool_count && strcmp(config->pools[i].name, name) != 0)
-        i++;
-    return i;
-}
-
 static void add_pools(struct admin_collection *collection, const struct worker_view *view)
 {
     for (size_t i = 0; i < view->config->pool_count; i++) {
-        size_t at = find_pool(collection->config, view->config->pools[i].name, i);
+        size_t at = config_pool_near(collection->config, view->config->pools[i].name, i);
 
         if (at == collection->config->pool_count)
             continue;
@@ -177,7 +166,7 @@ const struct admin_pool_sums *admin_collected(const struct admin_collection *col
 {
     static const struct admin_pool_sums none;
     const struct config *config = collection->config;
-    size_t at = find_pool(config, pool, guess);
+    size_t at = config_pool_near(config, pool, guess);
 
     return at < config->pool_count ? &collection->pools[at] : &none;
 }

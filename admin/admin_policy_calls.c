@@ -118,17 +118,10 @@ static int apply_revert(void *arg, struct config_overlay *overlay, const struct 
 
 void admin_revert(struct admin_call *call)
 {
-    static const char *const nothing[] = {NULL};
     struct edit edit = {.pool = call->parameters.v[0]};
     struct server_outcome outcome;
-    json_t *body;
-    bool good;
 
-    if (!admin_body_optional(call, &body))
-        return;
-    good = admin_body_known(call, body, nothing);
-    json_decref(body);
-    if (!good)
+    if (!admin_body_says_nothing(call))
         return;
     server_edit(call->server, apply_revert, &edit, &outcome);
     if (admin_change_made(call, &outcome, edit.status))

@@ -16,16 +16,9 @@ static const char not_for_strangers[] =
 
 void admin_reload(struct admin_call *call)
 {
-    static const char *const nothing[] = {NULL};
     struct server_outcome outcome;
-    json_t *body;
-    bool good;
 
-    if (!admin_body_optional(call, &body))
-        return;
-    good = admin_body_known(call, body, nothing);
-    json_decref(body);
-    if (!good)
+    if (!admin_body_says_nothing(call))
         return;
     server_reload(call->server, &outcome);
     if (admin_change_made(call, &outcome, 0)) {

@@ -1,6 +1,5 @@
 /* What log, events and service manager hear of a change: see server_orders.h. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "health/health.h"
@@ -11,10 +10,7 @@ enum { TOLD_CHANGES = 64 }; /* events of one change; the plan has them all */
 
 static const struct pool_runtime *pool_named(const struct server *server, const char *name)
 {
-    for (size_t i = 0; i < server->config->pool_count; i++)
-        if (strcmp(server->runtimes[i]->name, name) == 0)
-            return server->runtimes[i];
-    return NULL;
+    return server->runtimes[config_pool_near(server->config, name, 0)];
 }
 
 /* Those that come, go or drain tell of themselves. */
