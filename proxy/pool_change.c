@@ -136,6 +136,17 @@ static void set_tag(struct pool_runtime *runtime, const struct config_pool *conf
                               memory_order_relaxed);
 }
 
+/* An endpoint's tag follows from its id and from what signs the cookies. */
+static bool is_signed_anew(const struct pool_runtime *runtime, const struct config_pool *config)
+{
+    const struct config_pool *before = runtime->config;
+
+    if (config->sticky == NULL || before == NULL)
+        return false;
+    return before->sticky == NULL ||
+           !slice_eq(pool_runtime_secret(runtime, before), pool_runtime_secret(runtime, config));
+}
+
 static void keep_member(struct pool_runtime *runtime, struct endpoint *endpoint,
                         const struct config_backend *backend, uint64_t now_us)
 {
@@ -162,12 +173,13 @@ void pool_runtime_commit(struct pool_runtime *runtime, const struct config_pool 
                          const struct config_place *place, bool starting, uint64_t now_us)
 {
     struct members members = members_of(runtime);
+    bool signed_anew = is_signed_anew(runtime, config);
 
     change_cache(runtime, config);
     retry_budget_change(&runtime->budget, config->retry.budget_percent, config->retry.budget_min);
     balancer_pool_change(runtime->balancer, config, place);
     health_pool_change(runtime->health, config, now_us);
-    for (size_t i = 0; members.at != NULL && i < members.from->backend_count; i++)
+    for (size_t i = 0; signed_anew && i < members.from->backend_count; i++)
         set_tag(runtime, config, members.at[i]);
     for (size_t i = 0; i < config->backend_count; i++) {
         const struct config_backend *backend = &config->backends[i];

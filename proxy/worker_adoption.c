@@ -11,7 +11,6 @@
 #include "proxy/front_http1.h"
 #include "proxy/server.h"
 #include "proxy/worker_view.h"
-#include "upstream/backend.h"
 
 struct adopted_listener {
     struct shared_listener *shared; /* a reference */
@@ -119,7 +118,6 @@ static const struct config_pool *pool_before(const struct config *before, const 
 static int open_pool(struct adopted_pool *adopted, const struct worker_adoption_params *params,
                      size_t index, struct worker *worker, char **ret_why)
 {
-    static const char *const alpn[] = {"http/1.1", NULL};
     const struct config_pool *pool = &params->config->pools[index];
     const struct config_pool *before = pool_before(params->before, pool->name, index);
     char *why = NULL;
@@ -131,7 +129,7 @@ static int open_pool(struct adopted_pool *adopted, const struct worker_adoption_
     } else if (config_pool_differences(params->before, before, params->config, pool) &
                CONFIG_PART_TLS) {
         adopted->tls_changed = true;
-        rc = upstream_backend_tls_new(&adopted->tls, pool, alpn, &why);
+        rc = upstream_cluster_tls_new(&adopted->tls, pool, &why);
     }
     if (rc == EG_OK)
         return EG_OK;
