@@ -93,6 +93,7 @@ def test_least_latency_does_not_prefer_who_refuses_fastest(stage):
 def test_the_log_names_no_endpoint_of_another_pool(stage):
     dead, spare = stage.refusing_port(), stage.refusing_port()
     proxy = stage.evergate({
+        "admin": {"bind": "off"},
         "listeners": [{"name": "edge", "bind": "127.0.0.1:0"}],
         "routes": [{"pool": "app"}],
         "pools": [
