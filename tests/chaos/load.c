@@ -3,7 +3,7 @@
  *
  * GETs to 127.0.0.1:PORT until SECONDS have passed or SIGTERM comes; then every request's due time,
  * latency, status and backend goes to FILE as JSON. With "close", each comes on a connection of its
- * own. See load.h.
+ * own. "sending" on standard output says that it has begun. See load.h.
  */
 #include "tests/chaos/load.h"
 
@@ -156,6 +156,9 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     load_init(&load, argv, argc >= 7 ? argv[6] : "/", argc == 8);
+    load_mark_due(&load); /* the first one, however soon SIGTERM comes */
+    puts("sending");
+    fflush(stdout);
     load_run(&load);
     load_finish(&load);
     if (!load_write(&load, argv[5])) {

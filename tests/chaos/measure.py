@@ -40,6 +40,7 @@ class LoadProcess:
         self.path = directory / "load.json"
         self.process = subprocess.Popen(
             [str(LOAD), str(port), str(rate), str(connections), str(seconds), str(self.path)],
+            stdout=subprocess.DEVNULL,
             preexec_fn=be_preferred)
 
     def stop(self):

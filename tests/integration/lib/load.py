@@ -36,8 +36,10 @@ class Load:
         self.name = name
         self.path = pathlib.Path(directory) / f"{name}.json"
         command = [str(program), port, rate, connections, seconds, self.path, path]
-        self.process = subprocess.Popen([*map(str, command), *(["close"] if fresh else [])])
+        self.process = subprocess.Popen([*map(str, command), *(["close"] if fresh else [])],
+                                        stdout=subprocess.PIPE)
         self.result = None
+        assert self.process.stdout.readline() == b"sending\n", "the load could not begin"
 
     def stop(self):
         """What is due is still answered; a LoadResult."""
