@@ -18,6 +18,7 @@ libssl-dev: TLS
 libconfig-dev: the configuration's syntax
 libc-ares-dev: asynchronous name resolution
 libjansson-dev: the management API's JSON
+libyaml-dev: kubeconfig files
 node-llhttp: the HTTP/1 parser's C sources"
 
 test_packages="
@@ -33,7 +34,11 @@ openssl: certificates and a TLS client
 postgresql: real servers for the postgres check
 redis-server: real servers and Sentinels (the same program) for the redis check
 zsh: completion is tested in the real shell
-fish: likewise"
+fish: likewise
+etcd-server: a real source of endpoints for them
+bind9: a real name server
+dnsmasq-base: another, with SRV records of its own
+kubernetes-client|kubectl: the real client proves that the fake Kubernetes API is one"
 
 bench_packages="
 haproxy: to compare with
@@ -90,16 +95,21 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0 # CMake will tell what it cannot find
 fi
 
+# "a|b": either will do, and the first is what would be installed.
 is_installed() {
-    [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+    local package
+    for package in ${1//|/ }; do
+        [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] && return
+    done
+    return 1
 }
 
 missing=()
 while IFS=: read -r package why; do
     if [[ -n $package ]] && ! is_installed "$package"; then
         ((${#missing[@]})) || echo "Packages that \"make $1\" needs and this machine lacks:"
-        printf '  %-22s%s\n' "$package" "${why# }"
-        missing+=("$package")
+        printf '  %-22s%s\n' "${package%%|*}" "${why# }"
+        missing+=("${package%%|*}")
     fi
 done <<<"$wanted"
 ((${#missing[@]})) || exit 0
@@ -115,8 +125,7 @@ if [[ -n ${EVERGATE_NO_INSTALL:-} || -z ${as_root:-} ]]; then
     exit 1
 fi
 
-# nginx, haproxy, PostgreSQL and Redis are wanted as programs: their packages must not start a server
-# on this machine.
+# Servers are wanted as programs: their packages must not start one on this machine.
 # Debian's way to say so is the policy file; a policy that is already there is left alone.
 policy=/usr/sbin/policy-rc.d
 policy_is_ours=
@@ -141,8 +150,8 @@ forbid_services
 allow_services
 
 # Nor should they start at the next boot.
-for service in nginx haproxy postgresql redis-server redis-sentinel; do
-    if [[ " ${missing[*]} " == *" $service"* && -d /run/systemd/system ]]; then
+for service in nginx haproxy postgresql redis-server redis-sentinel etcd named; do
+    if [[ " ${missing[*]} " == *" ${service/named/bind9}"* && -d /run/systemd/system ]]; then
         "${as_root[@]}" systemctl disable --quiet $service 2>/dev/null || true
     fi
 done
