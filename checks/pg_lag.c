@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "checks/words.h"
+#include "client/words.h"
 
 /*
  * Functions are named with their schema: a search path of the login's own must not answer for the

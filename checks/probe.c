@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "checks/words.h"
+#include "client/words.h"
 
 static void probe_on_timeout(struct loop_timer *timer)
 {

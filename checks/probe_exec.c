@@ -6,7 +6,7 @@
 #include "checks/probe.h"
 #include "checks/process.h"
 #include "checks/variables.h"
-#include "checks/words.h"
+#include "client/words.h"
 
 enum { EXIT_DEGRADED = 1 };
 

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "checks/http_client.h"
 #include "checks/probe.h"
-#include "checks/words.h"
+#include "checks/statuses_text.h"
+#include "client/http_client.h"
+#include "client/words.h"
 
 struct probe_http {
     struct probe probe;
@@ -56,7 +57,7 @@ static void http_on_done(struct http_client *client)
     struct probe *probe = &container_of(client, struct probe_http, client)->probe;
     const struct config_health *health = probe_config(probe);
     struct slice body = slice_from(bytes_data(&client->body), client->body.size);
-    char expected[WORDS_STATUSES_BYTES];
+    char expected[STATUSES_TEXT_BYTES];
 
     if (client->status == 0)
         probe_fail(probe, "%s", client->why);
@@ -64,7 +65,7 @@ static void http_on_done(struct http_client *client)
         probe_degrade(probe, "status %d", client->status);
     else if (!config_statuses_have(&health->expect_status, client->status))
         probe_fail(probe, "status %d, expected %s", client->status,
-                   words_statuses(expected, &health->expect_status));
+                   statuses_text(expected, &health->expect_status));
     else if (!body_is_expected(health, body))
         fail_body(probe);
     else

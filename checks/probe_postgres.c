@@ -22,8 +22,8 @@
 #include "checks/pg_login.h"
 #include "checks/pg_wire.h"
 #include "checks/probe.h"
-#include "checks/secret.h"
-#include "checks/words.h"
+#include "client/secret.h"
+#include "client/words.h"
 #include "net/tls.h"
 
 /* The whole conversation is shorter, whatever the server likes to tell about itself. */

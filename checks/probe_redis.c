@@ -20,9 +20,9 @@
 #include "checks/probe.h"
 #include "checks/redis_link.h"
 #include "checks/redis_words.h"
-#include "checks/secret.h"
 #include "checks/sentinel_query.h"
-#include "checks/words.h"
+#include "client/secret.h"
+#include "client/words.h"
 
 enum { REDIS_WORD_BYTES = SECRET_MAX_BYTES };
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "checks/recovery_internal.h"
-#include "checks/words.h"
+#include "client/words.h"
 
 enum { ATTEMPT_BYTES = 40, NEXT_BYTES = 96 };
 

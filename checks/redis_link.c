@@ -2,7 +2,7 @@
 #include "checks/redis_link.h"
 
 #include "base/check.h"
-#include "checks/secret.h"
+#include "client/secret.h"
 #include "net/tls.h"
 
 enum {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "checks/redis_words.h"
-#include "checks/words.h"
+#include "client/words.h"
 #include "net/tls.h"
 
 enum { SHARE_LEAST_MS = 20 };

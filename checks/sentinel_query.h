@@ -10,8 +10,8 @@
 #define EVERGATE_CHECKS_SENTINEL_QUERY_H
 
 #include "checks/redis_link.h"
-#include "checks/secret.h"
 #include "checks/sentinels.h"
+#include "client/secret.h"
 #include "config/config.h"
 
 struct sentinel_query;

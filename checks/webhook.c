@@ -8,9 +8,9 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/json.h"
-#include "checks/http_client.h"
-#include "checks/url.h"
-#include "checks/words.h"
+#include "client/http_client.h"
+#include "client/url.h"
+#include "client/words.h"
 #include "net/resolver.h"
 
 struct webhook {

@@ -140,12 +140,21 @@ struct config_backend {
     const char *check_address; /* whom health checks ask instead; NULL: the backend itself */
     bool checked;              /* by the pool's health; true */
     bool drain;
+    /* How the one who registered it judges it, beside our own checks: the worse of the two counts.
+     * Of found endpoints only (config/found.h). */
+    enum config_reported {
+        CONFIG_REPORTED_NOTHING,
+        CONFIG_REPORTED_HEALTHY,
+        CONFIG_REPORTED_DEGRADED,
+        CONFIG_REPORTED_UNHEALTHY,
+    } reported;
     const char **tags; /* NULL-terminated */
     struct config_metadata {
         const char *key, *value;
     } * metadata;
     size_t metadata_count;
-    struct config_where where; /* "api" as soon as the API said anything of it */
+    /* "api" as soon as the API said anything of it; "discovery" where it was found */
+    struct config_where where;
 };
 
 struct config_pool_tls {
@@ -310,6 +319,64 @@ struct config_recovery {
     uint64_t interval_ms, timeout_ms; /* 60 s, 30 s */
 };
 
+enum config_discovery_type {
+    CONFIG_DISCOVERY_FILE,
+    CONFIG_DISCOVERY_DNS,
+    CONFIG_DISCOVERY_CONSUL,
+    CONFIG_DISCOVERY_KUBERNETES,
+    CONFIG_DISCOVERY_ETCD,
+    CONFIG_DISCOVERY_TYPE_COUNT,
+};
+const char *config_discovery_type_name(enum config_discovery_type type); /* as the file writes it */
+
+enum config_dns_record { CONFIG_DNS_A, CONFIG_DNS_SRV }; /* A: AAAA as well */
+
+/* This proxy as a service in Consul. */
+struct config_registration {
+    const char *name;    /* "evergate" */
+    const char *id;      /* NAME-PORT */
+    const char *address; /* that others reach it at; "": the agent's */
+    unsigned port;       /* required */
+    const char **tags;
+    uint64_t ttl_ms; /* 15 s: of its check, which is told "passing" three times as often */
+};
+
+/* Where a pool's endpoints are registered. Only the keys of its type are set. */
+struct config_discovery {
+    enum config_discovery_type type;
+    const char *key;    /* equal for blocks that mean the same source: all but allow_empty */
+    bool allow_empty;   /* false: an answer without endpoints leaves the pool those it had */
+    const char *cache;  /* NULL: none; the file that keeps the last good set for the next start */
+    uint64_t max_bytes; /* 64m: of one answer */
+    const char *path;   /* file: JSON, or libconfig */
+    /* dns */
+    const char *name; /* a host name, with ":port" for addresses */
+    enum config_dns_record record;
+    unsigned port;        /* of addresses; SRV has its own */
+    uint64_t interval_ms; /* 60 s: asked again after the TTL, but at the latest after so long */
+    /* consul, etcd, in turn: "host:port" or "unix:/path"; NULL-terminated */
+    const char **addresses;
+    struct config_pool_tls *tls; /* NULL: plain */
+    /* consul; kubernetes */
+    const char *service;
+    /* consul */
+    const char **service_tags;                /* `tag`: endpoints must have all of them */
+    const char *datacenter;                   /* "": the agent's */
+    const char *token;                        /* "": none */
+    const char *token_file;                   /* NULL: none; read anew when it changes */
+    uint64_t wait_ms;                         /* 5 m: of a blocking query */
+    struct config_registration *registration; /* `register`; NULL: none */
+    /* kubernetes */
+    const char *namespace;  /* "": that of the service account, or of the kubeconfig's context */
+    const char *port_name;  /* `port`, a name or a number; "": the only one */
+    const char *kubeconfig; /* NULL: the service account's files */
+    const char *context;    /* "": the kubeconfig's current one */
+    /* etcd */
+    const char *prefix;
+    const char *user, *password_file; /* "", NULL: no authentication */
+    struct config_where where;
+};
+
 struct config_sticky {
     const char *cookie;
     uint64_t ttl_ms;         /* 1 h */
@@ -338,8 +405,9 @@ enum config_pool_part {
     CONFIG_PART_TLS = 1 << 13, /* settings, or what the named files hold */
     CONFIG_PART_TIMEOUTS = 1 << 14,
     CONFIG_PART_BACKENDS = 1 << 15,
+    CONFIG_PART_DISCOVERY = 1 << 16,
 };
-enum { CONFIG_POOL_PARTS = 16 };
+enum { CONFIG_POOL_PARTS = 17 };
 
 struct config_pool {
     const char *name;
@@ -369,8 +437,9 @@ struct config_pool {
     struct {
         uint64_t connect_ms, response_ms, idle_ms; /* 2 s, 30 s, 60 s */
     } timeouts;
-    struct config_backend *backends;
-    size_t backend_count; /* may be 0: they may all come over the API */
+    struct config_discovery *discovery; /* NULL: none */
+    struct config_backend *backends;    /* in a snapshot that is served: found ones too */
+    size_t backend_count;               /* may be 0: they may all come over the API */
     struct config_where where;
     struct config_where parts[CONFIG_POOL_PARTS]; /* see config_where_of */
 };
@@ -420,6 +489,7 @@ struct config {
     struct arena *arena;            /* owns everything above, but for what is shared with `base` */
     struct config *base;            /* NULL: of the file alone; else what `overlay` was laid over */
     struct config_overlay *overlay; /* owns what of the API stands in this snapshot */
+    struct config_discovered *discovered; /* likewise of what was found; NULL: nothing */
 };
 
 /* One mistake: "FILE:LINE: error: what is wrong; what to write instead". */

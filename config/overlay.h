@@ -72,14 +72,16 @@ void config_overlay_clear_pool(struct config_overlay *overlay, const char *pool)
 bool config_overlay_is_empty(const struct config_overlay *overlay);
 
 /*
- * 0 and a snapshot with one reference, which holds one of `base`; or EG_E_INTERNAL and every
- * mistake in *ret_errors (config_errors_free it, always), each with the API's words for where:
- * "pool "api": endpoint "c": weight: 70000 is out of range; ...". What is said of pools that the
- * base does not have is kept for when they return. Parsed entries are kept in the overlay and
+ * 0 and a snapshot with one reference, which holds one of `base` and of `discovered` (NULL: nothing
+ * was found), whose endpoints are laid over the base before the overlay is; or EG_E_INTERNAL and
+ * every mistake in *ret_errors (config_errors_free it, always), each with the API's words for
+ * where: "pool "api": endpoint "c": weight: 70000 is out of range; ...". What is said of pools that
+ * the base does not have is kept for when they return. Parsed entries are kept in the overlay and
  * shared with its copies, so that one change among thousands of endpoints costs one reading.
  */
 int config_overlay_apply(struct config **ret_config, struct config_overlay *overlay,
-                         struct config *base, struct config_errors *ret_errors) WARN_UNUSED;
+                         struct config *base, struct config_discovered *discovered,
+                         struct config_errors *ret_errors) WARN_UNUSED;
 
 /* The document; the caller's reference. */
 json_t *config_overlay_json(const struct config_overlay *overlay);

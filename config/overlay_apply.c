@@ -243,7 +243,8 @@ static void apply_prune(struct config_overlay *overlay, const struct config *bas
 }
 
 int config_overlay_apply(struct config **ret_config, struct config_overlay *overlay,
-                         struct config *base, struct config_errors *ret_errors)
+                         struct config *base, struct config_discovered *discovered,
+                         struct config_errors *ret_errors)
 {
     static const struct config_source source = {.name = "api"};
     struct config *config = apply_snapshot(base);

@@ -113,7 +113,7 @@ static struct config *wanted(struct server_orders *orders)
     }
     /* Without a mistake there is nothing to free yet. */
     if (config_overlay_apply(&config, orders->overlay != NULL ? orders->overlay : server->overlay,
-                             orders->base != NULL ? orders->base : server->base,
+                             orders->base != NULL ? orders->base : server->base, NULL,
                              &outcome->errors) == EG_OK)
         return config;
     if (order->kind != ORDER_EDIT)
@@ -181,7 +181,7 @@ int server_overlay_load(struct server *server, struct config **ret_config, char 
 
     if (rc != EG_OK)
         return rc;
-    rc = config_overlay_apply(ret_config, server->overlay, server->base, &errors);
+    rc = config_overlay_apply(ret_config, server->overlay, server->base, NULL, &errors);
     if (rc != EG_OK)
         *ret_why = xasprintf("what was changed over the API does not fit \"%s\" any more: %s; "
                              "correct the file, or remove the entry from its state_file",

@@ -16,8 +16,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-FOLDERS = ["base", "net", "http", "cache", "config", "balancer", "health", "upstream",
-           "checks", "proxy", "admin", "cli"]
+FOLDERS = ["base", "net", "http", "client", "cache", "config", "balancer", "health",
+           "upstream", "checks", "discovery", "proxy", "admin", "cli"]
 
 USES = re.compile(r"\bUSES((?:\s+[a-z]+)+)")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([a-z_0-9]+)/', re.M)

@@ -47,7 +47,7 @@ static struct config *apply(struct config_overlay *overlay, struct config *base)
     struct config *config = NULL;
     struct config_errors errors;
 
-    if (config_overlay_apply(&config, overlay, base, &errors) == 0)
+    if (config_overlay_apply(&config, overlay, base, NULL, &errors) == 0)
         CHECK(errors.count == 0);
     else
         check_errors(&errors);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "checks/http_client.h"
+#include "client/http_client.h"
 #include "tests/unit/checks/stage.h"
 
 static struct stage s;

@@ -47,7 +47,7 @@ static struct config *apply(struct config_overlay *overlay, struct config *base)
 {
     struct config *config = NULL;
     struct config_errors errors;
-    int code = config_overlay_apply(&config, overlay, base, &errors);
+    int code = config_overlay_apply(&config, overlay, base, NULL, &errors);
     char *printed = support_print(&errors);
 
     cr_assert_eq(code, 0, "refused: %s", printed);
@@ -238,7 +238,7 @@ static void check_refused(struct config_overlay *overlay, struct config *base, c
     struct config_errors errors;
     char *printed;
 
-    cr_expect_eq(config_overlay_apply(&config, overlay, base, &errors), EG_E_INTERNAL, "%s",
+    cr_expect_eq(config_overlay_apply(&config, overlay, base, NULL, &errors), EG_E_INTERNAL, "%s",
                  expected);
     cr_expect_null(config);
     printed = support_print(&errors);

@@ -106,7 +106,7 @@ static struct config *apply(struct config_overlay *overlay, struct config *base)
     struct config_errors errors;
     char *printed;
 
-    if (config_overlay_apply(&config, overlay, base, &errors) != 0) {
+    if (config_overlay_apply(&config, overlay, base, NULL, &errors) != 0) {
         printed = support_print(&errors);
         cr_assert_fail("refused: %s", printed);
     }

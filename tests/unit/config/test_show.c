@@ -32,7 +32,7 @@ static void check_policy_reads_back(struct config *base, const struct config_poo
     struct config_errors errors;
 
     cr_assert_eq(config_overlay_set_policy(overlay, base->pools[0].name, policy), 0);
-    cr_assert_eq(config_overlay_apply(&config, overlay, base, &errors), 0);
+    cr_assert_eq(config_overlay_apply(&config, overlay, base, NULL, &errors), 0);
     cr_expect_eq(config_pool_differences(base, shown, config, &config->pools[0]) &
                      ~(unsigned)CONFIG_PART_BACKENDS,
                  0);

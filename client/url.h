@@ -1,6 +1,6 @@
 /* "http://host:port/path" taken apart: where webhooks go. Pure. */
-#ifndef EVERGATE_CHECKS_URL_H
-#define EVERGATE_CHECKS_URL_H
+#ifndef EVERGATE_CLIENT_URL_H
+#define EVERGATE_CLIENT_URL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * It is read when the pool's checks are made, and again after a server refused it: so a password
  * that was changed on both sides needs no reload.
  */
-#ifndef EVERGATE_CHECKS_SECRET_H
-#define EVERGATE_CHECKS_SECRET_H
+#ifndef EVERGATE_CLIENT_SECRET_H
+#define EVERGATE_CLIENT_SECRET_H
 
 #include "base/error.h"
 #include "base/slice.h"

@@ -1,5 +1,5 @@
 /* See http_client.h. */
-#include "checks/http_client.h"
+#include "client/http_client.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "checks/words.h"
+#include "client/words.h"
 #include "http/second_opinion.h"
 
 enum { MAX_INFORMATIONAL = 16, HEAD_BYTES = 32 * 1024, HEAD_FIELDS = 100 };

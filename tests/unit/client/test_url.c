@@ -1,7 +1,7 @@
 /* Where webhooks go. */
 #include <criterion/criterion.h>
 
-#include "checks/url.h"
+#include "client/url.h"
 
 static void expect(const char *text, bool tls, const char *host, unsigned port, const char *target)
 {

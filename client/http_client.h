@@ -10,8 +10,8 @@
  * The owner embeds the struct, keeps the time, and frees: http_client_stop in whatever callback,
  * http_client_fini after the turn (loop_reap), as with a transport.
  */
-#ifndef EVERGATE_CHECKS_HTTP_CLIENT_H
-#define EVERGATE_CHECKS_HTTP_CLIENT_H
+#ifndef EVERGATE_CLIENT_HTTP_CLIENT_H
+#define EVERGATE_CLIENT_HTTP_CLIENT_H
 
 #include "http/body.h"
 #include "http/forward.h"

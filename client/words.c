@@ -1,5 +1,5 @@
 /* See words.h. */
-#include "checks/words.h"
+#include "client/words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,39 +50,5 @@ const char *words_quote(char *out, struct slice text)
         out[i] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
     }
     out[n] = '\0';
-    return out;
-}
-
-/* The last status of the run that begins at `first`. */
-static int run_end(const struct config_statuses *statuses, int first)
-{
-    int last = first;
-
-    while (last < 599 && config_statuses_have(statuses, last + 1))
-        last++;
-    return last;
-}
-
-const char *words_statuses(char *out, const struct config_statuses *statuses)
-{
-    size_t used = 0;
-
-    out[0] = '\0';
-    for (int first = 100; first < 600; first++) {
-        char item[16];
-
-        if (!config_statuses_have(statuses, first))
-            continue;
-        int last = run_end(statuses, first);
-        const char *comma = used > 0 ? ", " : "";
-        int n = first == last ? snprintf(item, sizeof(item), "%s%d", comma, first)
-                              : snprintf(item, sizeof(item), "%s%d-%d", comma, first, last);
-        if (used + (size_t)n + sizeof("...") > WORDS_STATUSES_BYTES) {
-            snprintf(out + used, WORDS_STATUSES_BYTES - used, "...");
-            break;
-        }
-        used += (size_t)snprintf(out + used, WORDS_STATUSES_BYTES - used, "%s", item);
-        first = last;
-    }
     return out;
 }

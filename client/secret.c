@@ -1,5 +1,5 @@
 /* See secret.h. */
-#include "checks/secret.h"
+#include "client/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>

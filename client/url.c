@@ -1,5 +1,5 @@
 /* See url.h. RFC 3986, as far as RFC 9110 section 4.2 uses it. */
-#include "checks/url.h"
+#include "client/url.h"
 
 static bool take_prefix(struct slice *rest, struct slice prefix)
 {

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "checks/words.h"
+#include "client/words.h"
 
 Test(words, spans_are_said_shortly)
 {
@@ -16,31 +16,6 @@ Test(words, spans_are_said_shortly)
 
     for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)
         cr_expect_str_eq(words_span(out, spans[i].ms), spans[i].text);
-}
-
-static void set(struct config_statuses *statuses, int first, int last)
-{
-    for (int s = first; s <= last; s++)
-        statuses->bits[s / 64] |= 1ull << (s % 64);
-}
-
-Test(words, statuses_are_said_as_they_are_written)
-{
-    struct config_statuses statuses = {0};
-    char out[WORDS_STATUSES_BYTES];
-
-    cr_expect_str_eq(words_statuses(out, &statuses), "");
-    set(&statuses, 200, 299);
-    cr_expect_str_eq(words_statuses(out, &statuses), "200-299");
-    set(&statuses, 304, 304);
-    set(&statuses, 500, 599);
-    cr_expect_str_eq(words_statuses(out, &statuses), "200-299, 304, 500-599");
-    memset(&statuses, 0, sizeof(statuses));
-    for (int s = 101; s < 599; s += 2)
-        set(&statuses, s, s);
-    words_statuses(out, &statuses);
-    cr_expect(strlen(out) < sizeof(out));
-    cr_expect_str_eq(out + strlen(out) - 3, "...");
 }
 
 Test(words, a_quote_has_no_control_characters_and_an_end)
