@@ -374,6 +374,7 @@ struct config_discovery {
     /* etcd */
     const char *prefix;
     const char *user, *password_file; /* "", NULL: no authentication */
+    struct config_digest password_digest;
     struct config_where where;
 };
 

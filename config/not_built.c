@@ -15,11 +15,11 @@ struct not_built_key {
 };
 
 static const struct not_built_key not_built[] = {
-    {&config_top_section, "tracing", NULL},      {&config_listener_section, "mode", "http"},
-    {&config_listener_section, "pool", NULL},    {&config_route_section, "mirror", NULL},
-    {&config_route_section, "rate_limit", NULL}, {&config_route_section, "allow", NULL},
-    {&config_route_section, "deny", NULL},       {&config_pool_section, "protocol", "http/1.1"},
-    {&config_pool_section, "discovery", NULL},   {&config_admin_section, "dashboard", "false"},
+    {&config_top_section, "tracing", NULL},        {&config_listener_section, "mode", "http"},
+    {&config_listener_section, "pool", NULL},      {&config_route_section, "mirror", NULL},
+    {&config_route_section, "rate_limit", NULL},   {&config_route_section, "allow", NULL},
+    {&config_route_section, "deny", NULL},         {&config_pool_section, "protocol", "http/1.1"},
+    {&config_admin_section, "dashboard", "false"},
 };
 
 static const struct {

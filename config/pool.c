@@ -255,6 +255,8 @@ static const struct schema_key pool_keys[] = {
      .section = &config_fallback_section, .part = CONFIG_PART_FALLBACK},
     {"recovery", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, recovery),
      .section = &config_recovery_section, .part = CONFIG_PART_RECOVERY},
+    {"discovery", SCHEMA_OPTIONAL, SCHEMA_AT(struct config_pool, discovery),
+     .section = &config_discovery_section, .part = CONFIG_PART_DISCOVERY},
     {"backends", SCHEMA_LIST, SCHEMA_AT(struct config_pool, backends),
      SCHEMA_COUNT(struct config_pool, backend_count), .section = &config_backend_section,
      .part = CONFIG_PART_BACKENDS},

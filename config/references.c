@@ -167,6 +167,7 @@ void config_check_references(struct schema_walk *walk, const struct config_node 
 {
     check_all_names(walk, root);
     config_check_fallbacks(walk, root);
+    config_check_caches(walk, root);
     check_binds(walk, root);
     check_service(walk, root);
 }

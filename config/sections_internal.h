@@ -33,10 +33,12 @@ extern const struct schema_section config_breaker_section;
 extern const struct schema_section config_retry_section;    /* retry.c */
 extern const struct schema_section config_failover_section; /* failover.c */
 extern const struct schema_section config_failback_section;
-extern const struct schema_section config_fallback_section; /* fallback.c */
-extern const struct schema_section config_recovery_section; /* recovery.c */
-extern const struct schema_section config_sticky_section;   /* sticky.c */
-extern const struct schema_section config_admin_section;    /* admin_log.c */
+extern const struct schema_section config_fallback_section;  /* fallback.c */
+extern const struct schema_section config_recovery_section;  /* recovery.c */
+extern const struct schema_section config_sticky_section;    /* sticky.c */
+extern const struct schema_section config_discovery_section; /* discovery.c */
+extern const struct schema_section config_registration_section;
+extern const struct schema_section config_admin_section; /* admin_log.c */
 extern const struct schema_section config_log_section;
 extern const struct schema_section config_supervision_section; /* top.c */
 
@@ -113,6 +115,9 @@ bool config_find_pool(struct schema_walk *walk, const struct config_node *node,
 
 /* Sets every pool's fallback.pool; what they must be to each other (fallback.c). */
 void config_check_fallbacks(struct schema_walk *walk, const struct config_node *root);
+
+/* No two sources may keep their sets in one file (discovery_check.c). */
+void config_check_caches(struct schema_walk *walk, const struct config_node *root);
 
 /* What concerns several sections, once all are read (references.c). */
 void config_check_references(struct schema_walk *walk, const struct config_node *root);

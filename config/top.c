@@ -103,6 +103,8 @@ const struct schema_section *const config_sections[] = {
     &config_failback_section,
     &config_fallback_section,
     &config_recovery_section,
+    &config_discovery_section,
+    &config_registration_section,
     &config_admin_section,
     &config_log_section,
     &config_supervision_section,

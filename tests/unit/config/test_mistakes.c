@@ -391,7 +391,6 @@ Test(mistakes, about_what_is_not_built_say_so)
         {IN_POOL("protocol = \"h2\";"), 3, "write protocol = \"http/1.1\""},
         {IN_POOL("health = { type = \"grpc\"; path = \"x\"; };"), 3,
          "health: type: \"grpc\" is not built yet in this version; remove it"},
-        {IN_POOL("discovery = { };"), 3, "\"discovery\" is not built yet"},
         {BASE "admin = { dashboard = true; };\n", 3, "write dashboard = false"},
     };
 
@@ -408,7 +407,7 @@ Test(mistakes, are_all_reported_at_once_in_the_order_of_the_file)
         {2, "unknown key \"drain\""},
         {3, "port 99999"},
         {4, "\"5\" has no unit"},
-        {6, "\"discovery\" is not built"},
+        {6, "\"type\" is missing"},
         {7, "backend \"a\": port 70000"},
         {8, "weight: -1"},
         {9, "there is no pool \"apo\""},
