@@ -12,11 +12,9 @@ Health checks ask the same backend under /health and are answered with `health`,
 the mood: traffic can fail while health says fine, and the other way round.
 """
 
-import contextlib
-import socket
 import threading
 
-from .scripted_backend import ScriptedBackend, answer, bound_address, listen
+from .scripted_backend import ScriptedBackend, answer
 from .waiting import DEADLINE_S, wait_until
 
 TRUNCATED = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly the begin"
@@ -35,7 +33,6 @@ class FailingBackend(ScriptedBackend):
         self.most_held = 0
         self.changed = threading.Condition()
         self.permits = 0
-        self.holder = None
         super().__init__(self.play, **settings)
 
     # ---- what a test asks ----
@@ -61,34 +58,10 @@ class FailingBackend(ScriptedBackend):
             self.permits += count
             self.changed.notify_all()
 
-    # ---- the process as a whole ----
-
-    def go_down(self):
-        """Refuses connections and resets those there are, as a killed process does; the port stays
-        taken, so that nobody else gets it meanwhile."""
-        port = self.listener.getsockname()[1]
-        self.stop_listening()
-        self.holder = socket.socket()
-        self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.holder.bind(("127.0.0.1", port))
-        for peer in list(self.peers):
-            with contextlib.suppress(OSError):
-                peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-                peer.sock.shutdown(socket.SHUT_RDWR)
-
-    def come_up(self):
-        self.listener = listen(self.address)
-        assert bound_address(self.listener) == self.address
-        self.holder.close()
-        self.acceptor = threading.Thread(target=self.accept_forever, daemon=True)
-        self.acceptor.start()
-
     def stop(self):
         with self.changed:
             self.stopping = True
             self.changed.notify_all()
-        if self.holder:
-            self.holder.close()
         super().stop()
 
     # ---- the script ----

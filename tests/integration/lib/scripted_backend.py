@@ -68,6 +68,7 @@ class ScriptedBackend:
         self.failures = []
         self.threads = []
         self.stopping = False
+        self.holder = None  # of the port while it is down
         self.listener = listen(address, receive_buffer)
         self.address = bound_address(self.listener)
         self.acceptor = threading.Thread(target=self.accept_forever, daemon=True)
@@ -122,6 +123,26 @@ class ScriptedBackend:
         self.listener.close()
         self.acceptor.join(DEADLINE_S)
 
+    def go_down(self):
+        """Refuses connections and resets those there are, as a killed process does; the port stays
+        taken, so that nobody else gets it meanwhile. Only with an address of TCP."""
+        name = self.listener.getsockname()
+        self.stop_listening()
+        self.holder = socket.socket(self.listener.family)
+        self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.holder.bind(name)
+        for peer in list(self.peers):
+            with contextlib.suppress(OSError):
+                peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                peer.sock.shutdown(socket.SHUT_RDWR)
+
+    def come_up(self):
+        self.listener = listen(self.address)
+        assert bound_address(self.listener) == self.address
+        self.holder.close()
+        self.acceptor = threading.Thread(target=self.accept_forever, daemon=True)
+        self.acceptor.start()
+
     def close_connections(self):
         for peer in self.peers:
             with contextlib.suppress(OSError):
@@ -130,6 +151,8 @@ class ScriptedBackend:
     def stop(self):
         self.stopping = True
         self.stop_listening()
+        if self.holder:
+            self.holder.close()
         self.close_connections()
         for thread in self.threads:
             thread.join(DEADLINE_S)
