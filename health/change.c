@@ -164,11 +164,45 @@ void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_
     health_wake_changed(pool);
 }
 
-static enum endpoint_status record_status(const struct record *r)
+/* As drains and our own checks have it. */
+static enum endpoint_status record_judged(const struct record *r)
 {
     if (r->draining || r->leaving)
         return ENDPOINT_DRAINING;
     return r->checked ? r->check.status : ENDPOINT_HEALTHY;
+}
+
+static enum endpoint_status reported_status(enum config_reported reported)
+{
+    switch (reported) {
+    case CONFIG_REPORTED_NOTHING:
+    case CONFIG_REPORTED_HEALTHY:
+        return ENDPOINT_HEALTHY;
+    case CONFIG_REPORTED_DEGRADED:
+        return ENDPOINT_DEGRADED;
+    case CONFIG_REPORTED_UNHEALTHY:
+        break;
+    }
+    return ENDPOINT_UNHEALTHY;
+}
+
+/* The worse of what our checks find and of what was reported: either of the two may see what the
+ * other cannot. One that is not checked yet is doubted more than a degraded one, as by the
+ * balancer. */
+static enum endpoint_status record_status(const struct record *r)
+{
+    static const unsigned char badness[] = {
+        [ENDPOINT_HEALTHY] = 0,   [ENDPOINT_DEGRADED] = 1, [ENDPOINT_UNKNOWN] = 2,
+        [ENDPOINT_UNHEALTHY] = 3, [ENDPOINT_DRAINING] = 4,
+    };
+    enum endpoint_status judged = record_judged(r), reported = reported_status(r->reported);
+
+    return badness[reported] > badness[judged] ? reported : judged;
+}
+
+bool record_is_held_by_report(const struct record *r)
+{
+    return record_status(r) != record_judged(r);
 }
 
 static void status_store(struct record *r, enum endpoint_status to, const char *why,
@@ -180,25 +214,63 @@ static void status_store(struct record *r, enum endpoint_status to, const char *
     r->status_since_us = now_us;
 }
 
+/* Hooks hear of what we found ourselves: a recovery is for whom our own checks find unhealthy, and
+ * they alone can tell whether it helped. */
+static void judged_store_locked(struct health_pool *pool, struct record *r)
+{
+    enum endpoint_status judged = record_judged(r);
+
+    if (atomic_exchange(&r->judged, judged) == judged)
+        return;
+    pool->status_changed = true;
+    health_wake(pool);
+}
+
 void change_status_locked(struct health_pool *pool, struct record *r, const char *why,
                           uint64_t now_us)
 {
     enum endpoint_status from = atomic_load(&r->endpoint->status), to = record_status(r);
     bool drain = from == ENDPOINT_DRAINING || to == ENDPOINT_DRAINING;
     struct health_event event;
+    struct why all;
 
+    judged_store_locked(pool, r);
     if (from == to)
         return;
+    all = why_status(r, to, why);
     event_init(&event, drain ? EVENT_DRAIN : EVENT_HEALTH, endpoint_status_name(from),
-               endpoint_status_name(to), why, now_us - r->status_since_us);
+               endpoint_status_name(to), all.text, now_us - r->status_since_us);
     event.severity = to == ENDPOINT_UNHEALTHY  ? loss_severity(pool)
                      : to == ENDPOINT_DEGRADED ? EVENT_WARN
                                                : EVENT_INFO;
-    status_store(r, to, why, now_us);
+    status_store(r, to, all.text, now_us);
     next_status(pool, r, to, now_us, &event);
     tell_locked(pool, r, &event);
-    pool->status_changed = true;
     health_wake_changed(pool);
+}
+
+void change_returned_locked(struct health_pool *pool, struct record *r, const char *why,
+                            uint64_t now_us)
+{
+    enum breaker_state from = r->breaker.state;
+    uint64_t since_us = r->breaker.since_us;
+
+    if (breaker_returned(&r->breaker, now_us) == BREAKER_CHANGED)
+        change_breaker_locked(pool, r, from, since_us, why, now_us);
+}
+
+void change_report_locked(struct health_pool *pool, struct record *r, enum config_reported reported,
+                          uint64_t now_us)
+{
+    enum endpoint_status before = record_status(r);
+
+    if (r->leaving || reported == r->reported)
+        return;
+    r->reported = reported;
+    change_status_locked(pool, r, NULL, now_us);
+    if (before == ENDPOINT_UNHEALTHY && record_status(r) != ENDPOINT_UNHEALTHY)
+        change_returned_locked(pool, r, "discovery reports it up again", now_us);
+    change_settle_locked(pool, r);
 }
 
 /* ---- Coming and going ---- */
@@ -209,8 +281,9 @@ void change_join_locked(struct health_pool *pool, struct record *r, const char *
     enum endpoint_status status = record_status(r);
     struct health_event event;
 
-    status_store(r, status, r->draining ? "drained by the configuration" : "", now_us);
-    r->heard_of = status;
+    status_store(r, status, why_first(r).text, now_us);
+    r->heard_of = record_judged(r);
+    atomic_store(&r->judged, r->heard_of);
     if (!starting) {
         r->away = true; /* it has never served: so it starts slowly */
         event_init(&event, EVENT_ENDPOINT, "", "registered", why, 0);

@@ -9,11 +9,14 @@
 const char *event_type_name(enum event_type type)
 {
     static const char *const names[EVENT_TYPE_COUNT] = {
-        [EVENT_HEALTH] = "health",     [EVENT_BREAKER] = "breaker",   [EVENT_OUTLIER] = "outlier",
-        [EVENT_STALL] = "stall",       [EVENT_DRAIN] = "drain",       [EVENT_FAILOVER] = "failover",
-        [EVENT_FAILBACK] = "failback", [EVENT_PANIC] = "panic",       [EVENT_RECOVERY] = "recovery",
-        [EVENT_FALLBACK] = "fallback", [EVENT_OVERLOAD] = "overload", [EVENT_ENDPOINT] = "endpoint",
-        [EVENT_CONFIG] = "config",     [EVENT_UPGRADE] = "upgrade",
+        [EVENT_HEALTH] = "health",       [EVENT_BREAKER] = "breaker",
+        [EVENT_OUTLIER] = "outlier",     [EVENT_STALL] = "stall",
+        [EVENT_DRAIN] = "drain",         [EVENT_FAILOVER] = "failover",
+        [EVENT_FAILBACK] = "failback",   [EVENT_PANIC] = "panic",
+        [EVENT_RECOVERY] = "recovery",   [EVENT_FALLBACK] = "fallback",
+        [EVENT_OVERLOAD] = "overload",   [EVENT_ENDPOINT] = "endpoint",
+        [EVENT_CONFIG] = "config",       [EVENT_UPGRADE] = "upgrade",
+        [EVENT_DISCOVERY] = "discovery",
     };
 
     return (unsigned)type < EVENT_TYPE_COUNT ? names[type] : "unknown";

@@ -19,7 +19,7 @@
 #include "base/log.h"
 #include "health/events_internal.h"
 
-enum { QUIET_PLACES = 4096, QUIET_TRIES = 8, QUIET_US = 1000000 };
+enum { QUIET_PLACES = 4096, QUIET_TRIES = 8, QUIET_US = 1000000, CROWD_LINES = 64 };
 
 /* An endpoint (or a pool as a whole, or the process in one matter) that was logged less than a
  * second ago. */
@@ -30,6 +30,13 @@ struct quiet {
     unsigned held;    /* how many were */
 };
 
+/* Endpoints that come and go in one second, all over: a change of thousands is no flood of lines.
+ */
+struct crowd {
+    uint64_t until_us;
+    unsigned written, held;
+};
+
 struct events {
     pthread_mutex_t mutex;
     struct health_event *ring;
@@ -38,6 +45,7 @@ struct events {
     uint64_t counts[EVENT_TYPE_COUNT];
     struct quiet quiet[QUIET_PLACES];
     unsigned holding; /* places with held > 0 */
+    struct crowd crowd;
     void (*log)(void *arg, enum event_severity severity, const char *line);
     void *log_arg;
 };
@@ -141,6 +149,34 @@ static bool quiet_pass_locked(struct events *events, const struct health_event *
     return true;
 }
 
+static bool is_of_crowd(const struct health_event *event)
+{
+    return event->endpoint[0] != '\0' && event->severity == EVENT_INFO &&
+           (event->type == EVENT_ENDPOINT || event->type == EVENT_DRAIN);
+}
+
+/* A new second begins only when nothing of the one before is left to be said: events_keep says it.
+ */
+static bool crowd_pass_locked(struct crowd *crowd, uint64_t now_us)
+{
+    if (now_us >= crowd->until_us && crowd->held == 0)
+        *crowd = (struct crowd){.until_us = now_us + QUIET_US};
+    if (crowd->written == CROWD_LINES) {
+        crowd->held++;
+        return false;
+    }
+    crowd->written++;
+    return true;
+}
+
+static bool pass_locked(struct events *events, const struct health_event *event, uint64_t now_us,
+                        unsigned *ret_held)
+{
+    if (is_of_crowd(event) && !crowd_pass_locked(&events->crowd, now_us))
+        return false;
+    return quiet_pass_locked(events, event, now_us, ret_held);
+}
+
 static void note_write(struct events *events, const struct note *note)
 {
     char line[EVENT_LINE_BYTES + 32];
@@ -176,7 +212,7 @@ void events_add_at(struct events *events, const struct health_event *event, uint
     events->ring[note.event.id % events->capacity] = note.event;
     if ((unsigned)event->type < EVENT_TYPE_COUNT)
         events->counts[event->type]++;
-    passes = quiet_pass_locked(events, &note.event, now_us, &note.held);
+    passes = pass_locked(events, &note.event, now_us, &note.held);
     pthread_mutex_unlock(&events->mutex);
     if (passes)
         note_write(events, &note);
@@ -220,9 +256,32 @@ static bool note_take_locked(struct events *events, unsigned *place, uint64_t no
     return false;
 }
 
+/* Returns when it is due; 0: nothing is held back, or was told now. */
+static uint64_t crowd_keep(struct events *events, uint64_t now_us)
+{
+    unsigned held = 0;
+    uint64_t due_us = 0;
+    char line[96];
+
+    pthread_mutex_lock(&events->mutex);
+    if (events->crowd.held > 0 && now_us >= events->crowd.until_us) {
+        held = events->crowd.held;
+        events->crowd.held = 0;
+    } else if (events->crowd.held > 0) {
+        due_us = events->crowd.until_us;
+    }
+    pthread_mutex_unlock(&events->mutex);
+    if (held > 0) {
+        snprintf(line, sizeof(line),
+                 "%u more endpoints came, changed or went: the events name them", held);
+        events->log(events->log_arg, EVENT_INFO, line);
+    }
+    return due_us;
+}
+
 uint64_t events_keep(struct events *events, uint64_t now_us)
 {
-    uint64_t next_us = 0;
+    uint64_t next_us = crowd_keep(events, now_us);
     unsigned place = 0;
     struct note note;
     bool found;

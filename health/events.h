@@ -4,7 +4,9 @@
  *
  * They are kept in a ring of a fixed number and written to the operator's log, there at most one
  * line per second and endpoint (or pool, or type of the process's own); the next line says how many
- * were held back. The ring forgets none of the last N whatever the log did. It belongs to the
+ * were held back. Of endpoints that come, change, drain and go at most 64 lines are written within
+ * a second, and then their number. The ring forgets none of the last N whatever the log did. It
+ * belongs to the
  * process, not to a configuration: it lives across reloads.
  *
  * Threads: every function may be called from any thread; a mutex guards the ring, held for a copy.
@@ -17,20 +19,21 @@
 #include <stdint.h>
 
 enum event_type {
-    EVENT_HEALTH,   /* status, by checks */
-    EVENT_BREAKER,  /* closed, open, half_open */
-    EVENT_OUTLIER,  /* ejected, returned */
-    EVENT_STALL,    /* stalled, probing, clear */
-    EVENT_DRAIN,    /* by configuration or an operator */
-    EVENT_FAILOVER, /* the load moved to a later tier */
-    EVENT_FAILBACK, /* ... and back */
-    EVENT_PANIC,    /* the pool began or ceased to ignore health */
-    EVENT_RECOVERY, /* a recovery action was started, ended, given up, held back */
-    EVENT_FALLBACK, /* a pool began or ceased to answer from its fallback */
-    EVENT_OVERLOAD, /* a pool began or ceased to refuse requests for its limits */
-    EVENT_ENDPOINT, /* registered, changed, deregistered; gone: its last request has ended */
-    EVENT_CONFIG,   /* of the process: a change of the configuration was done or refused */
-    EVENT_UPGRADE,  /* of the process: another binary takes over */
+    EVENT_HEALTH,    /* status, by checks */
+    EVENT_BREAKER,   /* closed, open, half_open */
+    EVENT_OUTLIER,   /* ejected, returned */
+    EVENT_STALL,     /* stalled, probing, clear */
+    EVENT_DRAIN,     /* by configuration or an operator */
+    EVENT_FAILOVER,  /* the load moved to a later tier */
+    EVENT_FAILBACK,  /* ... and back */
+    EVENT_PANIC,     /* the pool began or ceased to ignore health */
+    EVENT_RECOVERY,  /* a recovery action was started, ended, given up, held back */
+    EVENT_FALLBACK,  /* a pool began or ceased to answer from its fallback */
+    EVENT_OVERLOAD,  /* a pool began or ceased to refuse requests for its limits */
+    EVENT_ENDPOINT,  /* registered, changed, deregistered; gone: its last request has ended */
+    EVENT_CONFIG,    /* of the process: a change of the configuration was done or refused */
+    EVENT_UPGRADE,   /* of the process: another binary takes over */
+    EVENT_DISCOVERY, /* what was found is served; a source was lost, is back, said something odd */
     EVENT_TYPE_COUNT,
 };
 const char *event_type_name(enum event_type type); /* "health", "breaker", ... */

@@ -29,7 +29,8 @@
  *   - A breaker that was opened by hand keeps its endpoint out even of a pool that panics.
  *
  * Without a configured check an endpoint is healthy from its start: a pool that is never asked must
- * not be doubted. With one it is unknown.
+ * not be doubted. With one it is unknown. What whoever registered it reports (config_backend's
+ * `reported`) counts beside the checks: the worse of the two is its status.
  *
  * Threads. A worker reports its outcomes from any thread: without a lock as long as all is well,
  * else under the pool's mutex, and the endpoint's atomics change before the call returns. Time that
@@ -54,8 +55,9 @@ struct health_params {
     /* There is something to do: see to it that health_keep is called soon. Any thread, at most
      * once until health_keep begins. May be NULL (tests, which call it themselves). */
     void (*wake)(void *arg);
-    /* An endpoint's status changed; on the health thread, from within health_keep, in order. For
-     * recovery actions. May be NULL. */
+    /* An endpoint's status changed, as our own checks and drains have it (what is reported of it
+     * is left out); on the health thread, from within health_keep, in order. For recovery actions.
+     * May be NULL. */
     void (*on_status)(void *arg, struct health_pool *pool, struct endpoint *endpoint,
                       enum endpoint_status from, enum endpoint_status to);
     void *arg;
@@ -88,7 +90,8 @@ void health_pool_join(struct health_pool *pool, struct endpoint *endpoint, const
  * it left with requests in flight. */
 void health_pool_leave(struct health_pool *pool, struct endpoint *endpoint, const char *why,
                        uint64_t now_us);
-/* Its endpoint->backend was swapped: whether it is to be checked may be another. */
+/* Its endpoint->backend was swapped: whether it is to be checked, and what was reported of it, may
+ * be another. */
 void health_endpoint_changed(struct health_pool *pool, struct endpoint *endpoint, uint64_t now_us);
 /* It has left, nothing is in flight and no worker can call with it. Before balancer_pool_forget. */
 void health_pool_forget(struct health_pool *pool, struct endpoint *endpoint);

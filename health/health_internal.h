@@ -61,6 +61,7 @@ struct record {
     _Atomic uint64_t usual;       /* stall.h */
     /* A machine is not at rest: every outcome is to be shown to it, under the mutex. */
     _Atomic bool watched;
+    _Atomic enum endpoint_status judged; /* its status but for what was reported; for on_status */
     _Atomic uint64_t stall_over_us;  /* when the latest stall ended, and the limit that it broke: */
     _Atomic uint64_t stall_limit_us; /* what was picked before is learned as no more */
     _Alignas(64) _Atomic uint32_t answers[HISTOGRAM_BUCKETS];
@@ -82,7 +83,8 @@ struct record {
     char ejected_why[HEALTH_WHY_BYTES], check_why[HEALTH_WHY_BYTES];
     unsigned places;    /* of half_open and probing together: how many may be out at once */
     unsigned overdrawn; /* taken before `places` became fewer */
-    bool checked;       /* the pool has checks, and they are meant for it too */
+    enum config_reported reported;
+    bool checked; /* the pool has checks, and they are meant for it too */
     bool draining;
     bool leaving;   /* no member any more: nothing is told of it, nothing compared with it */
     bool left_busy; /* ... with requests in flight */
@@ -169,7 +171,8 @@ void change_outlier_locked(struct health_pool *pool, struct record *r, uint64_t 
                            const char *why, uint64_t now_us);
 void change_stall_locked(struct health_pool *pool, struct record *r, enum stall_state from,
                          uint64_t since_us, const char *why, uint64_t now_us);
-/* The status as checks and drain say together; tells when it is another. */
+/* The status as checks, reports and drain say together; tells when it is another. `why` NULL: it is
+ * the report that is another. */
 void change_status_locked(struct health_pool *pool, struct record *r, const char *why,
                           uint64_t now_us);
 /* The first status, and the event unless it was there from the process's start. */
@@ -178,6 +181,12 @@ void change_join_locked(struct health_pool *pool, struct record *r, const char *
 /* Draining for good; the last event but that of its end. */
 void change_leave_locked(struct health_pool *pool, struct record *r, const char *why,
                          uint64_t now_us);
+/* What was reported of it is another thing now. */
+void change_report_locked(struct health_pool *pool, struct record *r, enum config_reported reported,
+                          uint64_t now_us);
+/* It was unhealthy and is no longer: what opened its breaker is likely over, too. */
+void change_returned_locked(struct health_pool *pool, struct record *r, const char *why,
+                            uint64_t now_us);
 /* half_open may let others through at once than before. */
 void change_settings_locked(struct record *r);
 /* A place of a probe comes back. */
@@ -188,6 +197,8 @@ bool record_counts_as_ejected(const struct record *r);
 /* Whether each outcome must be looked at, and when time will be due: after anything. */
 void change_settle_locked(struct health_pool *pool, struct record *r);
 uint64_t record_due_us(const struct record *r);
+/* Its status is what was reported of it; checks and drain alone would have it better. */
+bool record_is_held_by_report(const struct record *r);
 bool pool_has_usable(const struct health_pool *pool, const struct record *besides);
 
 /* ---- tell.c ---- */
@@ -215,6 +226,10 @@ struct why why_stall_outcome(const struct record *r, const struct health_report 
 struct why why_stall_silent(const struct record *r, enum stall_state from, uint64_t silent_us);
 struct why why_stall_time(const struct record *r);
 struct why why_check(const struct record *r, enum endpoint_status from, const char *verdict);
+/* Of a status, with the report's part in it; `why` NULL: the report is what changed. */
+struct why why_status(const struct record *r, enum endpoint_status status, const char *why);
+/* Of the first one. */
+struct why why_first(const struct record *r);
 
 /* What comes next, into the event. */
 void next_breaker(const struct health_pool *pool, const struct record *r, uint64_t now_us,

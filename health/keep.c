@@ -140,7 +140,7 @@ static void keep_hooks(struct health_pool *pool)
 
     for (unsigned i = 0; i < pool->count; i++) {
         struct record *r = pool->records[i];
-        enum endpoint_status from = r->heard_of, to = atomic_load(&r->endpoint->status);
+        enum endpoint_status from = r->heard_of, to = atomic_load(&r->judged);
 
         if (from == to || r->leaving)
             continue;

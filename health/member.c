@@ -22,6 +22,13 @@ static bool is_to_be_checked(const struct health_pool *pool, const struct endpoi
     return pool_config(pool)->health != NULL && (backend == NULL || backend->checked);
 }
 
+static enum config_reported reported_of(const struct endpoint *endpoint)
+{
+    const struct config_backend *backend = atomic_load(&endpoint->backend);
+
+    return backend != NULL ? backend->reported : CONFIG_REPORTED_NOTHING;
+}
+
 static struct record *record_new(const struct health_pool *pool, struct endpoint *endpoint,
                                  uint64_t now_us)
 {
@@ -37,6 +44,7 @@ static struct record *record_new(const struct health_pool *pool, struct endpoint
     stall_init(&r->stall, now_us);
     r->draining = atomic_load(&endpoint->draining);
     r->checked = is_to_be_checked(pool, endpoint);
+    r->reported = reported_of(endpoint);
     return r;
 }
 
@@ -139,8 +147,11 @@ static void record_change_locked(struct health_pool *pool, struct record *r, uin
 
 void health_endpoint_changed(struct health_pool *pool, struct endpoint *endpoint, uint64_t now_us)
 {
+    struct record *r = health_record(endpoint);
+
     now_us = health_lock(pool, now_us);
-    record_check_locked(pool, health_record(endpoint), now_us);
+    record_check_locked(pool, r, now_us);
+    change_report_locked(pool, r, reported_of(endpoint), now_us);
     health_unlock(pool);
     tell_pending(pool, now_us);
 }

@@ -27,13 +27,9 @@ void health_check_result(struct health_pool *pool, struct endpoint *endpoint,
     before = r->check.status;
     note_check_locked(r, result, now_us);
     if (check_count_add(&r->check, config, result->verdict)) {
-        enum breaker_state from = r->breaker.state;
-        uint64_t since_us = r->breaker.since_us;
-
         change_status_locked(pool, r, why_check(r, before, result->why).text, now_us);
-        if (before == ENDPOINT_UNHEALTHY &&
-            breaker_returned(&r->breaker, now_us) == BREAKER_CHANGED)
-            change_breaker_locked(pool, r, from, since_us, "checks find it up again", now_us);
+        if (before == ENDPOINT_UNHEALTHY)
+            change_returned_locked(pool, r, "checks find it up again", now_us);
         change_settle_locked(pool, r);
     }
     health_unlock(pool);

@@ -146,6 +146,46 @@ struct why why_check(const struct record *r, enum endpoint_status from, const ch
     return why_text("%.60s, the last: %.*s", row.text, HEALTH_VERDICT_BYTES, verdict);
 }
 
+static const char *reported_name(enum config_reported reported)
+{
+    static const char *const names[] = {
+        [CONFIG_REPORTED_NOTHING] = "nothing",
+        [CONFIG_REPORTED_HEALTHY] = "healthy",
+        [CONFIG_REPORTED_DEGRADED] = "degraded",
+        [CONFIG_REPORTED_UNHEALTHY] = "unhealthy",
+    };
+
+    return names[reported];
+}
+
+static struct why why_reported(const struct record *r)
+{
+    if (r->reported == CONFIG_REPORTED_NOTHING)
+        return why_text("no longer judged by discovery");
+    return why_text("reported %s by discovery", reported_name(r->reported));
+}
+
+struct why why_status(const struct record *r, enum endpoint_status status, const char *why)
+{
+    bool held = record_is_held_by_report(r);
+
+    if (why == NULL && (held || status == ENDPOINT_HEALTHY))
+        return why_reported(r);
+    if (why == NULL)
+        return why_text("%s; %s by our own checks", why_reported(r).text,
+                        endpoint_status_name(status));
+    if (held)
+        return why_text("%.110s; %s", why, why_reported(r).text);
+    return why_text("%s", why);
+}
+
+struct why why_first(const struct record *r)
+{
+    if (r->draining)
+        return why_text("drained by the configuration");
+    return record_is_held_by_report(r) ? why_reported(r) : why_text("%s", "");
+}
+
 /* ---- What comes next ---- */
 
 /* What else keeps it from serving, now that this does not; "" when nothing does. */
@@ -158,6 +198,8 @@ static struct why obstacle_text(const struct health_pool *pool, const struct rec
         return why_text("it is still draining");
     if (atomic_load(&r->endpoint->weight) == 0)
         return why_text("its weight is 0: no requests");
+    if (status == ENDPOINT_UNHEALTHY && record_is_held_by_report(r))
+        return why_text("discovery still reports it unhealthy: no requests");
     if (status == ENDPOINT_UNHEALTHY)
         return why_text("checks still find it unhealthy: no requests");
     if (breaker_is_tripped(&r->breaker))
@@ -240,10 +282,26 @@ void next_stall(const struct health_pool *pool, const struct record *r, uint64_t
                  duration_until(r->stall.probe_us, now_us).text);
 }
 
+static void next_unhealthy(const struct health_pool *pool, const struct record *r,
+                           struct health_event *event)
+{
+    const struct config_health *config = pool_config(pool)->health;
+
+    if (config == NULL || record_is_held_by_report(r)) {
+        snprintf(event->next, sizeof(event->next), "no requests until it is reported better");
+        return;
+    }
+    snprintf(event->next, sizeof(event->next),
+             "no requests; checked every %s, %u passed in a row bring it back",
+             duration_text(1000 * (config->fast_interval_ms > 0 ? config->fast_interval_ms
+                                                                : config->interval_ms))
+                 .text,
+             config->rise);
+}
+
 void next_status(const struct health_pool *pool, const struct record *r,
                  enum endpoint_status status, uint64_t now_us, struct health_event *event)
 {
-    const struct config_health *config = pool_config(pool)->health;
     int active = atomic_load(&r->endpoint->active);
 
     switch (status) {
@@ -254,12 +312,7 @@ void next_status(const struct health_pool *pool, const struct record *r,
         snprintf(event->next, sizeof(event->next), "used when no healthy one can serve");
         break;
     case ENDPOINT_UNHEALTHY:
-        snprintf(event->next, sizeof(event->next),
-                 "no requests; checked every %s, %u passed in a row bring it back",
-                 duration_text(1000 * (config->fast_interval_ms > 0 ? config->fast_interval_ms
-                                                                    : config->interval_ms))
-                     .text,
-                 config->rise);
+        next_unhealthy(pool, r, event);
         break;
     case ENDPOINT_DRAINING:
         if (active == 0)

@@ -5,7 +5,7 @@
 
 #include "health/events_internal.h"
 
-enum { LINES = 32, S = 1000000 };
+enum { LINES = 80, S = 1000000 };
 
 static struct log {
     char lines[LINES][EVENT_LINE_BYTES + 32];
@@ -240,6 +240,46 @@ Test(events, severity_is_the_level_of_the_line)
     e.severity = EVENT_ERROR;
     events_add_at(events, &e, 1, 1);
     cr_assert_eq(logged.severities[0], EVENT_ERROR);
+    events_free(events);
+}
+
+static void add_comers(struct events *events, unsigned first, unsigned count, uint64_t now_us)
+{
+    for (unsigned i = first; i < first + count; i++) {
+        struct health_event e = {.type = EVENT_ENDPOINT, .pool = "api", .to = "registered"};
+
+        snprintf(e.endpoint, sizeof(e.endpoint), "%u", i);
+        events_add_at(events, &e, 1, now_us);
+    }
+}
+
+Test(events, of_a_crowd_that_comes_the_first_are_logged_and_then_their_number)
+{
+    struct events *events = ring(1000);
+
+    add_comers(events, 0, 500, 1 * S);
+    cr_assert_eq(logged.count, 64);
+    cr_assert_eq(events_count(events, EVENT_ENDPOINT), 500, "none is forgotten");
+    cr_assert_eq(events_keep(events, 1 * S), 2 * S);
+    add_comers(events, 500, 1, 2 * S);
+    cr_assert_eq(logged.count, 64, "the number comes first");
+    events_keep(events, 2 * S);
+    cr_assert_eq(logged.count, 65);
+    cr_assert_str_eq(logged.lines[64],
+                     "437 more endpoints came, changed or went: the events name them");
+    add_comers(events, 501, 1, 2 * S);
+    cr_assert_str_eq(logged.lines[65], "pool \"api\": endpoint \"501\": registered");
+    events_free(events);
+}
+
+Test(events, a_crowd_holds_nothing_back_that_is_no_coming_and_going)
+{
+    struct events *events = ring(1000);
+    struct health_event e = event("a", "open");
+
+    add_comers(events, 0, 65, 1 * S);
+    events_add_at(events, &e, 1, 1 * S);
+    cr_assert_eq(logged.count, 65);
     events_free(events);
 }
 
