@@ -85,6 +85,7 @@ static void http_start(struct probe *probe)
         .method = health->method,
         .target = health->path,
         .host = is_unix ? "localhost" : target->backend->address,
+        .agent = "evergate-health",
         .headers = health->headers,
         .header_count = health->header_count,
         .body = health->body,

@@ -257,6 +257,7 @@ static void call_begin(struct webhook_call *call, const char *body)
         .method = "POST",
         .target = webhook->target,
         .host = webhook->authority,
+        .agent = "evergate-health",
         .content_type = "application/json",
         .body = body,
         .awaits = &call->awaits,

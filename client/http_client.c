@@ -49,7 +49,8 @@ char *http_client_compose(const struct http_client_request *request, size_t *ret
     if (!has_header(request, SLICE_LIT("host")))
         fprintf(out, "Host: %s\r\n", request->host);
     if (!has_header(request, SLICE_LIT("user-agent")))
-        fprintf(out, "User-Agent: evergate-health/%s\r\n", EVERGATE_VERSION);
+        fprintf(out, "User-Agent: %s/%s\r\n", request->agent ? request->agent : "evergate",
+                EVERGATE_VERSION);
     if (!has_header(request, SLICE_LIT("accept")))
         fprintf(out, "Accept: */*\r\n");
     if (request->content_type && !has_header(request, SLICE_LIT("content-type")))
@@ -69,11 +70,13 @@ char *http_client_compose(const struct http_client_request *request, size_t *ret
 int http_client_start(struct http_client *client, struct loop *loop,
                       const struct http_client_request *request, http_client_cb done)
 {
+    static const struct http_client_hooks no_hooks;
     struct tls_session *tls =
         request->tls ? tls_session_new_client(request->tls, request->server_name, NULL) : NULL;
 
     *client = (struct http_client){
         .done = done,
+        .hooks = request->hooks ? request->hooks : &no_hooks,
         .head_request = strcmp(request->method, "HEAD") == 0,
         .awaits = request->awaits,
     };
@@ -136,6 +139,8 @@ static void take_final_head(struct http_client *client, const struct http_respon
     *client->awaits = "complete answer";
     client->in_body = true;
     http_body_init(&client->reader, head->framing, head->content_length, 0, &limits);
+    if (client->hooks->on_head)
+        client->hooks->on_head(client, head);
 }
 
 static void judge_head(struct http_client *client, const char *p, size_t size)
@@ -181,9 +186,14 @@ static size_t take_head(struct http_client *client, const char *p, size_t n)
     return client->over ? 0 : size;
 }
 
-/* True when there is room for more: what follows the first 64 KiB is not waited for. */
-static bool keep(struct http_client *client, struct slice piece)
+/* True when more is wanted: of a body that is kept, what follows the first 64 KiB is not waited
+ * for. */
+static bool take_piece(struct http_client *client, struct slice piece)
 {
+    if (client->hooks->on_body) {
+        client->hooks->on_body(client, piece);
+        return true;
+    }
     size_t room = HTTP_CLIENT_BODY_BYTES - client->body.size;
     size_t kept = piece.n < room ? piece.n : room;
 
@@ -207,10 +217,10 @@ static size_t take_body(struct http_client *client, const char *p, size_t n)
             fail_protocol(client, result);
             return n;
         }
-        if (result == HTTP_BODY_END || !keep(client, piece)) {
+        if (result == HTTP_BODY_END || !take_piece(client, piece))
             conclude(client);
+        if (client->over)
             return n;
-        }
     }
 }
 
@@ -222,6 +232,8 @@ static void client_on_connected(struct transport *t)
 
     *client->awaits = "answer";
     transport_write(t, client->message, client->message_size);
+    if (client->hooks->on_connected)
+        client->hooks->on_connected(client);
 }
 
 static size_t client_on_data(struct transport *t, const char *data, size_t size)
