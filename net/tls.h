@@ -40,6 +40,8 @@ struct tls_client_params {
     bool verify;           /* chain and name; default true */
     const char *cert_path; /* client certificate; NULL: none */
     const char *key_path;
+    const char *ca_pem; /* texts instead of the files; NULL: those */
+    const char *cert_pem, *key_pem;
     const char *const *alpn; /* NULL-terminated, may be NULL */
 };
 

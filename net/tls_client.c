@@ -31,12 +31,26 @@ static int set_verification(SSL_CTX *ctx, const struct tls_client_params *params
     if (!params->verify)
         return 0;
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    if (params->ca_pem)
+        return tls_ctx_load_ca_text(ctx, params->ca_pem, ret_why);
     if (params->ca_path) {
         if (SSL_CTX_load_verify_file(ctx, params->ca_path) != 1)
             return tls_explain(ret_why, params->ca_path, "cannot load the CA");
     } else if (SSL_CTX_set_default_verify_paths(ctx) != 1) {
         return tls_explain(ret_why, NULL, "cannot load the system's CA store");
     }
+    return 0;
+}
+
+static int set_identity(SSL_CTX *ctx, const struct tls_client_params *params, char **ret_why)
+{
+    if (params->cert_pem)
+        return tls_ctx_load_certificate_text(
+            ctx, params->cert_pem, params->key_pem ? params->key_pem : params->cert_pem, ret_why);
+    if (params->cert_path)
+        return tls_ctx_load_certificate(ctx, params->cert_path,
+                                        params->key_path ? params->key_path : params->cert_path,
+                                        ret_why);
     return 0;
 }
 
@@ -61,10 +75,8 @@ int tls_context_new_client(struct tls_context **ret_context, const struct tls_cl
     if (context->alpn)
         SSL_CTX_set_alpn_protos(context->ctx, context->alpn, context->alpn_size);
     err = set_verification(context->ctx, params, ret_why);
-    if (err == 0 && params->cert_path)
-        err = tls_ctx_load_certificate(context->ctx, params->cert_path,
-                                       params->key_path ? params->key_path : params->cert_path,
-                                       ret_why);
+    if (err == 0)
+        err = set_identity(context->ctx, params, ret_why);
     if (err != 0)
         goto fail;
     *ret_context = context;

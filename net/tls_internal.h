@@ -1,5 +1,5 @@
-/* What the TLS files share: tls_context.c, tls_server.c, tls_client.c, tls_sni.c, tls_tickets.c,
- * tls_session.c and transport_tls.c. */
+/* What the TLS files share: tls_context.c, tls_server.c, tls_client.c, tls_pem.c, tls_sni.c,
+ * tls_tickets.c, tls_session.c and transport_tls.c. */
 #ifndef EVERGATE_NET_TLS_INTERNAL_H
 #define EVERGATE_NET_TLS_INTERNAL_H
 
@@ -53,6 +53,12 @@ int tls_ctx_load_certificate(SSL_CTX *ctx, const char *cert_path, const char *ke
                              char **ret_why) WARN_UNUSED;
 /* NULL-terminated names to wire format; NULL when there are none. */
 unsigned char *tls_alpn_wire(const char *const *names, unsigned *ret_size);
+
+/* ---- tls_pem.c: the same from texts ---- */
+
+int tls_ctx_load_ca_text(SSL_CTX *ctx, const char *pem, char **ret_why) WARN_UNUSED;
+int tls_ctx_load_certificate_text(SSL_CTX *ctx, const char *cert_pem, const char *key_pem,
+                                  char **ret_why) WARN_UNUSED;
 
 /* ---- tls_sni.c: names to certificates ---- */
 
