@@ -1,0 +1,45 @@
+/*
+ * This proxy as a service in Consul, with a check of its agent's that must be told "passing" before
+ * its TTL is over:
+ *
+ *   PUT register ─► registered ── every TTL/3: PUT check/pass ─► registered
+ *        ▲                              │ the agent does not know it (any more)
+ *        └──────────────────────────────┘
+ *   leave ─► PUT deregister, up to three times
+ *
+ * The end of the process is no end of the service: a newer binary that took over goes on with the
+ * same id. So only leave takes it back; what was killed is critical when its TTL is over, and
+ * removed by Consul some time later. Several sources with the same id register it several times,
+ * which is the same as once.
+ *
+ * On the discovery thread. Requests go one after the other.
+ */
+#ifndef EVERGATE_DISCOVERY_CONSUL_REGISTRATION_H
+#define EVERGATE_DISCOVERY_CONSUL_REGISTRATION_H
+
+#include "config/config.h"
+#include "discovery/consul_query.h"
+#include "discovery/fetch.h"
+#include "net/loop.h"
+
+struct consul_registration;
+
+struct consul_registration_params {
+    const struct config_registration *config;
+    struct loop *loop;
+    struct fetch_server *server; /* shared with the watch, so that both ask the same agent */
+    struct consul_token *token;
+};
+
+/* All of `params` must outlive it. Begins in a later turn. */
+struct consul_registration *
+consul_registration_start(const struct consul_registration_params *params);
+/* Takes the service back: best effort, while the loop still turns. */
+void consul_registration_leave(struct consul_registration *registration);
+/* Ends everything and nulls; the service stays as it is. NULL is fine. */
+void consul_registration_stop(struct consul_registration **registration);
+
+/* The body of /v1/agent/service/register (heap). Pure. */
+char *consul_registration_body(const struct config_registration *config);
+
+#endif
