@@ -63,7 +63,7 @@ uint64_t resolver_failure_delay_ms(unsigned failures)
 
 /* ---- answers ------------------------------------------------------------------------------ */
 
-static bool is_usable(const struct address *a)
+bool resolver_address_is_usable(const struct address *a)
 {
     if (a->sa.sa_family == AF_INET) {
         uint32_t ip = ntohl(a->in.sin_addr.s_addr);
@@ -98,7 +98,7 @@ static size_t collect(const struct ares_addrinfo *info, uint16_t port,
         memset(a, 0, sizeof(*a));
         memcpy(&a->storage, node->ai_addr, (size_t)node->ai_addrlen);
         a->length = node->ai_addrlen;
-        if (!is_usable(a))
+        if (!resolver_address_is_usable(a))
             continue;
         address_set_port(a, port);
         if (n == 0 || node->ai_ttl < *ret_ttl_s)

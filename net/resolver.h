@@ -40,6 +40,9 @@ int resolver_set_servers(struct resolver *resolver, const char *csv) WARN_UNUSED
 uint64_t resolver_answer_delay_ms(int ttl_s, bool from_hosts_file);
 uint64_t resolver_failure_delay_ms(unsigned failures); /* 1: the first */
 
+/* Can it be connected to at all: neither unspecified, nor multicast, nor broadcast? Pure. */
+bool resolver_address_is_usable(const struct address *a);
+
 /* Resolves at the end of this turn; `cb` is never called from within. `host` is copied. A watch may
  * be stopped in its own callback. */
 struct resolver_watch *resolver_watch_start(struct resolver *resolver, const char *host,

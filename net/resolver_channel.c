@@ -96,18 +96,18 @@ void resolver_channel_arm(struct resolver *resolver)
 int resolver_channel_open(struct resolver *resolver)
 {
     struct ares_options options = {
-        .timeout = QUERY_TIMEOUT_MS,
-        .tries = QUERY_TRIES,
-        .sock_state_cb = on_socket_state,
-        .sock_state_cb_data = resolver,
+        /* EDNS (RFC 6891): answers of up to 1280 bytes need no second question over TCP. A server
+         * that does not know it is asked again without. */
+        .flags = ARES_FLAG_EDNS,          .timeout = QUERY_TIMEOUT_MS,    .tries = QUERY_TRIES,
+        .sock_state_cb = on_socket_state, .sock_state_cb_data = resolver,
     };
 
     pthread_once(&library_once, library_init);
     list_init(&resolver->sockets);
     loop_timer_init(&resolver->timeout, on_timeout);
     if (ares_init_options(&resolver->channel, &options,
-                          ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) !=
-        ARES_SUCCESS)
+                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+                              ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
         return EG_E_INTERNAL;
     return 0;
 }
