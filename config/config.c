@@ -5,16 +5,19 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "config/found_internal.h"
 #include "config/overlay.h"
 #include "config/sections_internal.h"
 
 struct config *config_new(const char *file)
 {
+    static _Atomic uint64_t serial;
     struct config *config = xcalloc(1, sizeof(*config));
 
     config->arena = xmalloc(sizeof(*config->arena));
     arena_init(config->arena);
     config->refs = 1;
+    config->serial = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed) + 1;
     config->file = arena_dup(config->arena, slice_str(file)).p;
     return config;
 }
@@ -32,12 +35,20 @@ static void config_free_regexes(struct config *config)
     }
 }
 
+static void config_free_found(struct config *config)
+{
+    for (size_t i = 0; config->lists != NULL && i < config->pool_count; i++)
+        config_found_list_unref(config->lists[i]);
+    config_discovered_unref(&config->discovered);
+}
+
 /* Also for one that was only half read. */
 static void config_free(struct config *config)
 {
     if (config->base == NULL)
         config_free_regexes(config);
     config_overlay_free(config->overlay);
+    config_free_found(config);
     config_unref(&config->base);
     arena_fini(config->arena);
     free(config->arena);

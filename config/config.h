@@ -157,6 +157,9 @@ struct config_backend {
     struct config_where where;
 };
 
+/* "healthy", ...; "" for nothing. */
+const char *config_reported_name(enum config_reported reported);
+
 struct config_pool_tls {
     const char *sni;     /* NULL: the backend's host name, else none */
     const char *ca_path; /* NULL: the system's store */
@@ -491,6 +494,9 @@ struct config {
     struct config *base;            /* NULL: of the file alone; else what `overlay` was laid over */
     struct config_overlay *overlay; /* owns what of the API stands in this snapshot */
     struct config_discovered *discovered; /* likewise of what was found; NULL: nothing */
+    struct found_list **lists; /* of the pools that have found backends; NULL where one has none;
+                                  NULL itself where nothing was found */
+    uint64_t serial;           /* of the reading of the file: no two have the same */
 };
 
 /* One mistake: "FILE:LINE: error: what is wrong; what to write instead". */

@@ -235,7 +235,11 @@ const struct schema_section config_endpoint_section = {
 
 json_t *config_backend_json(const struct config_backend *backend)
 {
-    return config_schema_json(NULL, &config_endpoint_section, backend);
+    json_t *json = config_schema_json(NULL, &config_endpoint_section, backend);
+
+    if (backend->reported != CONFIG_REPORTED_NOTHING)
+        json_object_set_new(json, "reported", json_string(config_reported_name(backend->reported)));
+    return json;
 }
 
 bool config_endpoint_is_read_only(const char *key)
@@ -247,6 +251,7 @@ bool config_endpoint_is_read_only(const char *key)
         "outlier",      "stall",      "check",     "active",
         "requests",     "failures",   "successes", "consecutive_failures",
         "latency",      "source",     "leaving",   "not_saved",
+        "reported",
     };
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

@@ -52,6 +52,12 @@ json_t *config_found_json(const struct config_found *found);
 /* The backends that a pool has by its file, as if they had been found. */
 struct config_found *config_found_of_backends(const struct config_backend *backends, size_t count);
 
+/* libconfig's notation as JSON, for endpoints in a file: a group is an object, a list or an array
+ * an array. No @include, and "${NAME}" stands for itself. `name` is the file's, for nobody but the
+ * reader. NULL for mistakes, with one sentence that has the line in *ret_why (heap). The caller's
+ * reference. */
+json_t *config_json_from_libconfig(const char *name, const char *text, char **ret_why);
+
 /* ---- by pool: what config_overlay_apply takes ---- */
 
 struct config_discovered;

@@ -1,16 +1,18 @@
 /*
- * An overlay over a base: the snapshot that is served.
+ * What was found, and an overlay, over a base: the snapshot that is served.
  *
- * Pools that the overlay does not mention are the base's own: the struct is copied, all that it
- * points to is shared. Of one that it does mention, the list of backends is new, but what did not
- * change of each is shared as well. So an edit costs what it touches, and what it did not touch is
- * seen to be the same by its address alone.
+ * Pools that neither mentions are the base's own: the struct is copied, all that it points to is
+ * shared. Of one that has found endpoints, the list of backends was made with the set that was
+ * found (found_list.c), and is shared by all snapshots with that set. Of one that it does mention,
+ * the list of backends is new, but what did not change of each is shared as well. So an edit costs
+ * what it touches, and what it did not touch is seen to be the same by its address alone.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "config/found_internal.h"
 #include "config/overlay_internal.h"
 
 enum { APPLY_MAX_ENDPOINTS = 65535 }; /* of a pool, as in the file */
@@ -67,7 +69,7 @@ static void apply_check_id(struct overlay_apply *apply, const struct overlay_ent
                         entry->id);
 }
 
-/* `before` is the file's, or NULL. */
+/* `before` is the file's or the found one, or NULL. */
 static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry,
                         const struct config_backend *before, struct config_backend *ret_backend)
 {
@@ -77,6 +79,8 @@ static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry
     config_diag_enter(apply->diag, &scope, label);
     *ret_backend = before != NULL && !entry->replaces ? *before : apply->defaults;
     ret_backend->id = before != NULL ? before->id : entry->id;
+    /* What its source says of it is no setting that could be replaced. */
+    ret_backend->reported = before != NULL ? before->reported : CONFIG_REPORTED_NOTHING;
     if (apply_read(apply, entry)) {
         config_endpoint_lay(ret_backend, &entry->said, entry->fields, apply->config->arena,
                             apply->diag);
@@ -136,6 +140,32 @@ static void apply_endpoints(struct overlay_apply *apply, struct config_pool *poo
                         APPLY_MAX_ENDPOINTS);
     pool->backends = backends;
     pool->backend_count = count;
+}
+
+/* ---- found endpoints ---- */
+
+/* As many as a pool may have: what a source says must not keep an operator's word, or a reload,
+ * from being served. */
+static size_t apply_room(const struct config_pool *pool, const struct overlay_pool *said)
+{
+    size_t taken = pool->backend_count + (said != NULL ? said->count : 0);
+
+    return taken < APPLY_MAX_ENDPOINTS ? APPLY_MAX_ENDPOINTS - taken : 0;
+}
+
+static void apply_found(struct config *config, const struct overlay_pool *said, size_t index)
+{
+    struct config_pool *pool = &config->pools[index];
+    struct found_list *list;
+
+    if (config->discovered == NULL)
+        return;
+    list = config_discovered_list(config->discovered, config->base, pool, apply_room(pool, said));
+    if (list == NULL)
+        return;
+    config->lists[index] = list;
+    pool->backends = list->backends;
+    pool->backend_count = list->count;
 }
 
 /* ---- policy ---- */
@@ -215,16 +245,18 @@ static bool prune_has_any(const struct overlay_pool *said)
     return false;
 }
 
-/* "Deregistered" of what the file does not have says nothing; without this, endpoints that come and
- * go under ever new names would fill the overlay. */
+/* "Deregistered" of what neither the file has nor was found says nothing; without this, endpoints
+ * that come and go under ever new names would fill the overlay. */
 static void prune_pool(struct config_overlay *overlay, const struct overlay_pool *said,
-                       const struct config_pool *pool)
+                       const struct config_pool *pool, const struct config_found *discovered)
 {
     size_t count = said->count;
     bool *found = xcalloc(count + 1, sizeof(*found));
 
     for (size_t i = 0; i < pool->backend_count; i++)
         found[config_overlay_find_entry(said, pool->backends[i].id)] = true;
+    for (size_t i = 0; i < config_found_count(discovered); i++)
+        found[config_overlay_find_entry(said, discovered->entries[i]->backend.id)] = true;
     while (count-- > 0) {
         if (!found[count] && said->entries[count]->fields == NULL)
             config_overlay_drop(overlay, pool->name, said->entries[count]->id);
@@ -232,13 +264,17 @@ static void prune_pool(struct config_overlay *overlay, const struct overlay_pool
     free(found);
 }
 
-static void apply_prune(struct config_overlay *overlay, const struct config *base)
+/* Where nothing was heard of a source yet, nobody knows what it has. */
+static void apply_prune(struct config_overlay *overlay, const struct config *base,
+                        const struct config_discovered *discovered)
 {
     for (size_t i = 0; i < base->pool_count; i++) {
-        const struct overlay_pool *said = config_overlay_find_pool(overlay, base->pools[i].name);
+        const struct config_pool *pool = &base->pools[i];
+        const struct overlay_pool *said = config_overlay_find_pool(overlay, pool->name);
+        const struct config_found *found = config_discovered_get(discovered, pool->name);
 
-        if (said != NULL && prune_has_any(said))
-            prune_pool(overlay, said, &base->pools[i]);
+        if (said != NULL && prune_has_any(said) && (pool->discovery == NULL || found != NULL))
+            prune_pool(overlay, said, pool, found);
     }
 }
 
@@ -255,13 +291,18 @@ int config_overlay_apply(struct config **ret_config, struct config_overlay *over
     *ret_errors = (struct config_errors){0};
     config_diag_init(&diag);
     config_endpoint_defaults(&apply.defaults, config->arena);
+    if (discovered != NULL) {
+        config->discovered = config_discovered_ref(discovered);
+        config->lists = arena_zalloc(config->arena, config->pool_count * sizeof(*config->lists));
+    }
     for (size_t i = 0; i < config->pool_count; i++) {
         apply.said = config_overlay_find_pool(overlay, config->pools[i].name);
+        apply_found(config, apply.said, i);
         if (apply.said != NULL)
             apply_pool(&apply, &config->pools[i]);
     }
     if (diag.count == 0) {
-        apply_prune(overlay, base);
+        apply_prune(overlay, base, discovered);
         config->overlay = config_overlay_copy(overlay);
         *ret_config = config;
     } else {

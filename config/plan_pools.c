@@ -24,7 +24,8 @@ bool config_backend_equal(const struct config_backend *a, const struct config_ba
     struct schema_compare quiet = {0};
 
     return pool_same_bytes(a, b, sizeof(*a)) ||
-           config_schema_equal(&quiet, &config_backend_section, a, b);
+           (a->reported == b->reported &&
+            config_schema_equal(&quiet, &config_backend_section, a, b));
 }
 
 static struct plan_list backends_of(const struct config_pool *pool)
@@ -108,7 +109,8 @@ static void endpoint_rate(struct plan_draft *draft, const struct config_pool *po
                           const struct config_backend *from, const struct config_backend *to)
 {
     bool moves_load = from->priority != to->priority || from->backup != to->backup ||
-                      from->drain != to->drain || (from->weight == 0) != (to->weight == 0);
+                      from->drain != to->drain || from->reported != to->reported ||
+                      (from->weight == 0) != (to->weight == 0);
 
     config_plan_risk(draft, moves_load ? CONFIG_RISK_MEDIUM : CONFIG_RISK_LOW,
                      "endpoint \"%s\" of pool \"%s\" changes", to->id, pool->name);
@@ -123,6 +125,25 @@ static bool differs_by_drain_only(const struct config_backend *from,
     return from->drain != to->drain && config_backend_equal(&drained, to);
 }
 
+static const char *reported_word(const struct config_backend *backend)
+{
+    const char *word = config_reported_name(backend->reported);
+
+    return word[0] != '\0' ? word : "none";
+}
+
+/* "weight 1 -> 3, reported healthy -> degraded" */
+static const char *endpoint_differences(struct plan_draft *draft, const struct config_backend *from,
+                                        const struct config_backend *to)
+{
+    const char *settings = config_plan_differences(draft, &config_backend_section, from, to);
+
+    if (from->reported == to->reported)
+        return settings;
+    return config_plan_format(draft, "%s%sreported %s -> %s", settings != NULL ? settings : "",
+                              settings != NULL ? ", " : "", reported_word(from), reported_word(to));
+}
+
 /* True when it is replaced. */
 static bool endpoint_compare(struct plan_draft *draft, const struct config_pool *pool,
                              const struct config_backend *from, const struct config_backend *to)
@@ -134,7 +155,7 @@ static bool endpoint_compare(struct plan_draft *draft, const struct config_pool 
         return false;
     }
     change = endpoint_add(draft, CONFIG_CHANGED, pool, to);
-    change->detail = config_plan_differences(draft, &config_backend_section, from, to);
+    change->detail = endpoint_differences(draft, from, to);
     change->replaces = !config_backend_same_target(from, to);
     change->only_drain = differs_by_drain_only(from, to);
     if (change->replaces)

@@ -7,6 +7,7 @@
 struct reader {
     struct arena *arena;
     struct config_diag *diag;
+    bool is_data; /* strings are taken as they stand */
 };
 
 static void reader_convert(struct reader *r, const config_setting_t *setting,
@@ -54,9 +55,10 @@ static void reader_convert_scalar(struct reader *r, const config_setting_t *sett
     default:
         node->type = CONFIG_NODE_STRING;
         text = config_setting_get_string(setting);
-        node->string =
-            config_expand(text != NULL ? text : "", node->line, reader_is_command(setting),
-                          r->arena, r->diag, &node->expanded);
+        node->string = r->is_data ? arena_dup(r->arena, slice_str(text != NULL ? text : "")).p
+                                  : config_expand(text != NULL ? text : "", node->line,
+                                                  reader_is_command(setting), r->arena, r->diag,
+                                                  &node->expanded);
         break;
     }
 }
@@ -91,23 +93,37 @@ static void reader_report(const config_t *parsed, struct config_diag *diag)
                     says != NULL ? says : "cannot be parsed; correct the syntax");
 }
 
-const struct config_node *config_reader_parse(const struct config_source *source,
-                                              struct arena *arena, struct config_diag *diag)
+static const struct config_node *reader_parse(struct reader *r, const struct config_source *source)
 {
-    struct reader r = {arena, diag};
     struct config_node *root = NULL;
     config_t parsed;
 
     config_init(&parsed);
     if (config_read_string(&parsed, source->text) == CONFIG_TRUE) {
-        root = arena_zalloc(arena, sizeof(*root));
-        reader_convert(&r, config_root_setting(&parsed), root);
+        root = arena_zalloc(r->arena, sizeof(*root));
+        reader_convert(r, config_root_setting(&parsed), root);
         root->line = 1; /* where what the file lacks is reported */
     } else {
-        reader_report(&parsed, diag);
+        reader_report(&parsed, r->diag);
     }
     config_destroy(&parsed);
     return root;
+}
+
+const struct config_node *config_reader_parse(const struct config_source *source,
+                                              struct arena *arena, struct config_diag *diag)
+{
+    struct reader r = {.arena = arena, .diag = diag};
+
+    return reader_parse(&r, source);
+}
+
+const struct config_node *config_reader_parse_data(const struct config_source *source,
+                                                   struct arena *arena, struct config_diag *diag)
+{
+    struct reader r = {.arena = arena, .diag = diag, .is_data = true};
+
+    return reader_parse(&r, source);
 }
 
 const struct config_node *config_node_find(const struct config_node *group, const char *name)

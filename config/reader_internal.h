@@ -43,6 +43,9 @@ struct config_node {
 /* NULL after adding to `diag` when libconfig refuses the text. */
 const struct config_node *config_reader_parse(const struct config_source *source,
                                               struct arena *arena, struct config_diag *diag);
+/* The same with strings as they stand: no "${NAME}" is looked up. */
+const struct config_node *config_reader_parse_data(const struct config_source *source,
+                                                   struct arena *arena, struct config_diag *diag);
 
 /*
  * JSON as nodes: an object is a group, everything has line 0, and nothing is expanded: who may use

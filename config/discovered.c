@@ -1,0 +1,194 @@
+/* What was found, by pool: what config_overlay_apply lays between the file and the overlay. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "config/found_internal.h"
+
+struct discovered_pool {
+    char *name;
+    struct config_found *found;
+    struct found_lists *lists;
+};
+
+struct config_discovered {
+    _Atomic unsigned refs;
+    struct discovered_pool *pools; /* sorted by name */
+    size_t count;
+    struct config_discovered *before; /* while it is filled by its only owner; else NULL */
+};
+
+/* ---- finding ---- */
+
+/* Where `name` is, or where it would have to stand. */
+static size_t pool_position(const struct config_discovered *discovered, const char *name,
+                            bool *ret_found)
+{
+    size_t low = 0, high = discovered->count;
+
+    *ret_found = false;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = strcmp(discovered->pools[middle].name, name);
+
+        if (order == 0) {
+            *ret_found = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct discovered_pool *pool_find(const struct config_discovered *discovered,
+                                         const char *name)
+{
+    bool found = false;
+    size_t at = discovered != NULL ? pool_position(discovered, name, &found) : 0;
+
+    return found ? &discovered->pools[at] : NULL;
+}
+
+struct config_found *config_discovered_get(const struct config_discovered *discovered,
+                                           const char *pool)
+{
+    const struct discovered_pool *found = pool_find(discovered, pool);
+
+    return found != NULL ? found->found : NULL;
+}
+
+struct found_list *config_discovered_list(struct config_discovered *discovered,
+                                          const struct config *base, const struct config_pool *pool,
+                                          size_t room)
+{
+    struct discovered_pool *found = pool_find(discovered, pool->name);
+
+    if (found == NULL || found->found->count == 0)
+        return NULL;
+    return config_found_list_get(found->lists, found->found, base, pool, room);
+}
+
+/* ---- filling ---- */
+
+struct config_discovered *config_discovered_new(struct config_discovered *before)
+{
+    struct config_discovered *discovered = xcalloc(1, sizeof(*discovered));
+
+    discovered->refs = 1;
+    discovered->before = before != NULL ? config_discovered_ref(before) : NULL;
+    return discovered;
+}
+
+static struct discovered_pool *pool_make(struct config_discovered *discovered, const char *name)
+{
+    bool found;
+    size_t at = pool_position(discovered, name, &found);
+    struct discovered_pool *pools;
+
+    if (found)
+        return &discovered->pools[at];
+    pools = xrealloc(discovered->pools, (discovered->count + 1) * sizeof(*pools));
+    memmove(&pools[at + 1], &pools[at], (discovered->count - at) * sizeof(*pools));
+    pools[at] = (struct discovered_pool){.name = xstrdup(name)};
+    discovered->pools = pools;
+    discovered->count++;
+    return &pools[at];
+}
+
+static void pool_release(struct discovered_pool *pool)
+{
+    config_found_unref(&pool->found);
+    config_found_lists_unref(pool->lists);
+    pool->lists = NULL;
+}
+
+void config_discovered_put(struct config_discovered *discovered, const char *name,
+                           struct config_found *found)
+{
+    const struct discovered_pool *before = pool_find(discovered->before, name);
+    bool same = before != NULL && config_found_equal(before->found, found);
+    struct discovered_pool *pool = pool_make(discovered, name);
+
+    pool_release(pool);
+    pool->found = config_found_ref(same ? before->found : found);
+    pool->lists = same ? config_found_lists_ref(before->lists) : config_found_lists_new();
+}
+
+/* ---- references ---- */
+
+/* The first one that is taken ends the filling, and with it what only that needed: else each would
+ * keep the one before it, and so all there ever were. */
+struct config_discovered *config_discovered_ref(struct config_discovered *discovered)
+{
+    unsigned before = atomic_fetch_add_explicit(&discovered->refs, 1, memory_order_relaxed);
+
+    CHECK(before > 0);
+    if (discovered->before != NULL)
+        config_discovered_unref(&discovered->before);
+    return discovered;
+}
+
+void config_discovered_unref(struct config_discovered **discovered)
+{
+    struct config_discovered *gone = *discovered;
+
+    *discovered = NULL;
+    /* Acquire and release: what other threads read of it happens before it is freed. */
+    if (gone == NULL || atomic_fetch_sub_explicit(&gone->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    config_discovered_unref(&gone->before);
+    for (size_t i = 0; i < gone->count; i++) {
+        pool_release(&gone->pools[i]);
+        free(gone->pools[i].name);
+    }
+    free(gone->pools);
+    free(gone);
+}
+
+bool config_discovered_equal(const struct config_discovered *a, const struct config_discovered *b)
+{
+    size_t a_count = a != NULL ? a->count : 0, b_count = b != NULL ? b->count : 0;
+
+    if (a == b)
+        return true;
+    if (a_count != b_count)
+        return false;
+    for (size_t i = 0; i < a_count; i++) {
+        if (strcmp(a->pools[i].name, b->pools[i].name) != 0 ||
+            !config_found_equal(a->pools[i].found, b->pools[i].found))
+            return false;
+    }
+    return true;
+}
+
+/* ---- JSON ---- */
+
+json_t *config_discovered_json(const struct config_discovered *discovered)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; discovered != NULL && i < discovered->count; i++)
+        json_object_set_new(object, discovered->pools[i].name,
+                            config_found_json(discovered->pools[i].found));
+    return object;
+}
+
+struct config_discovered *config_discovered_parse(const json_t *json)
+{
+    struct config_discovered *discovered = config_discovered_new(NULL);
+    json_t *pools = (json_t *)json; /* jansson's iterators take no const */
+
+    for (void *at = json_object_iter(pools); at != NULL; at = json_object_iter_next(pools, at)) {
+        struct config_refused refused;
+        struct config_found *found = config_found_new(json_object_iter_value(at), NULL, &refused);
+
+        config_discovered_put(discovered, json_object_iter_key(at), found);
+        config_found_unref(&found);
+        config_refused_fini(&refused);
+    }
+    return discovered;
+}
