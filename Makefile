@@ -20,6 +20,8 @@ test: ## build everything, run every test; the last line is "N passed, N failed"
 
 bench: build ## evergate, nginx and HAProxy side by side (ROUNDS, SECONDS_PER_RUN, SCENARIOS)
 	@scripts/install-deps.sh bench
+	@cmake -S tests/bench -B build/bench -G Ninja -DEVERGATE_LTO=ON >/dev/null
+	@cmake --build build/bench -- --quiet
 	@tests/bench/run.sh $(ARGS)
 
 chaos: build ## break real servers under load, tell what clients saw (ARGS="--scenarios kill,stop")

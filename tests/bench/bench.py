@@ -9,7 +9,8 @@ rounds; ratios are medians of each round's ratio.
 CPU per request is the proxy processes' own processor time (user and system) from the scheduler's
 nanosecond counters, divided by the requests that were answered in that time.
 
-Environment or options: ROUNDS, SECONDS_PER_RUN, SCENARIOS, PROXIES, EVERGATE (the binary).
+Environment or options: ROUNDS, SECONDS_PER_RUN, SCENARIOS, PROXIES, EVERGATE (the binary), BENCH_PICK
+(the balancer alone; `make bench` builds it).
 """
 
 import argparse
@@ -19,6 +20,7 @@ import resource
 import sys
 import tempfile
 
+from endpoints import run_endpoints, run_pick
 from load import SCENARIOS, run_scenario
 from proxies import PROXIES, Backend, make_certificate
 from report import Report
@@ -36,6 +38,8 @@ def parse_arguments():
                         help="any of: " + " ".join(SCENARIOS))
     parser.add_argument("--proxies", default=environment("PROXIES", " ".join(PROXIES)))
     parser.add_argument("--binary", default=environment("EVERGATE", str(ROOT / "build/evergate")))
+    parser.add_argument("--pick", metavar="PROGRAM",
+                        default=environment("BENCH_PICK", str(ROOT / "build/bench/bench_pick")))
     parser.add_argument("--plain", action="store_true",
                         help="nginx and HAProxy add X-Forwarded-For only, as most set-ups do; "
                              "otherwise all three add the same fields")
@@ -79,12 +83,22 @@ def measure(arguments, directory, report):
         for round_number in range(arguments.rounds):
             turn = round_number % len(names)
             for scenario in arguments.scenarios.split():
+                show_progress(f"round {round_number + 1}/{arguments.rounds} {scenario}")
+                if scenario == "pick":
+                    report.add(scenario, "evergate", run_pick(arguments.pick, proxy_core))
+                    continue
                 for name in names[turn:] + names[:turn]:
-                    proxy = PROXIES[name](directory / name, proxy_core, backend, certificate,
-                                          arguments)
-                    show_progress(f"round {round_number + 1}/{arguments.rounds} {scenario} {name}")
-                    with proxy:
-                        report.add(scenario, name, run_scenario(scenario, proxy, arguments.seconds))
+                    def make_proxy(*pool, name=name):
+                        return PROXIES[name](directory / name, proxy_core, backend, certificate,
+                                             arguments, *pool)
+                    report.add(scenario, name, run_one(scenario, make_proxy, backend, arguments))
+
+
+def run_one(scenario, make_proxy, backend, arguments):
+    if SCENARIOS[scenario][1] == "endpoints":
+        return run_endpoints(scenario, make_proxy, backend, arguments.seconds)
+    with make_proxy() as proxy:
+        return run_scenario(scenario, proxy, arguments.seconds)
 
 
 def main():
@@ -92,6 +106,8 @@ def main():
     if "evergate" in arguments.proxies.split() and not os.access(arguments.binary, os.X_OK):
         sys.exit(f"{arguments.binary} is missing: make build")
     raise_descriptor_limit()
+    if "pick" in arguments.scenarios.split() and not os.access(arguments.pick, os.X_OK):
+        sys.exit(f"{arguments.pick} is missing: make bench builds it")
     report = Report(arguments)
     with tempfile.TemporaryDirectory(prefix="evergate-bench-") as directory:
         measure(arguments, pathlib.Path(directory), report)

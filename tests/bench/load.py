@@ -25,10 +25,18 @@ SCENARIOS = {
     "handshake": ("1 KB GET, full TLS handshake each", "handshake"),
     "idle": ("resident memory per idle connection", "idle"),
     "idle_tls": ("resident memory per idle TLS connection", "idle_tls"),
+    "endpoints_round_robin": ("1 KB GET, many endpoints, round robin", "endpoints",
+                              "round_robin"),
+    "endpoints_least_connections": ("1 KB GET, many endpoints, least connections", "endpoints",
+                                    "least_connections"),
+    "endpoints_consistent_hash": ("1 KB GET, many endpoints, by a hash of the path", "endpoints",
+                                  "consistent_hash"),
+    "pick": ("the choice alone", "pick"),
 }
 
 
 def run_wrk(scenario, proxy, seconds):
+    """`keep` may also be "spread": kept connections, and another path for each request."""
     _, connections, path, method, body_bytes, keep, tls = scenario
     url = f"https://127.0.0.1:{proxy.tls_port}" if tls else f"http://127.0.0.1:{proxy.port}"
     result = subprocess.run(
@@ -139,11 +147,14 @@ def run_scenario(name, proxy, seconds):
     if scenario[1] in ("idle", "idle_tls"):
         return measure_idle(proxy, scenario[1] == "idle_tls")
     warm_up(proxy)
-    begin_us = proxy.cpu_us()
     if scenario[1] == "handshake":
-        result = run_handshakes(proxy, seconds)
-    else:
-        result = run_wrk(scenario, proxy, seconds)
+        return with_cpu(proxy, lambda: run_handshakes(proxy, seconds))
+    return with_cpu(proxy, lambda: run_wrk(scenario, proxy, seconds))
+
+
+def with_cpu(proxy, run):
+    begin_us = proxy.cpu_us()
+    result = run()
     used_us = proxy.cpu_us() - begin_us
     answered = max(1, result["requests"])
     return {"requests_per_s": result["requests"] / result["duration_us"] * 1e6,

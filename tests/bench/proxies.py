@@ -129,6 +129,15 @@ def nginx_top(directory, log="off"):
 class Backend(Server):
     """nginx on the load's core: fixed bodies, and a place that reads a body before it answers."""
 
+    def __init__(self, directory, core):
+        super().__init__(directory, core)
+        self.many_port = free_port()
+
+    def addresses(self, count):
+        """Of so many endpoints, all of which are this server."""
+        return [f"127.1.{number // 250}.{number % 250 + 1}:{self.many_port}"
+                for number in range(count)]
+
     def command(self):
         return ["nginx", "-p", str(self.directory), "-c", str(self.config_path)]
 
@@ -145,11 +154,35 @@ class Backend(Server):
                       proxy_set_header Content-Length ""; }}
   }}
   server {{ listen unix:{reader}; return 200 "stored"; }}
+  # On every address of loopback's network, each of which can be an endpoint of its own.
+  server {{
+    listen {self.many_port} backlog=4096;
+    allow 127.0.0.0/8; deny all;
+    root {self.directory};
+  }}
 }}
 """
 
 
-class Nginx(Server):
+class Proxy(Server):
+    """`addresses` are those of the pool's endpoints, None: the backend's. `algorithm` is evergate's
+    name for what chooses among them."""
+
+    def __init__(self, directory, core, backend, certificate, options, addresses=None,
+                 algorithm="round_robin"):
+        super().__init__(directory, core)
+        self.addresses = addresses or [f"127.0.0.1:{backend.port}"]
+        self.algorithm, self.certificate, self.options = algorithm, certificate, options
+
+    #: Kept connections to backends, where they are counted for all together.
+    @property
+    def kept(self):
+        return max(64, 2 * len(self.addresses))
+
+
+class Nginx(Proxy):
+    ALGORITHMS = {"round_robin": "", "least_connections": "least_conn;",
+                  "consistent_hash": "hash $request_uri consistent;"}
     FIELDS = """
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"""
     MORE_FIELDS = """
@@ -161,19 +194,16 @@ class Nginx(Server):
     proxy_set_header traceparent "00-$request_id-00f067aa0ba902b7-01";
     add_header Via "1.1 nginx";"""
 
-    def __init__(self, directory, core, backend, certificate, options):
-        super().__init__(directory, core)
-        self.backend, self.certificate, self.options = backend, certificate, options
-
     def command(self):
         return ["nginx", "-p", str(self.directory), "-c", str(self.config_path)]
 
     def config(self):
         log = f"{self.directory}/access.log combined buffer=64k" if self.options.access_log else "off"
         fields = self.FIELDS + ("" if self.options.plain else self.MORE_FIELDS)
+        servers = " ".join(f"server {address};" for address in self.addresses)
         return nginx_top(self.directory, log) + f"""
   proxy_max_temp_file_size 0;
-  upstream pool {{ server 127.0.0.1:{self.backend.port}; keepalive 64;
+  upstream pool {{ {self.ALGORITHMS[self.algorithm]} {servers} keepalive {self.kept};
                    keepalive_requests 100000000; }}
   server {{
     listen 127.0.0.1:{self.port} backlog=4096;
@@ -189,7 +219,9 @@ class Nginx(Server):
 """
 
 
-class Haproxy(Server):
+class Haproxy(Proxy):
+    ALGORITHMS = {"round_robin": "balance roundrobin", "least_connections": "balance leastconn",
+                  "consistent_hash": "balance uri whole\n  hash-type consistent"}
     FIELDS = """
   option forwardfor"""
     MORE_FIELDS = """
@@ -203,16 +235,14 @@ class Haproxy(Server):
   http-response set-header Via "1.1 haproxy"
 """
 
-    def __init__(self, directory, core, backend, certificate, options):
-        super().__init__(directory, core)
-        self.backend, self.certificate, self.options = backend, certificate, options
-
     def command(self):
         return ["haproxy", "-db", "-f", str(self.config_path)]
 
     def config(self):
         log = "log stdout format raw local0\n  option httplog" if self.options.access_log else ""
         fields = self.FIELDS + ("" if self.options.plain else self.MORE_FIELDS)
+        servers = "\n".join(f"  server s{number} {address} pool-max-conn 64"
+                            for number, address in enumerate(self.addresses))
         return f"""
 global
   nbthread 1
@@ -231,21 +261,20 @@ frontend edge
   {log}{fields}
   default_backend pool
 backend pool
+  {self.ALGORITHMS[self.algorithm]}
   http-reuse always
-  server a 127.0.0.1:{self.backend.port} pool-max-conn 64
+{servers}
 """
 
 
-class Evergate(Server):
-    def __init__(self, directory, core, backend, certificate, options):
-        super().__init__(directory, core)
-        self.backend, self.certificate, self.options = backend, certificate, options
-
+class Evergate(Proxy):
     def command(self):
         return [self.options.binary, "run", "-c", str(self.config_path)]
 
     def config(self):
         log = f"{self.directory}/access.log" if self.options.access_log else "off"
+        backends = ", ".join(f'{{ id = "e{number}"; address = "{address}"; }}'
+                             for number, address in enumerate(self.addresses))
         return f"""
 workers = 1;
 listeners = (
@@ -254,7 +283,7 @@ listeners = (
     tls = {{ certificates = ( {{ cert = "{self.certificate["cert"]}";
                                  key = "{self.certificate["key"]}"; }} ); }}; }} );
 pools = ( {{ name = "pool"; keepalive = {{ idle = 64; }};
-  backends = ( {{ id = "a"; address = "127.0.0.1:{self.backend.port}"; }} ); }} );
+  algorithm = "{self.algorithm}"; hash_key = "uri"; backends = ( {backends} ); }} );
 admin = {{ bind = "unix:{self.directory}/admin.sock"; }};
 log = {{ access = "{log}"; }};
 """

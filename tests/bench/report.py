@@ -5,6 +5,7 @@ import statistics
 import subprocess
 import time
 
+from endpoints import endpoints_table, pick_table
 from load import SCENARIOS
 
 PEERS = ("nginx", "haproxy")
@@ -63,16 +64,22 @@ class Report:
     def tables(self):
         """(title, header, rows) per scenario."""
         for scenario, by_proxy in self.runs.items():
-            title = SCENARIOS[scenario][0]
-            if scenario.startswith("idle"):
-                header = ["proxy", "kB each", "/ nginx", "/ HAProxy"]
-                make_row = self.memory_row
-            else:
-                header = ["proxy", "requests/s", "p50 ms", "p99 ms", "CPU µs/request",
-                          "/ nginx", "/ HAProxy", "core used", "errors"]
-                make_row = self.traffic_row
-            yield title, header, [make_row(scenario, proxy, by_proxy[proxy])
-                                  for proxy in sorted(by_proxy)]
+            yield (SCENARIOS[scenario][0], *self.table(scenario, by_proxy))
+
+    def table(self, scenario, by_proxy):
+        if SCENARIOS[scenario][1] == "pick":
+            return pick_table(by_proxy["evergate"], median)
+        if SCENARIOS[scenario][1] == "endpoints":
+            return endpoints_table(by_proxy, median,
+                                   lambda proxy, key: self.ratios(scenario, proxy, key))
+        if scenario.startswith("idle"):
+            header = ["proxy", "kB each", "/ nginx", "/ HAProxy"]
+            make_row = self.memory_row
+        else:
+            header = ["proxy", "requests/s", "p50 ms", "p99 ms", "CPU µs/request",
+                      "/ nginx", "/ HAProxy", "core used", "errors"]
+            make_row = self.traffic_row
+        return header, [make_row(scenario, proxy, by_proxy[proxy]) for proxy in sorted(by_proxy)]
 
     def preamble(self):
         fields = "X-Forwarded-For only at nginx and HAProxy" if self.arguments.plain \

@@ -1,4 +1,4 @@
--- wrk's request: METHOD BODY_BYTES KEEP_ALIVE, with the header fields a browser sends; the result as
+-- wrk's request: METHOD BODY_BYTES keep|close|spread, with the header fields a browser sends; the result as
 -- one line of JSON.
 local browser = {
   ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) " ..
@@ -31,6 +31,12 @@ function init(args)
   end
   if args[3] == "close" then
     wrk.headers["Connection"] = "close"
+  elseif args[3] == "spread" then
+    local path, count = wrk.path, 0
+    request = function()
+      count = count + 1
+      return wrk.format(nil, path .. "?" .. count)
+    end
   end
 end
 
