@@ -1,24 +1,25 @@
 /* How a source is called: for people (events, logs) and as a label (metrics, GET /providers). No
  * key that may hold a secret is looked at. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "discovery/source.h"
 
-/* The key that says what is looked for. */
-static const char *label_subject(const struct config_discovery *block)
+/* What is looked for; heap. */
+static char *label_subject(const struct config_discovery *block)
 {
     switch (block->type) {
     case CONFIG_DISCOVERY_FILE:
-        return block->path;
-    case CONFIG_DISCOVERY_DNS:
-        return block->name;
+        return xstrdup(block->path);
     case CONFIG_DISCOVERY_ETCD:
-        return block->prefix;
+        return xstrdup(block->prefix);
+    case CONFIG_DISCOVERY_DNS:
+        if (block->record == CONFIG_DNS_SRV) /* these have their own ports */
+            return xstrdup(block->name);
+        return xasprintf("%s:%u", block->name, block->port);
     default:
-        return block->service;
+        return xstrdup(block->service);
     }
 }
 
@@ -50,39 +51,34 @@ static const char *label_preposition(const struct config_discovery *block)
     return block->type == CONFIG_DISCOVERY_KUBERNETES ? " in " : " at ";
 }
 
-static const char *label_type(const struct config_discovery *block)
-{
-    return config_discovery_type_name(block->type);
-}
-
 char *source_title(const struct config_discovery *block)
 {
-    const char *subject = label_subject(block);
-    char *place = label_place(block);
-    char *title = xasprintf(
-        "%s%s \"%s\"%s%s", label_type(block),
-        block->type == CONFIG_DISCOVERY_DNS && block->record == CONFIG_DNS_SRV ? " SRV" : "",
-        subject != NULL ? subject : "", place[0] != '\0' ? label_preposition(block) : "", place);
+    bool srv = block->type == CONFIG_DISCOVERY_DNS && block->record == CONFIG_DNS_SRV;
+    char *subject = label_subject(block), *place = label_place(block);
+    char *title =
+        xasprintf("%s%s \"%s\"%s%s", config_discovery_type_name(block->type), srv ? " SRV" : "",
+                  subject, place[0] != '\0' ? label_preposition(block) : "", place);
 
+    free(subject);
     free(place);
     return title;
 }
 
 void source_label(const struct config_discovery *block, char *out, size_t capacity)
 {
-    const char *subject = label_subject(block);
-    char *place = label_place(block);
-    size_t n;
+    char *subject = label_subject(block), *place = label_place(block);
+    char *whole =
+        xasprintf("%s%s%s", subject, place[0] != '\0' ? label_preposition(block) : "", place);
+    size_t n = strlen(whole);
 
-    n = (size_t)snprintf(out, capacity, "%s%s%s", subject != NULL ? subject : "",
-                         place[0] != '\0' ? label_preposition(block) : "", place);
-    free(place);
-    if (n < capacity)
-        return;
-    /* Not within a character: 10xxxxxx continues one (RFC 3629 section 3). */
-    for (n = capacity - 1; n > 0 && ((unsigned char)out[n - 1] & 0xc0) == 0x80;)
-        n--;
-    if (n > 0 && ((unsigned char)out[n - 1] & 0x80) != 0)
-        n--;
+    if (n >= capacity) {
+        n = capacity - 1;
+        while (n > 0 && ((unsigned char)whole[n] & 0xc0) == 0x80)
+            n--; /* 10xxxxxx continues a character (RFC 3629 section 3) */
+    }
+    memcpy(out, whole, n);
     out[n] = '\0';
+    free(whole);
+    free(subject);
+    free(place);
 }
