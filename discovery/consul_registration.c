@@ -29,8 +29,8 @@ struct consul_registration {
     struct loop_task reap;
     struct backoff backoff;
     unsigned leave_tries;
-    bool leaving;
-    bool failing; /* which was logged */
+    bool leaving, left; /* `left`: or given up */
+    bool failing;       /* which was logged */
 };
 
 static void registration_ask(struct consul_registration *r);
@@ -109,6 +109,7 @@ static void registration_succeeded(struct consul_registration *r)
     const char *id = r->params.config->id;
 
     if (r->step == REGISTRATION_DEREGISTER) {
+        r->left = true;
         log_info("consul: this proxy's service \"%s\" was taken back", id);
         return;
     }
@@ -128,7 +129,8 @@ static void registration_failed(struct consul_registration *r, const char *why)
     if (!r->failing)
         log_warn("consul: this proxy's service \"%s\": %s; tried again", r->params.config->id, why);
     r->failing = true;
-    if (r->step == REGISTRATION_DEREGISTER && ++r->leave_tries == REGISTRATION_LEAVE_TRIES)
+    r->left = r->step == REGISTRATION_DEREGISTER && ++r->leave_tries == REGISTRATION_LEAVE_TRIES;
+    if (r->left)
         return;
     if (delay_ms > registration_pace_ms(r))
         delay_ms = registration_pace_ms(r);
@@ -225,6 +227,11 @@ void consul_registration_leave(struct consul_registration *r)
         return;
     r->step = REGISTRATION_DEREGISTER;
     registration_ask(r);
+}
+
+bool consul_registration_is_leaving(const struct consul_registration *r)
+{
+    return r->leaving && !r->left;
 }
 
 static void registration_reap(struct loop_task *task)

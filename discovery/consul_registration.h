@@ -36,6 +36,8 @@ struct consul_registration *
 consul_registration_start(const struct consul_registration_params *params);
 /* Takes the service back: best effort, while the loop still turns. */
 void consul_registration_leave(struct consul_registration *registration);
+/* That was asked for, and is neither done nor given up. */
+bool consul_registration_is_leaving(const struct consul_registration *registration);
 /* Ends everything and nulls; the service stays as it is. NULL is fine. */
 void consul_registration_stop(struct consul_registration **registration);
 

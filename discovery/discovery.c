@@ -13,6 +13,8 @@
 #include "base/thread.h"
 #include "discovery/discovery_internal.h"
 
+enum { DISCOVERY_LEAVE_MS = 1000 }; /* so long the end waits for registrations to be taken back */
+
 /* ---- hooks of the sources ---- */
 
 static void on_source_changed(void *arg)
@@ -265,14 +267,38 @@ static void stop_all(struct discovery *discovery)
         stop_source(source);
 }
 
+static bool is_leaving(const struct discovery *discovery)
+{
+    list_for_each(node, &discovery->running)
+    {
+        if (source_is_leaving(container_of(node, struct discovery_source, running_node)))
+            return true;
+    }
+    return false;
+}
+
+/* Where nothing was in flight, a drain is over before a registration can be taken back. */
+static void on_end_timer(struct loop_timer *timer)
+{
+    struct discovery *discovery = container_of(timer, struct discovery, end_timer);
+
+    if (is_leaving(discovery) && discovery->loop.now_ms < discovery->end_by_ms) {
+        loop_timer_set(&discovery->loop, timer, LOOP_TICK_MS);
+        return;
+    }
+    stop_all(discovery);
+    discovery_await_end(discovery);
+    loop_stop(&discovery->loop);
+}
+
 static void on_end(void *arg)
 {
     struct discovery *discovery = arg;
 
     discovery->ending = true;
-    stop_all(discovery);
-    discovery_await_end(discovery);
-    loop_stop(&discovery->loop);
+    discovery->end_by_ms = discovery->loop.now_ms + DISCOVERY_LEAVE_MS;
+    loop_timer_init(&discovery->end_timer, on_end_timer);
+    on_end_timer(&discovery->end_timer);
 }
 
 void discovery_free(struct discovery **discovery)

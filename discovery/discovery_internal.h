@@ -23,6 +23,8 @@ struct discovery {
     struct discovery_awaited *awaited; /* NULL: nobody waits */
     struct loop_timer await_timer;
     struct loop_task await_check;
+    struct loop_timer end_timer;
+    uint64_t end_by_ms; /* monotonic: then it ends, whoever is still leaving */
 };
 
 #define source_of(list_node) container_of(list_node, struct discovery_source, node)

@@ -41,6 +41,8 @@ struct discovery_provider {
     void (*stop)(void *watch);
     /* Optional: evergate drains (true: a Consul registration is taken back). */
     void (*leave)(void *watch);
+    /* With leave: that is not done yet. The end waits a moment for it. */
+    bool (*is_leaving)(const void *watch);
 };
 
 /* NULL: no such type. */

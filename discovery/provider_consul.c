@@ -194,9 +194,17 @@ static void provider_consul_leave(void *arg)
         consul_registration_leave(watch->registration);
 }
 
+static bool provider_consul_is_leaving(const void *arg)
+{
+    const struct consul_watch *watch = arg;
+
+    return watch->registration != NULL && consul_registration_is_leaving(watch->registration);
+}
+
 const struct discovery_provider discovery_consul = {
     .name = "consul",
     .start = provider_consul_start,
     .stop = provider_consul_stop,
     .leave = provider_consul_leave,
+    .is_leaving = provider_consul_is_leaving,
 };

@@ -98,6 +98,12 @@ void source_leave(struct discovery_source *source)
         source->provider->leave(source->watch);
 }
 
+bool source_is_leaving(const struct discovery_source *source)
+{
+    return source->watch != NULL && source->provider->is_leaving != NULL &&
+           source->provider->is_leaving(source->watch);
+}
+
 void source_stop(struct discovery_source *source)
 {
     loop_task_cancel(&source->absent);

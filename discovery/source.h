@@ -80,6 +80,7 @@ struct discovery_source *source_new(struct source_context *context, struct confi
  * turn. */
 void source_start(struct discovery_source *source, const struct discovery_provider *provider);
 void source_leave(struct discovery_source *source);
+bool source_is_leaving(const struct discovery_source *source); /* not done with it yet */
 /* Ends all callbacks, and writes what the cache is still to hold. */
 void source_stop(struct discovery_source *source);
 /* After source_stop, or if it was never started. */

@@ -33,7 +33,8 @@ static void fake_leave(void *watch)
     f.leaves++;
 }
 
-static const struct discovery_provider fake = {"file", fake_start, fake_stop, fake_leave};
+static const struct discovery_provider fake = {
+    .name = "file", .start = fake_start, .stop = fake_stop, .leave = fake_leave};
 
 static void start_block(const char *block)
 {
