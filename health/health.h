@@ -208,6 +208,7 @@ struct health_view {
     enum stall_state stall;
     bool ejected;
     char why[HEALTH_WHY_BYTES]; /* of the status */
+    bool by_report;             /* discovery reports it so; checks alone have it better */
     uint64_t status_for_us;     /* how long already */
     char breaker_why[HEALTH_WHY_BYTES];
     uint64_t breaker_for_us;

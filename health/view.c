@@ -46,6 +46,7 @@ void health_view(struct health_pool *pool, const struct endpoint *endpoint, uint
         .status = atomic_load(&r->endpoint->status),
         .breaker = r->breaker.state,
         .stall = r->stall.state,
+        .by_report = record_is_held_by_report(r),
         .ejected = r->outlier.ejected,
         .ejected_for_us = r->outlier.ejected ? now_us - r->outlier.since_us : 0,
         .status_for_us = now_us - r->status_since_us,

@@ -147,15 +147,33 @@ static bool is_signed_anew(const struct pool_runtime *runtime, const struct conf
            !slice_eq(pool_runtime_secret(runtime, before), pool_runtime_secret(runtime, config));
 }
 
+/* Was it found, and has nobody else said anything of it? */
+static bool is_found(const struct config_backend *backend)
+{
+    return backend->where.file != NULL && strcmp(backend->where.file, "discovery") == 0;
+}
+
+static const char *drain_why(const struct config_backend *backend)
+{
+    if (is_found(backend))
+        return backend->drain ? "drained by discovery" : "no longer drained by discovery";
+    return backend->drain ? "drained by a change of the configuration"
+                          : "no longer drained by the configuration";
+}
+
+static const char *join_why(const struct config_backend *backend, bool starting)
+{
+    if (is_found(backend))
+        return "found by discovery";
+    return starting ? "in the configuration" : "added by a change of the configuration";
+}
+
 static void keep_member(struct pool_runtime *runtime, struct endpoint *endpoint,
                         const struct config_backend *backend, uint64_t now_us)
 {
     balancer_endpoint_change(runtime->balancer, endpoint, backend);
     health_endpoint_changed(runtime->health, endpoint, now_us);
-    health_set_draining(runtime->health, endpoint, backend->drain,
-                        backend->drain ? "drained by a change of the configuration"
-                                       : "no longer drained by the configuration",
-                        now_us);
+    health_set_draining(runtime->health, endpoint, backend->drain, drain_why(backend), now_us);
 }
 
 static void add_member(struct pool_runtime *runtime, const struct config_pool *config,
@@ -164,9 +182,7 @@ static void add_member(struct pool_runtime *runtime, const struct config_pool *c
     struct endpoint *endpoint = balancer_pool_add(runtime->balancer, backend);
 
     set_tag(runtime, config, endpoint);
-    health_pool_join(runtime->health, endpoint,
-                     starting ? "in the configuration" : "added by a change of the configuration",
-                     starting, now_us);
+    health_pool_join(runtime->health, endpoint, join_why(backend, starting), starting, now_us);
 }
 
 void pool_runtime_commit(struct pool_runtime *runtime, const struct config_pool *config,
@@ -214,8 +230,11 @@ static void open_newcomer(struct pool_runtime *runtime, struct endpoint *endpoin
 
 static void leave(struct pool_runtime *runtime, struct endpoint *endpoint, uint64_t now_us)
 {
+    const char *why = is_found(atomic_load(&endpoint->backend)) ? "no longer found"
+                                                                : "no longer in the configuration";
+
     balancer_pool_leave(runtime->balancer, endpoint);
-    health_pool_leave(runtime->health, endpoint, "no longer in the configuration", now_us);
+    health_pool_leave(runtime->health, endpoint, why, now_us);
     atomic_store(&endpoint->backend, NULL); /* the old configuration's, which goes */
 }
 

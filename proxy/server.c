@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 #include "proxy/descriptors.h"
 #include "proxy/server_change.h"
+#include "proxy/server_discovery.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
 #include "proxy/shared_listener.h"
@@ -88,6 +89,8 @@ static int open_all(struct server *server, char **ret_why)
     if (rc == EG_OK)
         rc = init_workers(server, ret_why);
     if (rc == EG_OK)
+        rc = server_discovery_start(server, ret_why);
+    if (rc == EG_OK)
         rc = apply_first(server, ret_why);
     return rc;
 }
@@ -108,6 +111,7 @@ int server_new(struct server **ret_server, struct config *config, char **ret_why
     server_timers_init(server);
     server_orders_init(server);
     server_leavers_init(server);
+    server_discovery_init(server);
     server_names_new(server);
     upgrade_set_overlay_source(overlay_of);
     rc = open_all(server, ret_why);
@@ -134,6 +138,7 @@ void server_free(struct server *server)
     if (!server)
         return;
     upgrade_free(server);
+    server_discovery_free(server);
     server_signals_stop(server);
     server_names_free(server);
     if (server->resolver)

@@ -17,6 +17,8 @@
 enum { SERVER_SECRET_BYTES = 32 };
 
 struct config_overlay;
+struct discovery;
+struct server_discovery;
 struct server_health;
 struct server_leavers;
 struct server_names;
@@ -40,12 +42,14 @@ struct server {
     struct config *config;              /* the file, with the overlay over it */
     struct pool_runtime **runtimes;     /* config->pool_count */
     struct shared_listener **listeners; /* config->listener_count */
+    struct discovery *discovery;        /* NULL: no configuration has had a block of it yet */
 
-    struct config *base;            /* what the file says; the control thread's */
-    struct config_overlay *overlay; /* what was changed over the API; likewise */
-    struct server_orders *orders;   /* changes that were asked for */
-    struct server_leavers *leavers; /* what goes once it is not used any more */
-    struct loop loop;               /* the control thread's */
+    struct config *base;                 /* what the file says; the control thread's */
+    struct config_overlay *overlay;      /* what was changed over the API; likewise */
+    struct server_orders *orders;        /* changes that were asked for */
+    struct server_leavers *leavers;      /* what goes once it is not used any more */
+    struct server_discovery *discoverer; /* what becomes of that which discovery finds */
+    struct loop loop;                    /* the control thread's */
     struct worker *workers;
     unsigned worker_count;
     struct health *health;        /* the endpoints' condition, and the events */

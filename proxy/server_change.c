@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "config/state_file.h"
+#include "proxy/server_discovery.h"
 #include "proxy/service_manager.h"
 #include "proxy/upgrade.h"
 
@@ -95,68 +96,152 @@ static void explain_misfits(struct config_errors *errors)
                          errors->v[i].message);
 }
 
-/* What the order wants to be served; NULL: it is refused, and the outcome says why. */
-static struct config *wanted(struct server_orders *orders)
+/* Reads what the order brings: a file, an edit. False: the outcome says why not. */
+static bool read_order(struct server_orders *orders)
 {
     struct server *server = orders->server;
     struct order *order = orders->current;
     struct server_outcome *outcome = order->outcome;
     const char *path = order->path != NULL ? order->path : server->base->file;
+
+    switch (order->kind) {
+    case ORDER_EDIT:
+        orders->overlay = config_overlay_copy(server->overlay);
+        return order->edit(order->arg, orders->overlay, server->config, &outcome->why) == EG_OK;
+    case ORDER_RELOAD:
+    case ORDER_PLAN:
+        return config_load(&orders->base, path, &outcome->errors) == EG_OK;
+    case ORDER_DISCOVERY:
+    case ORDER_UPGRADE:
+        break;
+    }
+    return true;
+}
+
+/* What was found, for that. An edit takes what is served: it is no moment to look around. */
+static bool collect(struct server_orders *orders)
+{
+    struct server *server = orders->server;
+    const struct config *base = orders->base != NULL ? orders->base : server->base;
+
+    if (orders->current->kind != ORDER_EDIT)
+        return server_discovery_collect(server, base, server->config, &orders->discovered,
+                                        &orders->current->outcome->why) == EG_OK;
+    if (server->config->discovered != NULL)
+        orders->discovered = config_discovered_ref(server->config->discovered);
+    return true;
+}
+
+/* What the order wants to be served; NULL: it is refused, and the outcome says why. */
+static struct config *wanted(struct server_orders *orders)
+{
+    struct server *server = orders->server;
+    struct server_outcome *outcome = orders->current->outcome;
     struct config *config = NULL;
 
-    if (order->kind == ORDER_EDIT) {
-        orders->overlay = config_overlay_copy(server->overlay);
-        if (order->edit(order->arg, orders->overlay, server->config, &outcome->why) != EG_OK)
-            return NULL;
-    } else if (config_load(&orders->base, path, &outcome->errors) != EG_OK) {
-        return NULL;
-    }
     /* Without a mistake there is nothing to free yet. */
     if (config_overlay_apply(&config, orders->overlay != NULL ? orders->overlay : server->overlay,
-                             orders->base != NULL ? orders->base : server->base, NULL,
+                             orders->base != NULL ? orders->base : server->base, orders->discovered,
                              &outcome->errors) == EG_OK)
         return config;
-    if (order->kind != ORDER_EDIT)
+    if (orders->current->kind != ORDER_EDIT)
         explain_misfits(&outcome->errors);
     return NULL;
 }
 
-void server_change_begin(struct server_orders *orders)
+/* Takes the reference. */
+static void carry_out(struct server_orders *orders, struct config *config)
+{
+    struct server_outcome *outcome = orders->current->outcome;
+    struct server_apply *apply;
+    int rc = server_apply_prepare(&apply, orders->server, config, &outcome->why);
+
+    config_unref(&config);
+    if (rc == EG_OK) {
+        server_apply_commit(apply, on_applied, orders);
+        return;
+    }
+    config_plan_free(outcome->plan);
+    outcome->plan = NULL;
+    server_order_finish(orders, SERVER_CHANGE_REFUSED);
+}
+
+/* What discovery found may be what is served already, */
+static bool is_nothing_new(const struct server_orders *orders)
+{
+    return orders->current->kind == ORDER_DISCOVERY &&
+           config_discovered_equal(orders->discovered, orders->server->config->discovered);
+}
+
+/* ... or hidden by what file and operators say. And a plan is for being looked at. */
+static bool is_over_with_plan(const struct order *order)
+{
+    return order->kind == ORDER_PLAN ||
+           (order->kind == ORDER_DISCOVERY && order->outcome->plan->count == 0);
+}
+
+static void serve_wanted(struct server_orders *orders)
 {
     struct server *server = orders->server;
     struct server_outcome *outcome = orders->current->outcome;
-    struct server_apply *apply;
-    struct config *config;
-    int rc;
+    struct config *config = wanted(orders);
 
-    /* The successor has been told already what is served. */
-    if (orders->current->kind != ORDER_PLAN && upgrade_under_way(server)) {
-        server_order_finish(orders, SERVER_CHANGE_STOPPING);
-        return;
-    }
-    if (orders->current->kind == ORDER_RELOAD)
-        service_manager_reloading();
-    config = wanted(orders);
     if (config == NULL) {
         server_order_finish(orders, SERVER_CHANGE_REFUSED);
         return;
     }
     outcome->plan = config_plan_new(server->config, config);
     server_foresee(server, config, &outcome->closing, &outcome->draining);
-    if (orders->current->kind == ORDER_PLAN) {
-        config_unref(&config);
-        server_order_finish(orders, SERVER_CHANGE_DONE);
+    if (!is_over_with_plan(orders->current)) {
+        carry_out(orders, config);
         return;
     }
-    rc = server_apply_prepare(&apply, server, config, &outcome->why);
     config_unref(&config);
-    if (rc != EG_OK) {
-        config_plan_free(outcome->plan);
-        outcome->plan = NULL;
+    server_order_finish(orders, SERVER_CHANGE_DONE);
+}
+
+static void go_on(void *arg)
+{
+    struct server_orders *orders = arg;
+
+    /* Sources were waited for, and meanwhile it was told to stop. */
+    if (server_phase(orders->server) != SERVER_SERVING)
+        server_order_finish(orders, SERVER_CHANGE_STOPPING);
+    else if (!collect(orders))
+        server_order_finish(orders, SERVER_CHANGE_REFUSED);
+    else if (is_nothing_new(orders))
+        server_order_finish(orders, SERVER_CHANGE_DONE);
+    else
+        serve_wanted(orders);
+}
+
+/* The successor has been told already what is served; but it finds by itself. */
+static bool is_too_late(const struct server_orders *orders)
+{
+    enum order_kind kind = orders->current->kind;
+
+    return kind != ORDER_PLAN && kind != ORDER_DISCOVERY && upgrade_under_way(orders->server);
+}
+
+void server_change_begin(struct server_orders *orders)
+{
+    struct server_outcome *outcome = orders->current->outcome;
+
+    if (is_too_late(orders)) {
+        server_order_finish(orders, SERVER_CHANGE_STOPPING);
+        return;
+    }
+    if (orders->current->kind == ORDER_RELOAD)
+        service_manager_reloading();
+    if (!read_order(orders)) {
         server_order_finish(orders, SERVER_CHANGE_REFUSED);
         return;
     }
-    server_apply_commit(apply, on_applied, orders);
+    if (orders->current->kind != ORDER_RELOAD)
+        go_on(orders);
+    else if (server_discovery_try(orders->server, orders->base, go_on, orders, &outcome->why) !=
+             EG_OK)
+        server_order_finish(orders, SERVER_CHANGE_REFUSED);
 }
 
 /* ---- At start ---- */
@@ -174,14 +259,48 @@ static int load_overlay(struct server *server, char **ret_why)
     return EG_OK;
 }
 
+/* What the elder had found, as if we had served it; NULL: nothing. */
+static struct config *inherited_config(const struct server *server)
+{
+    const json_t *json = upgrade_inherited_discovered();
+    struct config_overlay *nothing = config_overlay_new();
+    struct config_errors errors = {0};
+    struct config_discovered *discovered;
+    struct config *config = NULL;
+
+    if (json != NULL) {
+        discovered = config_discovered_parse(json);
+        if (config_overlay_apply(&config, nothing, server->base, discovered, &errors) != EG_OK)
+            config = NULL;
+        config_discovered_unref(&discovered);
+        config_errors_free(&errors);
+    }
+    config_overlay_free(nothing);
+    return config;
+}
+
+static int collect_first(struct server *server, struct config_discovered **ret_discovered,
+                         char **ret_why)
+{
+    struct config *inherited = inherited_config(server);
+    int rc = server_discovery_collect(server, server->base, inherited, ret_discovered, ret_why);
+
+    config_unref(&inherited);
+    return rc;
+}
+
 int server_overlay_load(struct server *server, struct config **ret_config, char **ret_why)
 {
     struct config_errors errors = {0};
+    struct config_discovered *discovered = NULL;
     int rc = load_overlay(server, ret_why);
 
+    if (rc == EG_OK)
+        rc = collect_first(server, &discovered, ret_why);
     if (rc != EG_OK)
         return rc;
-    rc = config_overlay_apply(ret_config, server->overlay, server->base, NULL, &errors);
+    rc = config_overlay_apply(ret_config, server->overlay, server->base, discovered, &errors);
+    config_discovered_unref(&discovered);
     if (rc != EG_OK)
         *ret_why = xasprintf("what was changed over the API does not fit \"%s\" any more: %s; "
                              "correct the file, or remove the entry from its state_file",

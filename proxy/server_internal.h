@@ -11,6 +11,7 @@
  *   server_tell.c     ... and what others hear of it
  *   server_leavers.c  endpoints and pools that go, once nobody uses them
  *   server_names.c    backends given by name
+ *   server_discovery.c   what discovery finds
  */
 #ifndef EVERGATE_PROXY_SERVER_INTERNAL_H
 #define EVERGATE_PROXY_SERVER_INTERNAL_H
@@ -63,6 +64,8 @@ void server_orders_free(struct server *server);
 void server_orders_close(struct server *server);
 /* As SIGHUP asks for it: the log tells how it went. */
 void server_reload_soon(struct server *server, const char *who);
+/* Discovery found something: an order, unless one waits already. */
+void server_discovery_soon(struct server *server);
 /* SIGUSR2: upgrade_start, once no change is under way. */
 void server_upgrade_soon(struct server *server, const char *who);
 /* A change or a sweep may begin, if none is under way. */
@@ -73,8 +76,8 @@ void server_turn_ends(struct server *server);
 void server_stop_loop(struct server *server);
 
 /* server_change.c, at start: the overlay that state_file holds (or the elder left, see upgrade.h),
- * and what is to be served: the file with the overlay over it. 0 or an error with a sentence in
- * *ret_why (heap). */
+ * and what is to be served: the file, what was found, and the overlay over it. 0 or an error with a
+ * sentence in *ret_why (heap). */
 int server_overlay_load(struct server *server, struct config **ret_config,
                         char **ret_why) WARN_UNUSED;
 

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "proxy/server_discovery.h"
 #include "proxy/upgrade.h"
 
 /* ---- Asking ---- */
@@ -111,6 +112,12 @@ void server_reload_soon(struct server *server, const char *who)
         log_warn("%s: no reload: evergate is stopping", who);
 }
 
+/* Of a server that stops nothing is lost: its successor finds by itself. */
+void server_discovery_soon(struct server *server)
+{
+    (void)enter_soon(server, ORDER_DISCOVERY, "discovery");
+}
+
 void server_upgrade_soon(struct server *server, const char *who)
 {
     if (server_phase(server) != SERVER_SERVING || !enter_soon(server, ORDER_UPGRADE, who))
@@ -140,9 +147,12 @@ void server_order_finish(struct server_orders *orders, enum server_verdict verdi
 
     order->outcome->verdict = verdict;
     order->outcome->generation = atomic_load(&server->generation);
+    if (order->kind == ORDER_RELOAD)
+        server_discovery_settle(server);
     config_unref(&orders->base);
     config_overlay_free(orders->overlay);
     orders->overlay = NULL;
+    config_discovered_unref(&orders->discovered);
     orders->current = NULL;
     server_tell_outcome(server, order);
     hand_back(orders, order);
@@ -206,10 +216,12 @@ void server_turn_ends(struct server *server)
 void server_stop_loop(struct server *server)
 {
     server->orders->stopping = true;
-    if (server->orders->busy)
-        server_names_hurry(server);
-    else
+    if (!server->orders->busy) {
         loop_stop(&server->loop);
+        return;
+    }
+    server_names_hurry(server);
+    server_discovery_hurry(server);
 }
 
 /* ---- Beginning and end ---- */
@@ -249,6 +261,7 @@ void server_orders_free(struct server *server)
         return;
     config_unref(&orders->base);
     config_overlay_free(orders->overlay);
+    config_discovered_unref(&orders->discovered);
     pthread_cond_destroy(&orders->one_is_done);
     pthread_mutex_destroy(&orders->lock);
     free(orders);

@@ -5,6 +5,7 @@
  *   server_orders.c   asking, waiting, taking turns
  *   server_change.c   what an order wants to be served, and carrying it out
  *   server_tell.c     what log, events and service manager hear of it
+ *   server_tell_found.c   ... of what discovery found
  */
 #ifndef EVERGATE_PROXY_SERVER_ORDERS_H
 #define EVERGATE_PROXY_SERVER_ORDERS_H
@@ -12,7 +13,7 @@
 #include "proxy/server_change.h"
 #include "proxy/server_internal.h"
 
-enum order_kind { ORDER_RELOAD, ORDER_PLAN, ORDER_EDIT, ORDER_UPGRADE };
+enum order_kind { ORDER_RELOAD, ORDER_PLAN, ORDER_EDIT, ORDER_DISCOVERY, ORDER_UPGRADE };
 
 struct order {
     struct list node; /* server_orders.waiting */
@@ -36,8 +37,9 @@ struct server_orders {
     bool busy;     /* a change or a sweep is under way */
     bool stopping; /* the loop is to end when it is over */
     struct order *current;
-    struct config *base;            /* what `current` makes the file's word, */
-    struct config_overlay *overlay; /* ... and the overlay; NULL: as they are */
+    struct config *base;                  /* what `current` makes the file's word, */
+    struct config_overlay *overlay;       /* ... and the overlay; NULL: as they are */
+    struct config_discovered *discovered; /* what is laid between them */
 };
 
 /* ---- server_change.c: the control thread ---- */
@@ -53,5 +55,9 @@ void server_order_finish(struct server_orders *orders, enum server_verdict verdi
 /* ---- server_tell.c: likewise ---- */
 
 void server_tell_outcome(struct server *server, const struct order *order);
+/* Endpoints whose settings are others now, at most 64 of them: the plan has them all. */
+void server_tell_changed(const struct server *server, const struct config_plan *plan);
+/* server_tell_found.c: an order of discovery's, done or refused. */
+void server_tell_found(struct server *server, const struct order *order);
 
 #endif

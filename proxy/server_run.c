@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "discovery/discovery.h"
 #include "net/address.h"
 #include "net/tls.h"
 #include "proxy/server_health.h"
@@ -120,6 +121,13 @@ void server_timers_init(struct server *server)
     loop_timer_init(&server->tickets_timer, on_tickets_timer);
 }
 
+static void service_ends(struct server *server)
+{
+    service_manager_stopping("draining");
+    if (server->discovery != NULL)
+        discovery_leave(server->discovery);
+}
+
 void server_drain(struct server *server, const char *why)
 {
     struct server_totals totals = server_totals(server);
@@ -137,7 +145,7 @@ void server_drain(struct server *server, const char *why)
     server_set_phase(server, SERVER_DRAINING);
     server_orders_close(server);
     if (!upgrade_done(server)) /* else it is not the service that ends */
-        service_manager_stopping("draining");
+        service_ends(server);
     for (size_t i = 0; i < server->config->listener_count; i++)
         listen_stop(&server->listeners[i]->set);
     server->drain_started_us = clock_monotonic_us();

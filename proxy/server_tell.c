@@ -14,7 +14,7 @@ static const struct pool_runtime *pool_named(const struct server *server, const 
 }
 
 /* Those that come, go or drain tell of themselves. */
-static void tell_endpoints(const struct server *server, const struct config_plan *plan)
+void server_tell_changed(const struct server *server, const struct config_plan *plan)
 {
     unsigned told = 0;
 
@@ -55,7 +55,7 @@ static void tell_done(struct server *server, const struct order *order)
              plan->kept.routes, plural(plan->kept.routes), plan->kept.pools,
              plural(plan->kept.pools), plan->kept.endpoints, plural(plan->kept.endpoints));
     health_tell_process(server->health, EVENT_CONFIG, EVENT_INFO, before, generation, why, "");
-    tell_endpoints(server, plan);
+    server_tell_changed(server, plan);
     for (size_t i = 0; i < plan->count; i++)
         if (plan->changes[i].needs_upgrade)
             log_warn("%s: %s: takes effect when the binary is replaced (SIGUSR2) or restarted",
@@ -104,6 +104,10 @@ void server_tell_outcome(struct server *server, const struct order *order)
 {
     enum server_verdict verdict = order->outcome->verdict;
 
+    if (order->kind == ORDER_DISCOVERY) {
+        server_tell_found(server, order);
+        return;
+    }
     if (order->kind == ORDER_RELOAD)
         tell_reload_over(server, verdict);
     if (verdict == SERVER_CHANGE_REFUSED)

@@ -17,6 +17,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "config/found.h"
 #include "proxy/listen.h"
 #include "proxy/server_internal.h"
 #include "proxy/service_manager.h"
@@ -245,6 +246,8 @@ static void write_letter(struct estate_list *list, const struct server *server)
     letter->ticket_bytes = tls_tickets_export(letter->tickets);
     letter->ticket_rotate_ms = due_ms > now_ms ? due_ms - now_ms : 1;
     letter->overlay = overlay_source != NULL ? overlay_source(server) : NULL;
+    if (server->config->discovered != NULL)
+        letter->discovered = config_discovered_json(server->config->discovered);
 }
 
 /* Everything is in the socket before the child is: it never has to wait. 0, or an errno. */

@@ -15,7 +15,7 @@
  *
  * The two talk over a socket pair (upgrade_mail.h). The letter (upgrade_letter.h) carries what must
  * survive beyond sockets: the key of sticky sessions, those of TLS tickets, what was changed over
- * the API.
+ * the API, what discovery found.
  */
 #ifndef EVERGATE_PROXY_UPGRADE_H
 #define EVERGATE_PROXY_UPGRADE_H
@@ -50,6 +50,9 @@ bool upgrade_inherit_secret(unsigned char *secret, size_t size);
 bool upgrade_inherit_tickets(uint64_t *ret_rotate_ms);
 /* What was changed over the API, as the elder's overlay source gave it. Borrowed; NULL: nothing. */
 const json_t *upgrade_inherited_overlay(void);
+
+/* What it had found, for config_discovered_parse; likewise. */
+const json_t *upgrade_inherited_discovered(void);
 
 /* Calls `then` when every checked endpoint has its first verdict, or UPGRADE_VERDICTS_MS have
  * passed, so that a backend that is known to be down is not asked again; at once for others than

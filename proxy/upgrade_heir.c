@@ -146,6 +146,11 @@ const json_t *upgrade_inherited_overlay(void)
     return heir.waiting ? heir.letter.overlay : NULL;
 }
 
+const json_t *upgrade_inherited_discovered(void)
+{
+    return heir.waiting ? heir.letter.discovered : NULL;
+}
+
 /* ---- Before it serves ---- */
 
 static unsigned count_unjudged(const struct config_pool *config, struct balancer_pool *pool)

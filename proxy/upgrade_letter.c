@@ -108,6 +108,8 @@ char *upgrade_letter_write(const struct upgrade_letter *letter)
     }
     if (letter->overlay != NULL)
         json_object_set(object, "overlay", letter->overlay);
+    if (letter->discovered != NULL)
+        json_object_set(object, "discovered", letter->discovered);
     text = json_dumps(object, JSON_COMPACT);
     CHECK(text != NULL);
     json_decref(object);
@@ -151,10 +153,17 @@ static void read_tickets(struct upgrade_letter *letter, const json_t *tickets)
     letter->ticket_rotate_ms = get_number(tickets, "rotate_ms");
 }
 
+/* A reference; NULL where there is no object. */
+static json_t *get_object(const json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+
+    return json_is_object(value) ? json_incref(value) : NULL;
+}
+
 static int read_object(struct upgrade_letter *letter, const json_t *object, char **ret_why)
 {
     const json_t *form = json_object_get(object, "form");
-    json_t *overlay = json_object_get(object, "overlay");
 
     letter->pid = (int)get_number(object, "pid");
     if (json_integer_value(form) != UPGRADE_LETTER_FORM) {
@@ -176,7 +185,8 @@ static int read_object(struct upgrade_letter *letter, const json_t *object, char
     letter->has_secret = get_hex(json_object_get(object, "sticky_secret"), letter->secret,
                                  sizeof(letter->secret)) == sizeof(letter->secret);
     read_tickets(letter, json_object_get(object, "tickets"));
-    letter->overlay = json_is_object(overlay) ? json_incref(overlay) : NULL;
+    letter->overlay = get_object(object, "overlay");
+    letter->discovered = get_object(object, "discovered");
     return EG_OK;
 }
 
@@ -208,5 +218,6 @@ void upgrade_letter_fini(struct upgrade_letter *letter)
         free(letter->sockets[i].bind);
     free(letter->sockets);
     json_decref(letter->overlay);
+    json_decref(letter->discovered);
     explicit_bzero(letter, sizeof(*letter));
 }

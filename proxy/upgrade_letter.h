@@ -5,7 +5,7 @@
  *    "sockets": [{"bind": "0.0.0.0:443", "count": 4},
  *                {"bind": "unix:/run/in.sock", "count": 1, "device": 25, "inode": 4242}],
  *    "sticky_secret": "hex", "tickets": {"keys": "hex", "rotate_ms": 1000},
- *    "overlay": {...}}
+ *    "overlay": {...}, "discovered": {"api": [...]}}
  *
  * The descriptors come beside it, in this order. Keys that the reader does not know are ignored, so
  * that the letter may grow; "form" is raised when an older reader would go wrong.
@@ -37,7 +37,8 @@ struct upgrade_letter {
     unsigned char tickets[TLS_TICKETS_BYTES];
     size_t ticket_bytes; /* 0: none */
     uint64_t ticket_rotate_ms;
-    json_t *overlay; /* a reference; NULL: none */
+    json_t *overlay;    /* a reference; NULL: none */
+    json_t *discovered; /* likewise: what was found, by pool (config/found.h) */
 };
 
 void upgrade_letter_add_sockets(struct upgrade_letter *letter, const char *bind, unsigned count,

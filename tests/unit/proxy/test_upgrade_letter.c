@@ -17,6 +17,7 @@ static struct upgrade_letter full_letter(void)
     upgrade_letter_add_sockets(&letter, "127.0.0.1:80", 4, 0, 0);
     upgrade_letter_add_sockets(&letter, "unix:/run/in.sock", 1, 25, 4242);
     letter.overlay = json_pack("{s:i}", "version", 1);
+    letter.discovered = json_pack("{s:[{s:s}]}", "api", "address", "10.0.0.1:80");
     return letter;
 }
 
@@ -50,6 +51,7 @@ Test(upgrade_letter, what_is_written_is_what_is_read)
     cr_assert_eq(after.sockets[1].inode, 4242u);
     cr_assert_eq(upgrade_letter_descriptors(&after), 5u);
     cr_assert(json_equal(after.overlay, before.overlay));
+    cr_assert(json_equal(after.discovered, before.discovered));
     free(text);
     upgrade_letter_fini(&before);
     upgrade_letter_fini(&after);
@@ -66,6 +68,7 @@ Test(upgrade_letter, keys_of_a_later_version_are_ignored_and_absent_ones_are_not
     cr_assert_not(letter.has_secret);
     cr_assert_eq(letter.ticket_bytes, 0u);
     cr_assert_null(letter.overlay);
+    cr_assert_null(letter.discovered);
     upgrade_letter_fini(&letter);
 }
 
