@@ -79,6 +79,7 @@ void admin_token_reload(struct admin *admin);
 void admin_metrics_traffic(struct evbuffer *out, const struct admin_collection *collection);
 void admin_metrics_pools(struct evbuffer *out, const struct admin_collection *collection);
 void admin_metrics_endpoints(struct evbuffer *out, const struct admin_collection *collection);
+void admin_metrics_discovery(struct evbuffer *out, const struct server *server);
 
 /* Handlers: each answers its call's request, at once or later. */
 void admin_metrics(struct admin_call *call); /* admin_metrics.c */
@@ -87,8 +88,9 @@ void admin_pools(struct admin_call *call);   /* admin_pools.c */
 void admin_pool(struct admin_call *call);
 void admin_endpoints(struct admin_call *call); /* admin_endpoints.c */
 void admin_endpoint(struct admin_call *call);
-void admin_events(struct admin_call *call); /* admin_events.c */
-void admin_policy(struct admin_call *call); /* admin_policy_calls.c */
+void admin_events(struct admin_call *call);    /* admin_events.c */
+void admin_providers(struct admin_call *call); /* admin_providers.c */
+void admin_policy(struct admin_call *call);    /* admin_policy_calls.c */
 void admin_change_policy(struct admin_call *call);
 void admin_revert(struct admin_call *call);
 void admin_register(struct admin_call *call); /* admin_register.c */

@@ -169,6 +169,7 @@ static void put_all(struct evbuffer *out, const struct admin_collection *collect
     put_listeners(out, server);
     admin_metrics_pools(out, collection);
     admin_metrics_endpoints(out, collection);
+    admin_metrics_discovery(out, server);
     put_failover(out, server, &totals);
     put_events(out, server);
     metrics_single(out, "evergate_access_log_dropped_total", "counter",

@@ -84,11 +84,11 @@ static const struct admin_route {
     {POST, ENDPOINT "/trip", .handle = admin_trip},
     {POST, ENDPOINT "/reset", .handle = admin_reset},
     {POST, ENDPOINT "/check", .handle = admin_check},
+    {GET, API "/providers", .handle = admin_providers},
     {GET, API "/events", .handle = admin_events, .query = events_query},
 
     {GET, "/", .handle = NULL},
     {GET, "/events/stream", .handle = NULL},
-    {GET, API "/providers", .handle = NULL},
     {POST, API "/drill", .handle = NULL},
 };
 

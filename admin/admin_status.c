@@ -1,8 +1,10 @@
 /* GET /api/v1/status: the instance in one JSON object. */
+#include <string.h>
 #include <unistd.h>
 
 #include "admin/admin_internal.h"
 #include "base/clock.h"
+#include "discovery/discovery.h"
 #include "proxy/shared_listener.h"
 
 static const char *phase_name(enum server_phase phase)
@@ -40,6 +42,34 @@ static json_t *pair(const char *first, uint64_t a, const char *second, uint64_t 
     return object;
 }
 
+/* Those that do not answer, whole: an operator need not ask further. */
+static json_t *failing_sources(const json_t *sources)
+{
+    json_t *failing = json_array();
+    json_t *source;
+    size_t i;
+
+    json_array_foreach(sources, i, source)
+    {
+        const char *state = json_string_value(json_object_get(source, "state"));
+
+        if (state != NULL && strcmp(state, "failing") == 0)
+            json_array_append(failing, source);
+    }
+    return failing;
+}
+
+static json_t *discovery_of(const struct server *server)
+{
+    json_t *sources = server->discovery != NULL ? discovery_json(server->discovery) : json_array();
+    json_t *object = json_object();
+
+    admin_json_set_number(object, "sources", json_array_size(sources));
+    admin_json_set(object, "failing", failing_sources(sources));
+    json_decref(sources);
+    return object;
+}
+
 void admin_status(struct admin_call *call)
 {
     const struct server *server = call->server;
@@ -62,5 +92,6 @@ void admin_status(struct admin_call *call)
                    pair("active", totals.requests_active, "total", totals.requests_total));
     admin_json_set_number(object, "last_event", events_last_id(health_events(server->health)));
     admin_json_set(object, "listeners", listeners(server));
+    admin_json_set(object, "discovery", discovery_of(server));
     admin_reply_json(call->request, 200, object);
 }

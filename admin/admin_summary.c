@@ -56,6 +56,9 @@ static char *unhealthy(const struct admin_facts *facts)
     const struct config_recovery *recovery = facts->config->recovery;
     char *newer, *next;
 
+    if (view->by_report)
+        return sentence(facts, "Unhealthy", view->status_for_us, view->why,
+                        xstrdup("It gets no requests until discovery reports it better"));
     if (!health)
         return sentence(facts, "Unhealthy", view->status_for_us, view->why,
                         xstrdup("It gets no requests"));

@@ -185,6 +185,7 @@ int cli_endpoint_undrain(const struct cli_options *options);
 int cli_endpoint_trip(const struct cli_options *options);
 int cli_endpoint_reset(const struct cli_options *options);
 int cli_endpoint_check(const struct cli_options *options);
+int cli_providers(const struct cli_options *options);
 int cli_events(const struct cli_options *options);
 int cli_explain(const struct cli_options *options);
 int cli_top(const struct cli_options *options);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
 #include "cli/table.h"
@@ -66,6 +67,27 @@ static void print_instance(const json_t *status, FILE *out, bool colours)
     free(file);
 }
 
+static void print_failing(const json_t *status, FILE *out, bool colours)
+{
+    const json_t *discovery = json_object_get(status, "discovery");
+    const json_t *source;
+    size_t i;
+
+    json_array_foreach(json_object_get(discovery, "failing"), i, source)
+    {
+        char *trouble = remote_source_trouble(source);
+        char *line = xasprintf("%-14s %s %s: %s", i == 0 ? "discovery" : "",
+                               remote_text(source, "type"), remote_text(source, "source"), trouble);
+        char *printable = cli_printable(line);
+
+        cli_print_in(out, colours, CLI_RED, printable);
+        fputc('\n', out);
+        free(printable);
+        free(line);
+        free(trouble);
+    }
+}
+
 static int show(struct remote *remote, const struct cli_options *options, FILE *out, bool colours)
 {
     json_t *status = NULL, *pools = NULL, *events = NULL;
@@ -80,6 +102,7 @@ static int show(struct remote *remote, const struct cli_options *options, FILE *
         code = remote_get(remote, "/api/v1/events?limit=5", &events);
     if (code == CLI_GOOD) {
         print_instance(status, out, colours);
+        print_failing(status, out, colours);
         fputc('\n', out);
         remote_print_pools(pools, out, colours);
         if (json_array_size(json_object_get(events, "events")) > 0)

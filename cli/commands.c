@@ -149,6 +149,12 @@ const struct cli_command cli_commands[] = {
      .takes = CLI_ASKS | CLI_TAKES_WATCH,
      .verbs = endpoint_verbs,
      .run = cli_endpoints},
+    {.name = "providers",
+     .summary = "where pools find their endpoints, and how that goes",
+     .help = "A line per source of discovery; below the table, a sentence for each that does not\n"
+             "answer, or whose answer had endpoints that were left out.\n",
+     .takes = CLI_ASKS | CLI_TAKES_WATCH,
+     .run = cli_providers},
     {.name = "events",
      .summary = "what happened: health, breakers, failover, reloads",
      .takes = CLI_ASKS | CLI_TAKES_EVENTS,

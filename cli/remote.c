@@ -236,8 +236,9 @@ static void warn_not_saved(const struct remote *remote, json_t *answer)
     free(why);
 }
 
-int remote_ask(struct remote *remote, const char *method, const char *path, const json_t *body,
-               json_t **ret_value)
+/* JSON of one type, or it is somebody else who answers. */
+static int ask_for(struct remote *remote, json_type type, const char *method, const char *path,
+                   const json_t *body, json_t **ret_value)
 {
     char *text;
     size_t size;
@@ -248,15 +249,29 @@ int remote_ask(struct remote *remote, const char *method, const char *path, cons
         return code;
     value = size > 0 ? json_loadb(text, size, 0, NULL) : json_object();
     free(text);
-    if (!json_is_object(value)) {
+    if (value == NULL || json_typeof(value) != type) {
         json_decref(value);
         return fail(
             remote, CLI_UNREACHABLE,
             xasprintf("%s: what answers there is not evergate's management", remote->addresses[0]));
     }
-    warn_not_saved(remote, value);
     *ret_value = value;
     return CLI_GOOD;
+}
+
+int remote_ask(struct remote *remote, const char *method, const char *path, const json_t *body,
+               json_t **ret_value)
+{
+    int code = ask_for(remote, JSON_OBJECT, method, path, body, ret_value);
+
+    if (code == CLI_GOOD)
+        warn_not_saved(remote, *ret_value);
+    return code;
+}
+
+int remote_get_array(struct remote *remote, const char *path, json_t **ret_value)
+{
+    return ask_for(remote, JSON_ARRAY, "GET", path, NULL, ret_value);
 }
 
 int remote_get(struct remote *remote, const char *path, json_t **ret_value)

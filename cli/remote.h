@@ -40,6 +40,8 @@ int remote_ask_text(struct remote *remote, const char *method, const char *path,
 int remote_ask(struct remote *remote, const char *method, const char *path, const json_t *body,
                json_t **ret_value);
 int remote_get(struct remote *remote, const char *path, json_t **ret_value);
+/* ... where the answer is a list. */
+int remote_get_array(struct remote *remote, const char *path, json_t **ret_value);
 
 /* Asks, and prints what is answered as it came: --json. */
 int remote_print(struct remote *remote, const char *method, const char *path, const json_t *body,

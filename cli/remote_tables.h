@@ -17,6 +17,12 @@ void remote_print_pools(const json_t *answer, FILE *out, bool colours);
 /* An array of endpoints' objects: a table, and a sentence for each that is not well. */
 void remote_print_endpoints(const json_t *endpoints, FILE *out, bool colours);
 
+/* An array of sources' objects, GET /api/v1/providers: a table, and a sentence for each that is not
+ * well. */
+void remote_print_providers(const json_t *sources, FILE *out, bool colours);
+/* What is the matter with one of them: "failing for 3 m: connection refused; ...". Heap. */
+char *remote_source_trouble(const json_t *source);
+
 /* `answer` of GET /api/v1/events: a line each. */
 void remote_print_events(const json_t *answer, FILE *out, bool colours);
 
