@@ -11,13 +11,15 @@ What goes wrong in real clusters is switched on while it runs:
     server.go_down(); server.come_up()          the process
     server.cluster.forget()                     compaction: 410
     server.tokens = {"new": "user"}             rotation: older ones get 401
-    server.allowed = set()                      RBAC: 403
+    server.allowed = set()                      RBAC: 403 for everybody but those named
+    server.forbidden = {"watch"}                RBAC: 403 to verbs
     server.refusal = (429, "TooManyRequests", "later")
     server.mute(); server.speak()               half open: takes everything in and says nothing
     server.cuts.append(100)                     the next watch ends without a word after 100 bytes
     server.end_watches(); server.break_watches()
     server.bookmark()                           on every watch that wants them
     server.expired_as = "status"                410 as the watch's status, not as its ERROR event
+    server.before = function                    is called with each request before it is answered
 """
 
 import contextlib
@@ -72,7 +74,9 @@ class KubernetesServer(ScriptedBackend):
         self.cluster = cluster or Cluster()
         self.tokens = None   # None: nobody is asked who it is; else users by token
         self.allowed = None  # None: everybody may read; else who
+        self.forbidden = set()
         self.refusal = None
+        self.before = lambda asked: None
         self.cuts = []
         self.expired_as = "event"
         self.chunk_bytes = None  # None: an event is a chunk
@@ -131,6 +135,7 @@ class KubernetesServer(ScriptedBackend):
             with self.cluster.changed:
                 self.asked.append(asked)
             assert self.speaking.wait(DEADLINE_S * 4)
+            self.before(asked)
             try:
                 if not self.answer(peer, asked):
                     return
@@ -172,7 +177,8 @@ class KubernetesServer(ScriptedBackend):
 
     def authorize(self, asked):
         nobody = self.tokens is not None and asked.user == ANONYMOUS
-        if nobody or (self.allowed is not None and asked.user not in self.allowed):
+        stranger = self.allowed is not None and asked.user not in self.allowed
+        if nobody or stranger or asked.verb in self.forbidden:
             where = f'in the namespace "{asked.namespace}"' if asked.namespace \
                 else "at the cluster scope"
             raise Refused(403, "Forbidden",
