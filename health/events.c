@@ -100,9 +100,12 @@ static uint64_t quiet_key(const struct health_event *event)
     uint64_t key =
         balancer_hash(slice_str(event->pool)) * 31 + balancer_hash(slice_str(event->endpoint));
 
-    /* A refused reload must not be held back by an upgrade that began. */
+    /* A refused reload must not be held back by an upgrade that began, nor a pool's failover, or a
+     * source that is lost, by endpoints that come ten times a second. */
     if (event->pool[0] == '\0')
         key += event->type;
+    else if (event->type == EVENT_DISCOVERY)
+        key += event->type + (uint64_t)EVENT_TYPE_COUNT * event->severity;
     return key != 0 ? key : 1;
 }
 

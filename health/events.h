@@ -4,10 +4,10 @@
  *
  * They are kept in a ring of a fixed number and written to the operator's log, there at most one
  * line per second and endpoint (or pool, or type of the process's own); the next line says how many
- * were held back. Of endpoints that come, change, drain and go at most 64 lines are written within
- * a second, and then their number. The ring forgets none of the last N whatever the log did. It
- * belongs to the
- * process, not to a configuration: it lives across reloads.
+ * were held back. What discovery does to a pool counts by itself. Of endpoints that come, change,
+ * drain and go at most 64 lines are written within a second, and then their number. The ring
+ * forgets none of the last N whatever the log did. It belongs to the process, not to a
+ * configuration: it lives across reloads.
  *
  * Threads: every function may be called from any thread; a mutex guards the ring, held for a copy.
  */

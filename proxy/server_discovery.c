@@ -86,22 +86,26 @@ static void text_set(char *out, size_t capacity, const char *text)
 /* On the discovery thread. A pool's name makes it an event of that pool. */
 static void on_event(void *arg, const struct discovery_event *event)
 {
-    static const enum event_severity severities[] = {
-        [DISCOVERY_LOST] = EVENT_WARN,
-        [DISCOVERY_BACK] = EVENT_INFO,
-        [DISCOVERY_EMPTY] = EVENT_WARN,
-        [DISCOVERY_REFUSED] = EVENT_WARN,
+    static const struct {
+        enum event_severity severity;
+        const char *oddity; /* an answer of a source that is as well as before */
+    } kinds[] = {
+        [DISCOVERY_LOST] = {EVENT_WARN, NULL},
+        [DISCOVERY_BACK] = {EVENT_INFO, NULL},
+        [DISCOVERY_EMPTY] = {EVENT_WARN, "empty"},
+        [DISCOVERY_REFUSED] = {EVENT_WARN, "refused"},
     };
     struct server_discovery *d = arg;
+    const char *oddity = kinds[event->what].oddity;
     struct health_event told = {
         .type = EVENT_DISCOVERY,
-        .severity = severities[event->what],
-        .was_us = event->was_us,
+        .severity = kinds[event->what].severity,
+        .was_us = oddity == NULL ? event->was_us : 0,
     };
 
     text_set(told.pool, sizeof(told.pool), event->pool);
-    text_set(told.from, sizeof(told.from), event->from);
-    text_set(told.to, sizeof(told.to), event->to);
+    text_set(told.from, sizeof(told.from), oddity == NULL ? event->from : "");
+    text_set(told.to, sizeof(told.to), oddity == NULL ? event->to : oddity);
     text_set(told.next, sizeof(told.next), event->next);
     snprintf(told.why, sizeof(told.why), "%s: %s", event->source, event->why);
     events_add(health_events(d->server->health), &told);

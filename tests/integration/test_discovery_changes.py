@@ -148,8 +148,8 @@ def test_counters_of_those_that_stay_go_on(stage):
 def test_an_answer_without_endpoints_leaves_the_pool_those_it_had(stage):
     site, found, all_servers = started(stage)
     found.write()
-    event = site.admin.wait_for_event(type="discovery", severity="warn")
-    assert "empty" in json.dumps(event), event
+    event = site.admin.wait_for_event(type="discovery", to="empty")
+    assert (event["severity"], event["pool"]) == ("warn", "app"), event
     assert set(serve(stage, site.proxy, 10)) == {"a", "b"}
     found.write(all_servers["c"])
     site.wait_ids("c")
@@ -171,7 +171,7 @@ def test_nonsense_is_left_out_and_the_rest_is_served(stage):
                 {"id": "y"}, {"id": "c", "address": "127.0.0.1:1"})
     site.wait_ids("a", "c")
     wait_until(lambda: site.providers()[0]["refused"]["count"] == 3, "three were left out")
-    assert site.admin.events(type="discovery", severity="warn")
+    site.admin.wait_for_event(type="discovery", to="refused", severity="warn")
     assert "3 left out" in run_command("providers", "--admin", site.admin.address).stdout
 
 

@@ -62,6 +62,18 @@ Test(admin_summary, a_healthy_endpoint_is_said_to_serve)
     says(&facts, "Healthy since 10:26:00 UTC (1 d). It starts slowly: 34 % of its share by now.");
 }
 
+Test(admin_summary, one_that_is_reported_unhealthy_waits_for_another_report)
+{
+    BEGIN;
+
+    view.status = ENDPOINT_UNHEALTHY;
+    view.by_report = true;
+    view.status_for_us = 252 * 1000000;
+    set_why(view.why, "reported unhealthy by discovery");
+    says(&facts, "Unhealthy since 10:21:48 UTC (4 m 12 s): reported unhealthy by discovery. It "
+                 "gets no requests until discovery reports it better.");
+}
+
 Test(admin_summary, an_unhealthy_one_with_what_failed_since_when_and_what_brings_it_back)
 {
     BEGIN;

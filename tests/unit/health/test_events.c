@@ -272,6 +272,24 @@ Test(events, of_a_crowd_that_comes_the_first_are_logged_and_then_their_number)
     events_free(events);
 }
 
+Test(events, endpoints_that_come_again_and_again_hold_no_lost_source_back)
+{
+    struct events *events = ring(1000);
+    struct health_event e = {.type = EVENT_DISCOVERY, .pool = "api", .to = "3 endpoints"};
+
+    for (unsigned i = 0; i < 5; i++)
+        events_add_at(events, &e, 1, 1 * S);
+    cr_assert_eq(logged.count, 1);
+    snprintf(e.to, sizeof(e.to), "failing");
+    e.severity = EVENT_WARN;
+    events_add_at(events, &e, 1, 1 * S);
+    cr_assert_eq(logged.count, 2);
+    e.type = EVENT_FAILOVER;
+    events_add_at(events, &e, 1, 1 * S);
+    cr_assert_eq(logged.count, 3);
+    events_free(events);
+}
+
 Test(events, a_crowd_holds_nothing_back_that_is_no_coming_and_going)
 {
     struct events *events = ring(1000);
