@@ -27,7 +27,7 @@ struct provider_file {
 
 static void provider_file_fail(struct provider_file *file, const char *why)
 {
-    uint64_t delay_ms = source_failed(file->source, "%s: %s", file->path, why);
+    uint64_t delay_ms = source_failed(file->source, "%s", why); /* its title has the path */
 
     file->good = false;
     loop_timer_set(file->loop, &file->retry, delay_ms);
