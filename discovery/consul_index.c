@@ -55,7 +55,11 @@ uint64_t consul_index_pause_ms(struct consul_index *index, uint64_t now_ms)
 
 uint64_t consul_index_limit_ms(const struct consul_index *index, uint64_t wait_ms)
 {
+    uint64_t margin_ms = 3 * wait_ms;
+
     if (index->index == 0)
         return CONSUL_INDEX_MARGIN_MS;
-    return wait_ms + wait_ms / 16 + CONSUL_INDEX_MARGIN_MS;
+    if (margin_ms > CONSUL_INDEX_MARGIN_MS)
+        margin_ms = CONSUL_INDEX_MARGIN_MS;
+    return wait_ms + wait_ms / 16 + margin_ms;
 }

@@ -40,7 +40,8 @@ bool consul_index_take(struct consul_index *index, const char *header);
 uint64_t consul_index_pause_ms(struct consul_index *index, uint64_t now_ms);
 
 /* How long the server may take for its answer: it holds a query for `wait_ms` and up to a sixteenth
- * more. */
+ * more. Beyond that it has a margin, a small one where the wait is short: so whoever wants to know
+ * of a dead server soon makes it that. */
 uint64_t consul_index_limit_ms(const struct consul_index *index, uint64_t wait_ms);
 
 #endif

@@ -137,7 +137,7 @@ static void registration_failed(struct consul_registration *r, const char *why)
     registration_wait(r, delay_ms);
 }
 
-/* An agent that does not know the check says 404, or 500 before Consul 1.11: it was restarted, or
+/* An agent that does not know the check says 404, or 500 in older versions: it was restarted, or
  * another one is asked now. */
 static bool registration_is_lost(const struct consul_registration *r, int status)
 {

@@ -98,6 +98,7 @@ static void request_copy(struct fetch_request *out, const struct fetch_request *
         .max_bytes = or_else(request->max_bytes, MAX_BYTES),
         .lines = request->lines,
         .wanted_header = copy(request->wanted_header),
+        .second_header = copy(request->second_header),
     };
 }
 
@@ -113,6 +114,7 @@ static void request_fini(struct fetch_request *request)
     free((char *)request->body);
     free((char *)request->content_type);
     free((char *)request->wanted_header);
+    free((char *)request->second_header);
 }
 
 static bool breaks_lines(struct slice text)
@@ -375,15 +377,12 @@ static void attempt_on_connected(struct http_client *client)
     loop_timer_set(inner->server->loop, &inner->timer, inner->request.answer_ms);
 }
 
-static void take_header(struct fetch_inner *inner, const struct http_response_head *head)
+static void take_header(char *out, const char *name, const struct http_response_head *head)
 {
-    const struct http_field *field =
-        inner->request.wanted_header
-            ? http_fields_find(&head->fields, slice_str(inner->request.wanted_header))
-            : NULL;
+    const struct http_field *field = name ? http_fields_find(&head->fields, slice_str(name)) : NULL;
 
     if (field)
-        snprintf(inner->fetch.header, FETCH_HEADER_BYTES, "%.*s", SLICE_FMT(field->value));
+        snprintf(out, FETCH_HEADER_BYTES, "%.*s", SLICE_FMT(field->value));
 }
 
 /* RFC 9110 section 15.6: with 5xx the server says that it is its own mistake; another one may do
@@ -397,7 +396,8 @@ static void attempt_on_head(struct http_client *client, const struct http_respon
         fetch_server_avoid(inner->server, attempt->place, attempt->address);
     else
         fetch_server_prefer(inner->server, attempt->place, attempt->address);
-    take_header(inner, head);
+    take_header(inner->fetch.header, inner->request.wanted_header, head);
+    take_header(inner->fetch.second, inner->request.second_header, head);
     loop_timer_set(inner->server->loop, &inner->timer, inner->request.idle_ms);
 }
 

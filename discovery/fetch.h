@@ -46,6 +46,7 @@ struct fetch_request {
     size_t max_bytes; /* of a whole body, or of one line of a stream */
     bool lines;       /* a stream of JSON texts, whatever stands between them */
     const char *wanted_header; /* of the answer: kept in fetch->header; NULL: none */
+    const char *second_header; /* likewise, in fetch->second */
 };
 
 struct fetch;
@@ -63,7 +64,8 @@ struct fetch {
     int status;
     char why[FETCH_WHY_BYTES];       /* "connect to 10.0.0.1:8500: connection refused" */
     char header[FETCH_HEADER_BYTES]; /* "": the answer had none */
-    json_t *json;                    /* the fetch's */
+    char second[FETCH_HEADER_BYTES];
+    json_t *json; /* the fetch's */
     struct fetch_inner *inner;
 };
 

@@ -15,6 +15,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/alloc.h"
 #include "base/list.h"
@@ -58,6 +59,13 @@ static void watch_on_refused(void *arg, const char *why)
     source_refused(watch->source, "%s", why);
 }
 
+/* A token that may read nothing gets an empty list and no error, but for a header that says so
+ * (since Consul 1.11). That is no set. */
+static bool answer_is_withheld(const struct fetch *fetch)
+{
+    return json_array_size(fetch->json) == 0 && strcasecmp(fetch->second, "true") == 0;
+}
+
 /* An answer that cannot be read leaves the index as it was: it is failed, and asked for again. */
 static bool watch_take(struct consul_watch *watch, const struct fetch *fetch)
 {
@@ -68,6 +76,8 @@ static bool watch_take(struct consul_watch *watch, const struct fetch *fetch)
         source_unchanged(watch->source);
         return true;
     }
+    if (answer_is_withheld(fetch))
+        return false;
     endpoints = consul_answer_read(fetch->json, watch_on_refused, watch);
     if (endpoints == NULL)
         return false;
@@ -76,7 +86,7 @@ static bool watch_take(struct consul_watch *watch, const struct fetch *fetch)
     return true;
 }
 
-/* Consul's own words for it say neither what is needed, nor that asking goes on. */
+/* Consul's own words for it do not say what is needed. */
 static const char *status_hint(int status)
 {
     return status == 403 ? "; its token needs service:read and node:read" : "";
@@ -87,6 +97,8 @@ static char *watch_problem(struct consul_watch *watch, const struct fetch *fetch
 {
     char problem[FETCH_WHY_BYTES];
 
+    if (fetch->status == 200 && json_is_array(fetch->json))
+        return xasprintf("its ACLs withhold every service%s", status_hint(403));
     if (fetch->status == 200 && fetch->json != NULL)
         return xstrdup("the answer is no list of services");
     fetch_problem(fetch, problem, sizeof(problem));
@@ -122,6 +134,7 @@ static void watch_ask(struct consul_watch *watch)
         .answer_ms = consul_index_limit_ms(&watch->index, watch->config->wait_ms),
         .max_bytes = watch->config->max_bytes,
         .wanted_header = "X-Consul-Index",
+        .second_header = "X-Consul-Results-Filtered-By-ACLs",
     };
     char *why = NULL, *target;
 

@@ -333,6 +333,20 @@ def test_a_token_is_sent_and_never_shown(stage):
     assert "s3cr3t" not in everything_said(edge)
 
 
+def test_a_token_that_may_read_nothing_is_no_empty_service(stage):
+    consul = stage.ending(FakeConsul(tokens={"the-token": ["read"]}))
+    consul.catalog.register("a", port=80)
+    edge = site(stage, consul, token="the-token", allow_empty=True)
+    wait_ids(edge, "a")
+    consul.wait_held()
+    consul.tokens = {"the-token": []}
+    consul.catalog.register("b", port=81)
+    assert "ACLs withhold every service" in wait_state(edge, "failing")["last_error"]
+    wait_ids(edge, "a")
+    consul.tokens = {"the-token": ["read"]}
+    wait_ids(edge, "a", "b")
+
+
 def test_a_token_that_is_rotated_in_its_file_is_used(stage):
     consul = stage.ending(FakeConsul(tokens={"first-token": ["read"]}))
     consul.catalog.register("a", port=80)

@@ -26,6 +26,9 @@ REASONS = {200: "OK", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
            405: "Method Not Allowed", 429: "Too Many Requests", 500: "Internal Server Error"}
 
 
+AT_ONCE = ("hasty", "garbage", "cut")
+
+
 class Refused(Exception):
     def __init__(self, status, text):
         super().__init__(text)
@@ -68,7 +71,7 @@ class FakeConsul(ScriptedBackend):
 
     `.mood` is what happens to each request from now on: "well"; (status, text); "silent", "cut",
     "slow", "garbage"; "quoting" (403 with the token in its text); "hasty" (never blocks, and each
-    answer has a new index); "indexless".
+    answer has a new index); "indexless". Queries that wait by then are answered well.
     """
 
     def __init__(self, catalog=None, others=(), tokens=None, reap_minimum_s=60, **settings):
@@ -172,7 +175,8 @@ class FakeConsul(ScriptedBackend):
             headers += [("X-Consul-Effective-Consistency", "leader"),
                         ("X-Consul-Index", str(index)), ("X-Consul-Knownleader", "true"),
                         ("X-Consul-Lastcontact", "0")]
-        if asked.segments[1] == "health" and not self.may(asked, "read"):
+        # Whoever is nobody is not told even that.
+        if asked.segments[1] == "health" and asked.token and not self.may(asked, "read"):
             headers.append(("X-Consul-Results-Filtered-By-ACLs", "true"))
         return 200, b"" if found is None else json.dumps(found).encode(), headers
 
@@ -217,7 +221,7 @@ class FakeConsul(ScriptedBackend):
         if catalog is None:
             raise Refused(500, "No path to datacenter")
         self.may(asked, "read")  # a token that is not known is refused at once
-        if asked.index and self.mood != "hasty":
+        if asked.index and self.mood not in AT_ONCE:
             self.hold(catalog, rest[0], asked, given_up)
         index, found = catalog.health(rest[0], asked.parameters.get("tag", ()))
         if self.mood == "hasty":

@@ -126,4 +126,5 @@ Test(consul_index, a_blocking_query_may_take_its_wait_a_sixteenth_and_a_margin)
     cr_expect_lt(at_once_ms, 30000);
     cr_expect(consul_index_take(&index, "9"));
     cr_expect_eq(consul_index_limit_ms(&index, 300000), 300000 + 18750 + at_once_ms);
+    cr_expect_eq(consul_index_limit_ms(&index, 1000), 1000 + 62 + 3000);
 }

@@ -106,6 +106,7 @@ Test(fetch, a_whole_body_is_parsed)
         .body = "{}",
         .content_type = "application/json",
         .wanted_header = "x-index",
+        .second_header = "content-length",
     };
 
     f.backends[0].answer = ANSWER("200 OK", "7", "{\"n\":5}");
@@ -113,6 +114,7 @@ Test(fetch, a_whole_body_is_parsed)
     cr_expect_eq(f.fetch->status, 200);
     cr_expect_eq(json_integer_value(json_object_get(f.fetch->json, "n")), 5);
     cr_expect_str_eq(f.fetch->header, "7");
+    cr_expect_str_eq(f.fetch->second, "7");
     char *wanted = xasprintf("PUT /v1?a=b HTTP/1.1\r\nHost: %s\r\nUser-Agent: evergate/%s\r\n"
                              "Accept: */*\r\nContent-Type: application/json\r\nX-Token: t\r\n"
                              "Content-Length: 2\r\nConnection: close\r\n\r\n{}",
