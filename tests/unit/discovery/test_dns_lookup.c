@@ -1,6 +1,7 @@
 /* Against a name server of a few lines that lives on the same loop. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -278,6 +279,36 @@ Test(dns_lookup, a_name_that_does_not_exist_is_an_empty_answer)
     cr_expect_eq(seen.failures, 0);
     cr_expect_str_eq(seen.found, "");
     cr_expect_eq(seen.ttl_ms, 10000, "as its zone says");
+}
+
+static int in_the_second_domain(const char *name, unsigned type)
+{
+    return strcmp(name, "app.two.test") == 0 ? both(name, type) : no_such_name(name, type);
+}
+
+Test(dns_lookup, a_name_without_a_dot_is_searched_for_and_is_one_host)
+{
+    fini();
+    setenv("LOCALDOMAIN", "one.test two.test three.test", 1);
+    init();
+    start("app", CONFIG_DNS_A);
+    ask(in_the_second_domain);
+    cr_expect_str_eq(dns.asked, "A app.one.test, A app.two.test, AAAA app.two.test, ");
+    cr_expect_str_eq(seen.found,
+                     "10.0.0.1:80=10.0.0.1:80 0/0, [2001:db8::1]:80=[2001:db8::1]:80 0/0, ");
+    ask(no_such_name);
+    cr_expect_str_eq(seen.found, "");
+    cr_expect_eq(seen.failures, 0);
+}
+
+Test(dns_lookup, a_name_with_a_dot_at_its_end_is_not_searched_for)
+{
+    fini();
+    setenv("LOCALDOMAIN", "one.test", 1);
+    init();
+    start("app.", CONFIG_DNS_A);
+    ask(both);
+    cr_expect_str_eq(dns.asked, "A app, AAAA app, ");
 }
 
 static int nonsense(const char *name, unsigned type)
