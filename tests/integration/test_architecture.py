@@ -19,9 +19,12 @@ ALLOWED = {
     "balancer": {"base", "net", "http", "config", "balancer"},
     "health": {"base", "net", "http", "config", "balancer", "health"},
     "upstream": {"base", "net", "http", "config", "balancer", "health", "upstream"},
-    "checks": {"base", "net", "http", "config", "balancer", "health", "upstream", "checks"},
-    "proxy": {"base", "net", "http", "cache", "config", "balancer", "health", "checks", "upstream",
-              "proxy"},
+    "client": {"base", "net", "http", "client"},
+    "checks": {"base", "net", "http", "config", "balancer", "health", "upstream", "client",
+               "checks"},
+    "discovery": {"base", "net", "http", "config", "client", "discovery"},
+    "proxy": {"base", "net", "http", "cache", "config", "balancer", "health", "client", "checks",
+              "discovery", "upstream", "proxy"},
 }
 ALLOWED["admin"] = ALLOWED["proxy"] | {"admin"}
 ALLOWED["cli"] = ALLOWED["admin"] | {"cli"}
