@@ -23,6 +23,7 @@ struct resolver_query {
     struct loop_task ask;
     struct loop_task reap;
     bool asking;
+    bool again; /* asked without EDNS after a FORMERR */
     bool stopped;
 };
 
@@ -57,11 +58,28 @@ static const char *failure_text(int status)
     return ares_strerror(status);
 }
 
+/*
+ * A server that does not know EDNS answers FORMERR (RFC 6891 section 7). c-ares 1.18 then does
+ * without it, on this channel for ever, but asks anew only the first of the questions that were
+ * under way: the others end here.
+ */
+static bool ask_again(struct resolver_query *query, int status)
+{
+    if (status != ARES_EFORMERR || query->again || query->stopped)
+        return false;
+    query->again = true;
+    query->asking = false;
+    loop_soon(query->resolver->loop, &query->ask);
+    return true;
+}
+
 static void on_answer(void *arg, int status, int timeouts, unsigned char *message, int size)
 {
     struct resolver_query *query = arg;
     struct slice answer = slice_from((const char *)message, message ? (size_t)size : 0);
 
+    if (ask_again(query, status))
+        return;
     loop_reap(query->resolver->loop, &query->reap);
     if (query->stopped || status == ARES_EDESTRUCTION)
         return;

@@ -10,7 +10,7 @@
 #include "discovery/dns_lookup.h"
 #include "dns_message.h"
 
-enum { RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_SILENCE = -1 };
+enum { RCODE_FORMERR = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_SILENCE = -1 };
 
 static struct loop loop;
 static struct resolver *resolver;
@@ -23,6 +23,7 @@ static struct {
     /* Adds to `m`, which has the question; an RCODE. */
     int (*answer)(const char *name, unsigned type);
     unsigned queries;
+    bool edns;       /* of this one: it has an OPT record */
     char asked[512]; /* "A api.test, " */
 } dns;
 
@@ -43,6 +44,7 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
     message_begin(&m, reader.question, (uint16_t)type);
     memcpy(m.v, query, 2);
     dns.queries++;
+    dns.edns = query[11] != 0;
     size_t used = strlen(dns.asked);
     snprintf(dns.asked + used, sizeof(dns.asked) - used, "%s %s, ",
              type == DNS_A      ? "A"
@@ -346,6 +348,23 @@ Test(dns_lookup, a_malformed_answer_is_a_failure)
     start("api.test", CONFIG_DNS_A);
     ask(garbage);
     cr_expect_str_eq(seen.why, "A of api.test: the answer is malformed");
+}
+
+/* RFC 6891 section 7: FORMERR, and no OPT record in the answer. */
+static int before_edns(const char *name, unsigned type)
+{
+    return dns.edns ? RCODE_FORMERR : v4_only(name, type);
+}
+
+Test(dns_lookup, servers_that_do_not_know_edns_are_asked_without)
+{
+    start("api.test", CONFIG_DNS_A);
+    ask(before_edns);
+    cr_expect_str_eq(seen.found, "10.0.0.2:80=10.0.0.2:80 0/0, ");
+    cr_expect_eq(dns.queries, 4);
+    cr_expect_eq(seen.ttl_ms, 30000, "none has failed");
+    ask(before_edns);
+    cr_expect_eq(dns.queries, 6);
 }
 
 Test(dns_lookup, may_be_freed_while_it_asks)
