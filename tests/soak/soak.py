@@ -6,8 +6,9 @@
     make soak ARGS="--markdown docs/operations.md"
 
 "reloads": a configuration with other backends each time, by the management API and by SIGHUP, under
-a steady load and open WebSockets. "upgrades": SIGUSR2, each time a new process. Exit code 1 unless
-everything held. For a plain build: a sanitizer's memory says nothing.
+a steady load and open WebSockets. "upgrades": SIGUSR2, each time a new process. "discovery": endpoints
+that come and go in every kind of registry, and registries that die. Exit code 1 unless everything
+held. For a plain build: a sanitizer's memory says nothing.
 """
 
 import argparse
@@ -23,13 +24,15 @@ os.environ.setdefault("CHAOS_LOAD", str(ROOT / "build" / "chaos" / "chaos_load")
 
 from lib.evergate import binary  # noqa: E402
 from lib.load import compile_load  # noqa: E402
+from lib.registries import REGISTRIES  # noqa: E402
 from lib.stage import Stage  # noqa: E402
 from report import Report  # noqa: E402
 
+import discovery  # noqa: E402
 import reloads  # noqa: E402
 import upgrades  # noqa: E402
 
-PARTS = {"reloads": reloads.run, "upgrades": upgrades.run}
+PARTS = {"reloads": reloads.run, "upgrades": upgrades.run, "discovery": discovery.run}
 
 
 def parse_arguments():
@@ -41,6 +44,12 @@ def parse_arguments():
     parser.add_argument("--pace", type=float, default=0.25,
                         help="seconds from one reload to the next (default 0.25)")
     parser.add_argument("--upgrades", type=int, default=20)
+    parser.add_argument("--changes", type=int, default=10000,
+                        help="of endpoints, by each registry (default 10000)")
+    parser.add_argument("--changes-per-second", type=int, default=100)
+    parser.add_argument("--registries", default=",".join(REGISTRIES))
+    parser.add_argument("--dead", type=float, default=60,
+                        help="seconds that a registry is dead for (default 60)")
     parser.add_argument("--websockets", type=int, default=200)
     parser.add_argument("--rate", type=int, default=1000, help="requests per second")
     parser.add_argument("--workers", type=int, default=2)

@@ -67,7 +67,7 @@ def run_node(program, *arguments, timeout_s=DEADLINE_S * 2):
 
 NGINX_CONF = """
 daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log;
-events {{ worker_connections 512; }}
+events {{ worker_connections 4096; }}
 http {{
   access_log off; client_max_body_size 0; keepalive_requests 100000;
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
