@@ -11,6 +11,7 @@
 static struct {
     struct loop loop;
     struct fake_backend backends[2];
+    struct resolver *resolver;
     struct fetch_server *server;
     struct fetch *fetch;
     unsigned ends, texts;
@@ -32,6 +33,7 @@ static void teardown(void)
     IN_TURN(&f.loop, {
         fetch_stop(&f.fetch);
         fetch_server_free(&f.server);
+        resolver_free(f.resolver);
     });
     for (unsigned i = 0; i < 2; i++)
         fake_backend_stop(&f.backends[i]);
@@ -61,7 +63,7 @@ static void start_at(const struct fetch_server_params *params, const struct fetc
 {
     IN_TURN(&f.loop, {
         if (!f.server)
-            f.server = fetch_server_new(&f.loop, NULL, params);
+            f.server = fetch_server_new(&f.loop, f.resolver, params);
         f.ends = f.texts = 0;
         f.fetch = fetch_start(f.server, request, &ops, NULL);
         cr_assert_eq(f.ends, 0u);
@@ -353,4 +355,63 @@ Test(fetch, certificates_that_cannot_be_read_fail_each_request)
                   f.fetch->why);
         restart();
     }
+}
+
+/* ---- names ---- */
+
+/* Asks NAME at the first backend's port, then the second backend. */
+static void start_at_name(const char *name, const struct fetch_request *request)
+{
+    const char *port = strrchr(f.backends[0].text, ':');
+    char *address = xasprintf("%s%s", name, port);
+    const char *const addresses[] = {address, f.backends[1].text, NULL};
+    const struct fetch_server_params params = {.addresses = addresses};
+
+    if (!f.resolver)
+        cr_assert_eq(resolver_new(&f.resolver, &f.loop), EG_OK);
+    cr_assert_eq(resolver_set_servers(f.resolver, "127.0.0.1:9"), EG_OK); /* there is none */
+    start_at(&params, request);
+    RUN_UNTIL(&f.loop, f.ends > 0);
+    free(address);
+}
+
+Test(fetch, a_name_is_looked_up_and_is_the_host)
+{
+    f.backends[0].answer = ANSWER("200 OK", "2", "{}");
+    start_at_name("localhost", &plain);
+    cr_expect_eq(f.fetch->status, 200, "%s", f.fetch->why);
+    cr_expect(strstr(f.backends[0].connections[0]->record, "\r\nHost: localhost:"));
+    cr_expect_eq(f.backends[1].count, 0u);
+}
+
+Test(fetch, a_name_that_stands_for_several_addresses_is_told_with_the_one_that_failed)
+{
+    fake_backend_refuse(&f.backends[0]);
+    fake_backend_refuse(&f.backends[1]);
+    start_at_name("localhost", &plain);
+    cr_expect_eq(f.fetch->status, 0);
+    cr_expect(strstr(f.fetch->why, "connection refused (and "), "%s", f.fetch->why);
+}
+
+Test(fetch, a_name_that_nobody_knows_makes_room_for_the_next_address)
+{
+    const struct fetch_request request = {.method = "GET", .target = "/", .connect_ms = 100};
+
+    f.backends[1].answer = ANSWER("200 OK", "2", "{}");
+    start_at_name("etcd.invalid", &request);
+    cr_expect_eq(f.fetch->status, 200, "%s", f.fetch->why);
+}
+
+Test(fetch, a_name_that_nobody_knows_is_told)
+{
+    const struct fetch_request request = {.method = "GET", .target = "/", .connect_ms = 100};
+    const char *const addresses[] = {"etcd.invalid:2379", NULL};
+    const struct fetch_server_params params = {.addresses = addresses};
+
+    cr_assert_eq(resolver_new(&f.resolver, &f.loop), EG_OK);
+    cr_assert_eq(resolver_set_servers(f.resolver, "127.0.0.1:9"), EG_OK);
+    start_at(&params, &request);
+    RUN_UNTIL(&f.loop, f.ends > 0);
+    cr_expect_eq(f.fetch->status, 0);
+    cr_expect(strstr(f.fetch->why, "the name \"etcd.invalid\""), "%s", f.fetch->why);
 }
