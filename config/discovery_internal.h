@@ -1,5 +1,5 @@
-/* The halves of a discovery section: its keys (discovery.c), what they must be together
- * (discovery_check.c) and what tells two sources apart (discovery_key.c). */
+/* The parts of a discovery section: its keys (discovery.c), what they must be together
+ * (discovery_check.c, discovery_dns.c) and what tells two sources apart (discovery_key.c). */
 #ifndef EVERGATE_CONFIG_DISCOVERY_INTERNAL_H
 #define EVERGATE_CONFIG_DISCOVERY_INTERNAL_H
 
@@ -9,6 +9,13 @@
 void config_discovery_check(struct schema_walk *walk, const struct config_node *group, void *out);
 void config_registration_check(struct schema_walk *walk, const struct config_node *group,
                                void *out);
+
+void config_discovery_check_dns(struct schema_walk *walk, const struct config_node *group,
+                                struct config_discovery *block);
+
+/* Something is written there. Empty strings and lists ask for nothing: templates that fill them in
+ * have them always. */
+bool config_discovery_asks(const struct config_node *group, const char *key);
 
 /* The source's key, in the snapshot's arena; secrets and files only as digests. */
 const char *config_discovery_key(struct schema_walk *walk, const struct config_discovery *block);

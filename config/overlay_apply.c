@@ -93,6 +93,18 @@ static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry
     free(label);
 }
 
+/* A port alone is nothing that could be laid over a Unix socket. Where a file has one, that is a
+ * mistake; a source must not make a mistake of what an operator said before, which would keep all
+ * else from being served: it waits until it fits. */
+static bool entry_fits(const struct overlay_entry *entry, const struct config_backend *before)
+{
+    bool found = before->where.line == 0; /* what stands in a file has a line */
+
+    return !found || strncmp(before->address, "unix:", 5) != 0 ||
+           json_object_get(entry->fields, "port") == NULL ||
+           json_object_get(entry->fields, "address") != NULL;
+}
+
 static size_t apply_to_backends(struct overlay_apply *apply, const struct config_pool *pool,
                                 struct config_backend *backends)
 {
@@ -107,8 +119,12 @@ static size_t apply_to_backends(struct overlay_apply *apply, const struct config
             continue;
         }
         apply->found[at] = true;
-        if (said->entries[at]->fields != NULL)
+        if (said->entries[at]->fields == NULL)
+            continue;
+        if (entry_fits(said->entries[at], &pool->backends[i]))
             apply_entry(apply, said->entries[at], &pool->backends[i], &backends[count++]);
+        else
+            backends[count++] = pool->backends[i];
     }
     return count;
 }

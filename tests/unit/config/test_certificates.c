@@ -241,7 +241,7 @@ Test(certificates, the_example_is_accepted_once_its_files_are_in_place)
     config = load_with(&files, text, &errors);
     printed = support_print(&errors);
     cr_assert_not_null(config, "%s", printed);
-    cr_expect_eq(config->pool_count, 4);
+    cr_expect_eq(config->pool_count, 5);
     cr_expect_eq(config->pools[1].fallback.pool, 2);
     cr_expect_eq(config->pools[0].sticky->secret.n, 33);
     config_unref(&config);

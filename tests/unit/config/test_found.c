@@ -375,6 +375,20 @@ Test(found, an_operators_word_stands_over_what_was_found)
     laying_fini(&l);
 }
 
+Test(found, a_source_makes_no_mistake_of_what_was_said)
+{
+    struct laying l = {0};
+
+    lay(&l, "[" B "]");
+    say(&l, "b", "{\"port\": 81, \"weight\": 9}", false);
+    lay(&l, "[" B "]");
+    cr_expect_str_eq(find(&l, "b")->address, "10.0.0.2:81");
+    lay(&l, "[{\"id\": \"b\", \"address\": \"unix:/run/b\"}]");
+    cr_expect_str_eq(find(&l, "b")->address, "unix:/run/b");
+    cr_expect_eq(find(&l, "b")->weight, 1, "the word waits as a whole");
+    laying_fini(&l);
+}
+
 Test(found, deregistered_endpoints_stay_so_until_the_source_was_heard)
 {
     struct laying l = {0};
