@@ -6,9 +6,10 @@
 
 /* ---- collecting ---- */
 
-/* The caller's reference; NULL: it has told of nothing, or of nothing that the pool would take. */
+/* What a source says; the caller's reference. NULL: nothing, or nothing that the pool would take.
+ * *ret_fresh: it said so itself, and not its cache. */
 static struct config_found *view_found(struct discovery *discovery,
-                                       const struct config_discovery *block)
+                                       const struct config_discovery *block, bool *ret_fresh)
 {
     struct discovery_source *source;
     struct config_found *found = NULL;
@@ -18,6 +19,7 @@ static struct config_found *view_found(struct discovery *discovery,
     if (source != NULL && source->found != NULL &&
         (block->allow_empty || config_found_count(source->found) > 0))
         found = config_found_ref(source->found);
+    *ret_fresh = found != NULL && !source->from_cache;
     pthread_mutex_unlock(&discovery->context.lock);
     return found;
 }
@@ -48,6 +50,25 @@ static struct config_found *view_served(const struct config *served, const char 
     return config_found_of_backends(pool->backends, pool->backend_count);
 }
 
+/* The first of these: what its source said, what it had, what its source's cache holds. A cache is
+ * as old as the last process, what is served may have been changed since (an heir's most of all).
+ */
+static struct config_found *view_of_pool(struct discovery *discovery,
+                                         const struct config_pool *pool,
+                                         const struct config *served)
+{
+    bool fresh;
+    struct config_found *found = view_found(discovery, pool->discovery, &fresh), *had;
+
+    if (fresh || served == NULL)
+        return found;
+    had = view_served(served, pool->name);
+    if (had == NULL)
+        return found;
+    config_found_unref(&found);
+    return had;
+}
+
 struct config_discovered *discovery_collect(struct discovery *discovery,
                                             const struct config *config,
                                             const struct config *served)
@@ -61,9 +82,7 @@ struct config_discovered *discovery_collect(struct discovery *discovery,
 
         if (pool->discovery == NULL)
             continue;
-        found = view_found(discovery, pool->discovery);
-        if (found == NULL && served != NULL)
-            found = view_served(served, pool->name);
+        found = view_of_pool(discovery, pool, served);
         if (found != NULL)
             config_discovered_put(discovered, pool->name, found);
         config_found_unref(&found);

@@ -301,6 +301,25 @@ Test(discovery, begins_with_the_endpoints_of_the_file_in_a_pool_that_had_no_bloc
     config_unref(&next);
 }
 
+Test(discovery, begins_with_the_cache_only_where_the_pool_had_nothing)
+{
+    char *cached = xasprintf("cache = \"%s\"", room_path(&f.room, "cache"));
+    struct config *config = config_of("one", "", ""), *next = config_of("missing", cached, "");
+    struct config *served;
+
+    room_write(&f.room, "one", ONE);
+    room_write(&f.room, "cache", "{\"endpoints\": " OTHER "}");
+    follow(config);
+    served = serve(config);
+    follow(next);
+    expect_collected(next, NULL, "api", "b");
+    expect_collected(next, served, "api", "a");
+    free(cached);
+    config_unref(&served);
+    config_unref(&config);
+    config_unref(&next);
+}
+
 /* ---- waiting without blocking ---- */
 
 Test(discovery, calls_when_all_have_settled)
