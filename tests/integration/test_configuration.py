@@ -68,7 +68,7 @@ def test_an_unknown_key_is_met_with_the_nearest_known_one(tmp_path, line, hint):
 
 
 @pytest.mark.parametrize("setting", [
-    'health = { type = "grpc"; };', 'discovery = { type = "file"; };', 'protocol = "h2";'])
+    'health = { type = "grpc"; };', 'protocol = "h2";'])
 def test_what_a_later_version_brings_is_refused_as_not_built_yet(tmp_path, setting):
     _, message = the_mistake(tmp_path, good_but('name = "app";', f'name = "app"; {setting}'))
     assert "not built yet" in message
