@@ -103,7 +103,7 @@ static json_t *entry_new(const struct etcd_store *store, struct slice key, struc
     json_t *endpoint = etcd_value_read(rest, value, why);
     json_t *entry = json_object();
 
-    json_object_set_new(entry, "bytes", json_integer((json_int_t)value.n));
+    json_object_set_new(entry, "bytes", json_integer((json_int_t)(key.n + value.n)));
     if (endpoint) {
         json_object_set_new(entry, "endpoint", endpoint);
         return entry;
@@ -121,11 +121,11 @@ static void entry_put(struct etcd_store *store, const char *name, struct slice k
 {
     entry_drop(store, name);
     if (json_object_size(store->entries) >= CONFIG_FOUND_ENDPOINTS ||
-        value.n > store->max_bytes - store->bytes) {
+        key.n + value.n > store->max_bytes - store->bytes) {
         store->full = true;
         return;
     }
-    store->bytes += value.n;
+    store->bytes += key.n + value.n;
     json_object_set_new(store->entries, name, entry_new(store, key, value));
 }
 

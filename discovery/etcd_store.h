@@ -20,9 +20,9 @@
 
 struct etcd_store {
     char *prefix;       /* heap */
-    json_t *entries;    /* by key (in base64): "endpoint" or "refused", and "bytes" of its value */
+    json_t *entries;    /* by key (in base64): "endpoint" or "refused", and its "bytes" */
     uint64_t revision;  /* up to which it is known */
-    uint64_t max_bytes; /* of all values */
+    uint64_t max_bytes; /* of all keys and values */
     uint64_t bytes;
     uint64_t listed; /* keys that etcd counted when it was listed */
     bool full;       /* keys were left out: over CONFIG_FOUND_ENDPOINTS, or over max_bytes */

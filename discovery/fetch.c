@@ -28,6 +28,7 @@ enum {
     IDLE_MS = 30 * 1000,
     MAX_BYTES = 64 * 1024 * 1024,
     LABEL_BYTES = 160,
+    WHOLE_IDLES = 10, /* a whole body may take so many times idle_ms, however it trickles */
 };
 
 struct fetch_attempt {
@@ -53,6 +54,7 @@ struct fetch_inner {
     size_t first_place, place_step;
     size_t first_address, address_step;
     unsigned unreachable;            /* so many could not be reached */
+    uint64_t whole_by_ms;            /* when a whole body must be complete */
     struct bytes body;               /* of a whole body */
     struct json_lines stream;        /* `lines`, while the status is 200 */
     char excerpt[WORDS_QUOTE_BYTES]; /* of a body that is no JSON */
@@ -327,6 +329,11 @@ void fetch_on_resolved(struct list *node)
 
 /* ---- time ---- */
 
+static bool is_stream(const struct fetch_inner *inner)
+{
+    return inner->request.lines && inner->attempt->client.status == 200;
+}
+
 static void name_on_timer(struct fetch_inner *inner)
 {
     size_t index = (inner->first_place + inner->place_step) % inner->server->count;
@@ -355,6 +362,9 @@ static void on_timer(struct loop_timer *timer)
         go_on(inner);
     } else if (attempt->client.status == 0) {
         fail(inner, "no answer within %s", words_span(span, inner->request.answer_ms));
+    } else if (!is_stream(inner) && inner->server->loop->now_ms >= inner->whole_by_ms) {
+        fail(inner, "the answer is not complete within %s",
+             words_span(span, WHOLE_IDLES * inner->request.idle_ms));
     } else {
         fail(inner, "nothing more of the answer within %s",
              words_span(span, inner->request.idle_ms));
@@ -385,6 +395,18 @@ static void take_header(char *out, const char *name, const struct http_response_
         snprintf(out, FETCH_HEADER_BYTES, "%.*s", SLICE_FMT(field->value));
 }
 
+/* Until the next piece; of a whole body also until its end. */
+static void await_piece(struct fetch_inner *inner)
+{
+    struct loop *loop = inner->server->loop;
+    uint64_t wait_ms = inner->request.idle_ms;
+    uint64_t left_ms = inner->whole_by_ms > loop->now_ms ? inner->whole_by_ms - loop->now_ms : 0;
+
+    if (!is_stream(inner) && left_ms < wait_ms)
+        wait_ms = left_ms;
+    loop_timer_set(loop, &inner->timer, wait_ms);
+}
+
 /* RFC 9110 section 15.6: with 5xx the server says that it is its own mistake; another one may do
  * better. */
 static void attempt_on_head(struct http_client *client, const struct http_response_head *head)
@@ -398,12 +420,8 @@ static void attempt_on_head(struct http_client *client, const struct http_respon
         fetch_server_prefer(inner->server, attempt->place, attempt->address);
     take_header(inner->fetch.header, inner->request.wanted_header, head);
     take_header(inner->fetch.second, inner->request.second_header, head);
-    loop_timer_set(inner->server->loop, &inner->timer, inner->request.idle_ms);
-}
-
-static bool is_stream(const struct fetch_inner *inner)
-{
-    return inner->request.lines && inner->attempt->client.status == 200;
+    inner->whole_by_ms = inner->server->loop->now_ms + WHOLE_IDLES * inner->request.idle_ms;
+    await_piece(inner);
 }
 
 static void take_lines(struct fetch_inner *inner, struct slice piece)
@@ -429,7 +447,7 @@ static void attempt_on_body(struct http_client *client, struct slice piece)
 {
     struct fetch_inner *inner = attempt_of(client)->inner;
 
-    loop_timer_set(inner->server->loop, &inner->timer, inner->request.idle_ms);
+    await_piece(inner);
     if (is_stream(inner))
         take_lines(inner, piece);
     else if (bytes_append(&inner->body, piece.p, piece.n) != EG_OK)

@@ -42,9 +42,11 @@ struct fetch_request {
     const char *body, *content_type; /* NULL: none */
     uint64_t connect_ms;             /* per address; 0: 5 s */
     uint64_t answer_ms;              /* until the head; 0: 30 s */
-    uint64_t idle_ms; /* between two pieces of the body (a whole body's, or a stream's); 0: 30 s */
-    size_t max_bytes; /* of a whole body, or of one line of a stream */
-    bool lines;       /* a stream of JSON texts, whatever stands between them */
+    /* Between two pieces of the body (a whole body's, or a stream's); 0: 30 s. A whole body has ten
+     * times as long in all. */
+    uint64_t idle_ms;
+    size_t max_bytes;          /* of a whole body, or of one line of a stream */
+    bool lines;                /* a stream of JSON texts, whatever stands between them */
     const char *wanted_header; /* of the answer: kept in fetch->header; NULL: none */
     const char *second_header; /* likewise, in fetch->second */
 };

@@ -28,7 +28,8 @@
 
 enum {
     CHECK_MS = 30 * 1000,
-    PUBLISH_MS = 10, /* events of one burst become one set */
+    PUBLISH_MS = 10, /* events of one burst become one set; a large one is dear: */
+    PUBLISH_KEYS_PER_MS = 200,
     WATCH_IDLE_MS = 24 * 3600 * 1000,
     WATCH_LIVED_MS = 10 * 1000, /* one that ends earlier was no use */
 };
@@ -71,6 +72,14 @@ static void publish(struct etcd_watch *watch)
 static void publish_on_timer(struct loop_timer *timer)
 {
     publish(container_of(timer, struct etcd_watch, publish));
+}
+
+static void publish_soon(struct etcd_watch *watch)
+{
+    size_t keys = json_object_size(watch->store.entries);
+
+    if (watch->publish.deadline_ms == 0)
+        loop_timer_set(watch->loop, &watch->publish, PUBLISH_MS + keys / PUBLISH_KEYS_PER_MS);
 }
 
 /* What is known already is told, and then nothing is under way any more. */
@@ -202,8 +211,7 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
     case ETCD_NOTHING:
         break;
     case ETCD_CHANGED:
-        if (watch->publish.deadline_ms == 0)
-            loop_timer_set(watch->loop, &watch->publish, PUBLISH_MS);
+        publish_soon(watch);
         break;
     case ETCD_COMPACTED:
         quiet(watch);

@@ -136,7 +136,7 @@ Test(etcd_store, pages_then_events)
     cr_expect_eq(put("/s/a", "h:1", 9), ETCD_CHANGED);
     expect("[" B "," A "]", "");
     cr_expect_eq(store.revision, 9u);
-    cr_expect_eq(store.bytes, 6u);
+    cr_expect_eq(store.bytes, 14u);
 }
 
 Test(etcd_store, an_empty_prefix)

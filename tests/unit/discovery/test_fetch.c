@@ -251,6 +251,18 @@ Test(fetch, a_body_that_stops)
                    ": nothing more of the answer within 30 ms");
 }
 
+Test(fetch, a_body_that_trickles)
+{
+    const struct fetch_request request = {.method = "GET", .target = "/", .idle_ms = 20};
+
+    start(&request);
+    RUN_UNTIL(&f.loop, f.backends[0].count > 0 && f.backends[0].connections[0]->recorded > 0);
+    fake_send(f.backends[0].connections[0], "HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+    RUN_UNTIL(&f.loop, f.ends > 0 || (fake_send(f.backends[0].connections[0], " "), false));
+    cr_expect(strstr(f.fetch->why, ": the answer is not complete within 200 ms"), "%s",
+              f.fetch->why);
+}
+
 Test(fetch, a_stream_tells_each_text)
 {
     start(&lines);
