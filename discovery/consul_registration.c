@@ -121,17 +121,26 @@ static void registration_succeeded(struct consul_registration *r)
     registration_wait(r, registration_pace_ms(r));
 }
 
-/* No later than the next pass would have been due, so that a short failure costs no TTL. */
+static bool registration_gives_up(struct consul_registration *r)
+{
+    return r->step == REGISTRATION_DEREGISTER && ++r->leave_tries == REGISTRATION_LEAVE_TRIES;
+}
+
+/* Tried again no later than the next pass would have been due, so that a short failure costs no
+ * TTL. */
 static void registration_failed(struct consul_registration *r, const char *why)
 {
     uint64_t delay_ms = backoff_next_ms(&r->backoff);
+    const char *id = r->params.config->id;
 
-    if (!r->failing)
-        log_warn("consul: this proxy's service \"%s\": %s; tried again", r->params.config->id, why);
-    r->failing = true;
-    r->left = r->step == REGISTRATION_DEREGISTER && ++r->leave_tries == REGISTRATION_LEAVE_TRIES;
-    if (r->left)
+    r->left = registration_gives_up(r);
+    if (r->left) {
+        log_warn("consul: this proxy's service \"%s\" was not taken back: %s", id, why);
         return;
+    }
+    if (!r->failing)
+        log_warn("consul: this proxy's service \"%s\": %s; tried again", id, why);
+    r->failing = true;
     if (delay_ms > registration_pace_ms(r))
         delay_ms = registration_pace_ms(r);
     registration_wait(r, delay_ms);
