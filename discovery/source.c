@@ -42,18 +42,22 @@ struct discovery_source *source_new(struct source_context *context, struct confi
     return source;
 }
 
-/* Its entries share what they can with those of `source->found`. */
-static void source_publish(struct discovery_source *source, struct config_found *found)
+/* Takes the reference. False: it is what it was. */
+static bool source_publish(struct discovery_source *source, struct config_found *found,
+                           bool from_cache)
 {
     struct source_context *context = source->context;
     struct config_found *before = source->found;
+    bool changed = before == NULL || !config_found_equal(before, found);
 
     pthread_mutex_lock(&context->lock);
     source->found = found;
+    source->from_cache = from_cache;
     pthread_mutex_unlock(&context->lock);
-    if (before == NULL || !config_found_equal(before, found))
-        context->on_changed(context->arg);
     config_found_unref(&before);
+    if (changed)
+        context->on_changed(context->arg);
+    return changed;
 }
 
 static void source_load_cache(struct discovery_source *source)
@@ -63,10 +67,7 @@ static void source_load_cache(struct discovery_source *source)
 
     if (endpoints == NULL)
         return;
-    pthread_mutex_lock(&source->context->lock);
-    source->from_cache = true;
-    pthread_mutex_unlock(&source->context->lock);
-    source_publish(source, config_found_new(endpoints, NULL, &refused));
+    source_publish(source, config_found_new(endpoints, NULL, &refused), true);
     config_refused_fini(&refused); /* it holds what was not refused then */
     json_decref(endpoints);
 }
@@ -275,16 +276,13 @@ void source_found(struct discovery_source *source, json_t *endpoints)
     struct config_found *found = config_found_new(endpoints, source->found, &refused);
     size_t kept = source->found != NULL ? config_found_count(source->found) : 0;
     bool had_refused = source->refused.count > 0, was_empty = source->empty;
-    bool same = source->found != NULL && config_found_equal(source->found, found);
+    bool changed;
 
     json_decref(endpoints);
     source_take_refused(source, &refused);
-    pthread_mutex_lock(&source->context->lock);
-    source->from_cache = false;
-    pthread_mutex_unlock(&source->context->lock);
-    source_publish(source, found);
+    changed = source_publish(source, found, false);
     source_synced(source);
-    if (!same)
+    if (changed)
         source_keep(source);
     source->empty = config_found_count(found) == 0;
     if (source->empty && !was_empty)

@@ -2,7 +2,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -180,6 +180,30 @@ Test(file_watch, looks_by_itself_at_what_inotify_does_not_tell)
     room_write(room, "same", "more");
     IN_TURN(&room->loop,
             wheel_advance(&room->loop.wheel, room->loop.now_ms + FILE_WATCH_LOOK_MS + 100));
+    cr_expect_eq(f.changed, 2u);
+}
+
+/* As when the user's inotify instances are used up: the process has no descriptor left for one. */
+Test(file_watch, looks_more_often_without_inotify)
+{
+    struct room *room = &f.room;
+    struct rlimit before, none;
+    int lowest = dup(0);
+
+    room_write(room, "f", "1");
+    cr_assert_geq(lowest, 0);
+    close(lowest);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)lowest;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    start(room_path(room, "f"));
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    room_write(room, "f", "more");
+    run_turns(&room->loop, 20);
+    cr_expect_eq(f.changed, 1u);
+    IN_TURN(&room->loop,
+            wheel_advance(&room->loop.wheel, room->loop.now_ms + FILE_WATCH_BLIND_LOOK_MS + 100));
     cr_expect_eq(f.changed, 2u);
 }
 
