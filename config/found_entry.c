@@ -8,6 +8,8 @@
 #include "config/found_internal.h"
 #include "config/overlay.h"
 
+enum { ENTRY_TEXTS_MAX_BYTES = 64 * 1024 }; /* tags, metadata: far more than anybody says */
+
 static const char reported_key[] = "reported";
 
 /* ---- how its source judges it ---- */
@@ -157,19 +159,24 @@ static void pack_backend(struct pack *pack, const struct config_backend *from,
     to->check_address = pack_text(pack, from->check_address);
 }
 
-static struct found_entry *entry_new(const struct config_backend *backend, json_t *fields)
+static size_t entry_texts_bytes(const struct config_backend *backend)
 {
     struct config_backend scratch;
-    struct found_entry *entry;
     struct pack pack = {0};
 
     pack_backend(&pack, backend, &scratch);
-    entry = xmalloc(sizeof(*entry) + pack.used);
+    return pack.used;
+}
+
+static struct found_entry *entry_new(const struct config_backend *backend, json_t *fields)
+{
+    struct found_entry *entry = xmalloc(sizeof(*entry) + entry_texts_bytes(backend));
+    struct pack pack = {.at = (char *)entry->texts};
+
     memset(entry, 0, sizeof(*entry));
     entry->refs = 1;
     entry->fields = json_incref(fields);
     entry->backend = *backend;
-    pack = (struct pack){.at = (char *)entry->texts};
     pack_backend(&pack, backend, &entry->backend);
     return entry;
 }
@@ -201,6 +208,8 @@ static void entry_check(const struct config_backend *backend, struct config_diag
                         "id: \"%s\" cannot be a name; write 1 to 128 letters, digits and marks "
                         "without spaces, quotes, / \\ ? # %%",
                         backend->id);
+    if (entry_texts_bytes(backend) > ENTRY_TEXTS_MAX_BYTES)
+        config_diag_add(diag, 0, "it has more than 64k of text; write fewer tags and metadata");
 }
 
 /* "reported" is not one of the API's keys: it is read beside them. */

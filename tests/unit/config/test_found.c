@@ -111,6 +111,26 @@ Test(found, nonsense_is_refused_one_by_one)
     }
 }
 
+Test(found, nobody_says_so_much_of_one_endpoint)
+{
+    char *name = xmalloc(70000), *text;
+    struct config_refused refused;
+    struct config_found *found;
+
+    memset(name, 'n', 70000);
+    text = xasprintf("[{\"address\": \"a:80\", \"name\": \"%.*s\"}]", 69999, name);
+    found = read_after(text, NULL, &refused);
+    cr_expect_eq(config_found_count(found), 0);
+    cr_assert_eq(refused.reason_count, 1);
+    cr_expect_str_eq(refused.reasons[0],
+                     "endpoint \"a:80\": it has more than 64k of text; write fewer tags and "
+                     "metadata");
+    config_refused_fini(&refused);
+    config_found_unref(&found);
+    free(text);
+    free(name);
+}
+
 Test(found, what_is_no_list_is_an_empty_set)
 {
     struct config_refused refused;
