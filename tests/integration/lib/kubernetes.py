@@ -18,6 +18,8 @@ What goes wrong in real clusters is switched on while it runs:
     server.cuts.append(100)                     the next watch ends without a word after 100 bytes
     server.end_watches(); server.break_watches()
     server.bookmark()                           on every watch that wants them
+    server.interject(b"anything")               on every watch, as a chunk
+    server.drip_bytes = 50                      answers come in pieces, slowly
     server.expired_as = "status"                410 as the watch's status, not as its ERROR event
     server.before = function                    is called with each request before it is answered
 """
@@ -80,6 +82,7 @@ class KubernetesServer(ScriptedBackend):
         self.cuts = []
         self.expired_as = "event"
         self.chunk_bytes = None  # None: an event is a chunk
+        self.drip_bytes = None
         self.asked = []
         self.watches = []  # that run
         self.speaking = threading.Event()
@@ -114,6 +117,9 @@ class KubernetesServer(ScriptedBackend):
 
     def bookmark(self):
         self.tell_watches("bookmark")
+
+    def interject(self, data):
+        self.tell_watches(data)
 
     def tell_watches(self, word):
         with self.cluster.changed:
@@ -230,11 +236,11 @@ class KubernetesServer(ScriptedBackend):
         data = json.dumps(body, separators=(",", ":")).encode() + b"\n"
         if len(data) <= CHUNKED_FROM:
             later = ["Retry-After: 1"] if code in (429, 503) else []
-            peer.send(head(code, f"Content-Length: {len(data)}", *later) + data)
-            return
-        peer.send(head(code, "Transfer-Encoding: chunked")
-                  + b"".join(chunk(data[at:at + 4096]) for at in range(0, len(data), 4096))
-                  + chunk(b""))
+            whole = head(code, f"Content-Length: {len(data)}", *later) + data
+        else:
+            chunks = [chunk(data[at:at + 4096]) for at in range(0, len(data), 4096)]
+            whole = head(code, "Transfer-Encoding: chunked") + b"".join(chunks) + chunk(b"")
+        peer.drip(whole, self.drip_bytes or len(whole))
 
 
 @contextlib.contextmanager

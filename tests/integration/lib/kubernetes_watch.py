@@ -30,7 +30,7 @@ class Cut(Exception):
 
 class Watch:
     """Runs in the thread of its connection. `words`, put there under the cluster's lock, are what
-    the test wants of it: "end", "break", "bookmark"."""
+    the test wants of it: "end", "break", "bookmark", or bytes that are no event of the cluster's."""
 
     def __init__(self, server, peer, asked, wanted):
         self.server, self.cluster, self.peer = server, server.cluster, peer
@@ -81,6 +81,8 @@ class Watch:
                 events, word = self.wait()
                 if word == "bookmark":
                     self.say_bookmark()
+                elif isinstance(word, bytes):
+                    self.write(chunk(word))
                 elif word == "end":
                     self.write(chunk(b""))
                     return True
