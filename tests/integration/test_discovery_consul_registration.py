@@ -7,7 +7,7 @@ import pytest
 from lib.consul import FakeConsul
 from lib.dynasty import dynasty
 from lib.failover import ADMIN
-from lib.reloads import Site
+from lib.reloads import Site, held
 from lib.waiting import wait_until
 
 REGISTER = ("v1", "agent", "service", "register")
@@ -58,6 +58,21 @@ def test_it_is_registered_and_taken_back_when_it_leaves(stage, consul):
     edge.proxy.stop(signal.SIGTERM)
     assert registered(consul, "edge-1") is None
     assert edge.proxy.log_lines("service .*edge-1.* was taken back")
+
+
+def test_it_is_taken_back_while_it_finishes_what_it_has(stage, consul):
+    slow = stage.failing("slow")
+    slow.mood = "hold"
+    consul.catalog.register_all({"a": slow.address})
+    edge = site(stage, consul)
+    wait_registered(consul)
+    client = held(stage, edge.proxy, slow)
+    edge.proxy.send_signal(signal.SIGTERM)
+    wait_until(lambda: not registered(consul), "it is taken back")
+    assert edge.proxy.process.poll() is None
+    slow.release()
+    assert client.read_response("GET").text == "slow"
+    assert edge.proxy.wait_exit() == 0
 
 
 def test_its_check_passes_for_as_long_as_it_serves(stage, consul):
