@@ -8,9 +8,8 @@
 #include "config/files_internal.h"
 
 enum {
-    SECRET_FILE_MAX_BYTES = 4096,
-    KUBECONFIG_MAX_BYTES = 1024 * 1024,
-    ADDRESSES_MAX = 16, /* of one source, asked in turn */
+    FILE_MAX_BYTES = 1024 * 1024, /* a kubeconfig may hold certificates */
+    ADDRESSES_MAX = 16,           /* of one source, asked in turn */
     LABEL_MAX_BYTES = 63,
 };
 
@@ -158,14 +157,14 @@ static void check_label(struct schema_walk *walk, const struct config_node *grou
 
 /* *ret_digest (NULL: not wanted) is of what it holds; the content is read by whoever uses it. */
 static void check_file(struct schema_walk *walk, const struct config_node *group, const char *key,
-                       const char *path, size_t limit_bytes, struct config_digest *ret_digest)
+                       const char *path, struct config_digest *ret_digest)
 {
     struct config_file_content content;
     char *why;
 
     if (path == NULL)
         return;
-    if (config_file_read(&content, path, limit_bytes, &why)) {
+    if (config_file_read(&content, path, FILE_MAX_BYTES, &why)) {
         if (ret_digest != NULL)
             *ret_digest = config_digest_of(&content);
         explicit_bzero(content.text, content.size);
@@ -211,7 +210,7 @@ static void check_consul(struct schema_walk *walk, const struct config_node *gro
     if (block->token[0] != '\0' && block->token_file != NULL)
         config_diag_add(walk->diag, config_node_line(group, "token_file"),
                         "token_file: there is a token beside it; write one of them");
-    check_file(walk, group, "token_file", block->token_file, SECRET_FILE_MAX_BYTES, NULL);
+    check_file(walk, group, "token_file", block->token_file, NULL);
 }
 
 static void check_kubernetes(struct schema_walk *walk, const struct config_node *group,
@@ -224,7 +223,7 @@ static void check_kubernetes(struct schema_walk *walk, const struct config_node 
     if (block->context[0] != '\0' && block->kubeconfig == NULL)
         config_diag_add(walk->diag, config_node_line(group, "context"),
                         "context is one of a kubeconfig's; write kubeconfig = \"FILE\" beside it");
-    check_file(walk, group, "kubeconfig", block->kubeconfig, KUBECONFIG_MAX_BYTES, NULL);
+    check_file(walk, group, "kubeconfig", block->kubeconfig, NULL);
 }
 
 static void check_etcd(struct schema_walk *walk, const struct config_node *group,
@@ -239,8 +238,7 @@ static void check_etcd(struct schema_walk *walk, const struct config_node *group
         config_diag_add(walk->diag, config_node_line(group, user ? "user" : "password_file"),
                         "etcd wants both user and password_file; write %s beside it",
                         user ? "password_file = \"FILE\"" : "user = \"NAME\"");
-    check_file(walk, group, "password_file", block->password_file, SECRET_FILE_MAX_BYTES,
-               &block->password_digest);
+    check_file(walk, group, "password_file", block->password_file, &block->password_digest);
 }
 
 /* ---- the section ---- */

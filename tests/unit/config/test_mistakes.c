@@ -403,15 +403,9 @@ Test(mistakes, are_all_reported_at_once_in_the_order_of_the_file)
         unsigned line;
         const char *says;
     } expected[] = {
-        {1, "workers: -1"},
-        {2, "unknown key \"drain\""},
-        {3, "port 99999"},
-        {4, "\"5\" has no unit"},
-        {6, "\"type\" is missing"},
-        {7, "backend \"a\": port 70000"},
-        {8, "weight: -1"},
-        {9, "there is no pool \"apo\""},
-        {10, "regular expression"},
+        {1, "workers: -1"},       {2, "unknown key \"drain\""},    {3, "port 99999"},
+        {4, "\"5\" has no unit"}, {6, "\"type\" is missing"},      {7, "backend \"a\": port 70000"},
+        {8, "weight: -1"},        {9, "there is no pool \"apo\""}, {10, "regular expression"},
         {11, "level: \"loud\""},
     };
     struct config_errors errors =
