@@ -28,7 +28,8 @@
 
 enum {
     CHECK_MS = 30 * 1000,
-    PUBLISH_MS = 10, /* events of one burst become one set; a large one is dear: */
+    ANSWER_MS = 10 * 1000, /* etcd itself gives up after about 7 s */
+    PUBLISH_MS = 10,       /* events of one burst become one set; a large one is dear: */
     PUBLISH_KEYS_PER_MS = 200,
     WATCH_IDLE_MS = 24 * 3600 * 1000,
     WATCH_LIVED_MS = 10 * 1000, /* one that ends earlier was no use */
@@ -121,6 +122,7 @@ static struct fetch *ask(struct etcd_watch *watch, const char *target, char *bod
         .header_count = watch->token ? 1 : 0,
         .body = body,
         .content_type = "application/json",
+        .answer_ms = ANSWER_MS,
         .idle_ms = lines ? WATCH_IDLE_MS : 0,
         .max_bytes = watch->config->max_bytes,
         .lines = lines,

@@ -1,11 +1,13 @@
 """Discovery from etcd: the real server, which is written to, killed, frozen and locked up."""
 
+import random
 import signal
 
 import pytest
 
 from lib.etcd import Etcd, EtcdCluster
 from lib.failover import serve
+from lib.load import Load, compile_load
 from lib.reloads import Site
 from lib.waiting import wait_until
 
@@ -147,6 +149,43 @@ def test_an_empty_prefix_leaves_the_last_good_set(stage, etcd):
     etcd.delete(key("a"))
     wait_until(lambda: site.admin.events(type="discovery"), "that is told")
     assert site.ids() == ["a"]
+
+
+# ---- Under load ----
+
+@pytest.fixture(scope="session")
+def load_program(tmp_path_factory):
+    return compile_load(tmp_path_factory.mktemp("load"))
+
+
+def some_changes(chance, backends, present):
+    """Thirty endpoints registered, changed or taken away; one of them stays as it is."""
+    values, gone = {}, set()
+    for i in chance.sample(range(1, 60), 30):
+        name = f"n{i}"
+        if name in present and chance.random() < 0.4:
+            gone.add(name)
+        else:
+            values[name] = {"address": chance.choice(backends).address,
+                            "weight": chance.randint(1, 9)}
+    return values, gone
+
+
+def test_a_thousand_changes_harm_no_request(stage, etcd, load_program):
+    backends = [stage.failing(name) for name in "abcd"]
+    chance = random.Random(5)
+    present = {"n0"}
+    etcd.put(key("n0"), backends[0].address)
+    site = EtcdSite(stage, etcd.address)
+    load = stage.ending(Load(load_program, site.proxy.port(), stage.room("load"), rate=100,
+                             connections=8), "close")
+    for _ in range(34):
+        values, gone = some_changes(chance, backends, present)
+        etcd.change_all({key(name): value for name, value in values.items()},
+                        [key(name) for name in gone])
+        present = (present | set(values)) - gone
+    site.wait_ids(*present)
+    load.stop().assert_all_answered()
 
 
 # ---- When etcd is not there ----

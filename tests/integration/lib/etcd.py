@@ -151,10 +151,14 @@ class Etcd(OwnServer):
         wait_until(written, f"{key} is written")
 
     def put_all(self, values):
+        self.change_all(values, ())
+
+    def change_all(self, values, deleted):
         """At one revision."""
-        self.ask("/v3/kv/txn", {"success": [
-            {"request_put": {"key": encode(key), "value": encode(value_text(value))}}
-            for key, value in values.items()]})
+        puts = [{"request_put": {"key": encode(key), "value": encode(value_text(value))}}
+                for key, value in values.items()]
+        deletes = [{"request_delete_range": {"key": encode(key)}} for key in deleted]
+        self.ask("/v3/kv/txn", {"success": [*puts, *deletes]})
 
     def delete(self, key):
         self.ask("/v3/kv/deleterange", {"key": encode(key)})
