@@ -270,21 +270,31 @@ static void source_keep(struct discovery_source *source)
         source_cache_store(source->cache, source->found);
 }
 
+/* Of an answer in which nothing can be used, the last good set stays, even where pools may be
+ * empty: it does not say that there are none. Takes the reference, and gives one. */
+static struct config_found *source_usable(const struct discovery_source *source,
+                                          struct config_found *found)
+{
+    if (config_found_count(found) > 0 || source->refused.count == 0 || source->found == NULL)
+        return found;
+    config_found_unref(&found);
+    return config_found_ref(source->found);
+}
+
 void source_found(struct discovery_source *source, json_t *endpoints)
 {
     struct config_refused refused;
     struct config_found *found = config_found_new(endpoints, source->found, &refused);
     size_t kept = source->found != NULL ? config_found_count(source->found) : 0;
-    bool had_refused = source->refused.count > 0, was_empty = source->empty;
-    bool changed;
+    bool had_refused = source->refused.count > 0, was_empty = source->empty, changed;
 
     json_decref(endpoints);
     source_take_refused(source, &refused);
-    changed = source_publish(source, found, false);
+    source->empty = config_found_count(found) == 0 && source->refused.count == 0;
+    changed = source_publish(source, source_usable(source, found), false);
     source_synced(source);
     if (changed)
         source_keep(source);
-    source->empty = config_found_count(found) == 0;
     if (source->empty && !was_empty)
         source_tell_empty(source, kept);
     if (source->refused.count > 0 && !had_refused)

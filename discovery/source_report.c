@@ -203,7 +203,9 @@ void source_tell_empty(const struct discovery_source *source, size_t kept)
     allowing = source->allowing;
     pools = source->pool_count;
     pthread_mutex_unlock(&context->lock);
-    if (allowing == pools)
+    if (kept == 0)
+        snprintf(next, sizeof(next), "it had told of none before");
+    else if (allowing == pools)
         snprintf(next, sizeof(next), "nothing is left of the last %zu (allow_empty = true)", kept);
     else
         snprintf(next, sizeof(next), "the last %zu endpoint%s stay%s%s", kept, plural(kept),
@@ -223,7 +225,8 @@ void source_tell_refused(const struct discovery_source *source)
                           source->refused.reason_count > 0 ? source->refused.reasons[0] : "");
     char next[64];
 
-    snprintf(next, sizeof(next), "the other %zu count", count);
+    snprintf(next, sizeof(next), "%zu endpoint%s count%s", count, plural(count),
+             count == 1 ? "s" : "");
     event.why = why;
     event.next = next;
     report_tell(source, &event);

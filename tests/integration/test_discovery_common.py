@@ -78,6 +78,18 @@ def test_an_empty_answer_is_told_once(stage):
     assert set(serve(stage, site.proxy, 3)) == {"a"}
 
 
+def test_an_answer_full_of_nonsense_is_no_empty_one(stage):
+    a = stage.failing("a")
+    found = FoundFile(stage, a)
+    site = FoundSite(stage, found, block={"allow_empty": True})
+    found.write({"id": "x", "adress": "127.0.0.1:80"}, {"id": "y"})
+    wait_until(lambda: source_of(site)["refused"]["count"] == 2, "both are refused")
+    assert source_of(site)["endpoints"] == 1
+    assert set(serve(stage, site.proxy, 3)) == {"a"}
+    found.write()
+    site.wait_ids()
+
+
 # ---- The cache ----
 
 def cached_site(stage, found, cache, **block):

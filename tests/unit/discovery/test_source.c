@@ -236,6 +236,22 @@ Test(source, refuses_one_by_one_and_tells_it_once)
     cr_expect_eq(f.room.event_count, 2u);
 }
 
+Test(source, keeps_its_last_good_set_when_nothing_of_an_answer_can_be_used)
+{
+    start_block(PLAIN "; allow_empty = true");
+    say(ONE);
+    say("[{\"id\": \"b\"}, 7]");
+    cr_expect_str_eq(room_ids(f.source->found), "a");
+    cr_expect_eq(f.room.changes, 1u);
+    cr_assert_eq(f.room.event_count, 1u, "it does not say that there are none");
+    cr_expect_eq(f.room.events[0].what, DISCOVERY_REFUSED);
+    cr_expect_str_eq(f.room.events[0].next, "1 endpoint counts");
+    say("[]");
+    cr_expect_str_eq(room_ids(f.source->found), "");
+    cr_expect_eq(f.room.changes, 2u);
+    cr_expect_eq(f.room.events[1].what, DISCOVERY_EMPTY);
+}
+
 Test(source, keeps_only_the_first_reasons)
 {
     start_block(PLAIN);
