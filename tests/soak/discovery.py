@@ -1,12 +1,14 @@
-"""Endpoints that come and go in every kind of registry, thousands of times under load; and a registry
-that is dead for a minute."""
+"""Endpoints that come and go in every kind of registry, thousands of times under load; a registry
+that is dead for a minute; and pools of thousands."""
 
+import json
 import statistics
 import time
 
 from lib.load import Load
 from lib.registries import REGISTRIES, Crowd, RegistrySite
 from lib.reloads import Footprint
+from lib.waiting import wait_until
 
 from scenery import KINDS, add_load, begin_load, failures
 
@@ -14,14 +16,15 @@ BURST_RATE, BURST_S = 15000, 2
 SETTLE_S = 2.0
 SAMPLES = 20
 GROWTH_BAR = 0.05
+HEARD = 50
 SPARE_DESCRIPTORS = 8  # of connections that were counted just before they came or went
 CONNECTIONS = ("evergate_connections", "evergate_upstream_connections")
 
 
 class Soak:
-    def __init__(self, stage, arguments, name):
+    def __init__(self, stage, arguments, name, **crowd):
         self.stage, self.arguments = stage, arguments
-        self.crowd = Crowd(stage)
+        self.crowd = Crowd(stage, **crowd)
         self.registry = stage.ending(REGISTRIES[name](stage))
         self.registry.begin(self.crowd)
         # Few events, so that their memory is full soon and does not look like growth.
@@ -39,6 +42,19 @@ class Soak:
             self.pushed += self.registry.TOGETHER
             time.sleep(max(0.0, began_s + number / pace - time.monotonic()))
         self.site.wait_crowd(self.crowd)
+
+    def hear(self):
+        """How long it takes until a change is served."""
+        comes, number = self.registry.change(self.crowd)
+        began_s = time.monotonic()
+        path = f"/api/v1/pools/app/endpoints/e{number}"
+
+        def heard():
+            answered = self.site.admin.ask(path)
+            there = answered.status == 200 and not json.loads(answered.body)["leaving"]
+            return there == comes
+        wait_until(heard, f"the change of e{number} is served")
+        return time.monotonic() - began_s
 
     def burst(self):
         """What an allocator keeps of a busy moment is there before memory is measured."""
@@ -70,6 +86,9 @@ def run(stage, arguments, report):
         run_changes(stage, arguments, report, name)
     for name in arguments.registries.split(","):
         run_death(stage, arguments, report, name)
+    for name in arguments.registries.split(","):
+        if REGISTRIES[name].MOST >= arguments.endpoints:
+            run_many(stage, arguments, report, name)
 
 
 def run_changes(stage, arguments, report, name):
@@ -120,4 +139,19 @@ def run_death(stage, arguments, report, name):
                    failed == 0 and events == ["failing", "synced"]
                    and lost["state"] == "failing"
                    and lost["endpoints"] > 0)
+    soak.site.proxy.stop()
+
+
+def run_many(stage, arguments, report, name):
+    """A change among thousands: the source tells all of them, or what has changed, as it can."""
+    soak = Soak(stage, arguments, name, size=arguments.endpoints + 10,
+                present=arguments.endpoints, least=arguments.endpoints - 10)
+    loads = begin_load(stage, arguments, soak.site.proxy.port())
+    times_s = sorted(soak.hear() for _ in range(HEARD))
+    results = [load.stop() for load in loads]
+    after = soak.footprint()
+    add_load(report, f"while {HEARD} of {arguments.endpoints} endpoints by {name} change", results)
+    report.add_bar(f"a change among {arguments.endpoints} by {name} is served after",
+                   f"{times_s[HEARD // 2] * 1000:.0f} ms, the slowest {times_s[-1] * 1000:.0f} ms; "
+                   f"the process has {after.rss_kb / 1024:.0f} MB", True)
     soak.site.proxy.stop()

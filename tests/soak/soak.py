@@ -50,6 +50,7 @@ def parse_arguments():
     parser.add_argument("--registries", default=",".join(REGISTRIES))
     parser.add_argument("--dead", type=float, default=60,
                         help="seconds that a registry is dead for (default 60)")
+    parser.add_argument("--endpoints", type=int, default=5000, help="in a large pool")
     parser.add_argument("--websockets", type=int, default=200)
     parser.add_argument("--rate", type=int, default=1000, help="requests per second")
     parser.add_argument("--workers", type=int, default=2)

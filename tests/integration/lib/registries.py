@@ -4,7 +4,7 @@
     crowd = Crowd(stage)                        # many addresses, all of them one nginx
     registry.begin(crowd)
     site = RegistrySite(stage, registry)
-    registry.change(crowd)                      # some come, some go
+    registry.change(crowd)                      # one comes or goes, or some at once
     registry.go_down(); registry.come_up()
 """
 
@@ -24,19 +24,20 @@ from .waiting import wait_until
 
 
 class Crowd:
-    """Endpoints that come and go: 127.0.1.1 and so on, at one port. Never fewer than `least`."""
+    """Endpoints that come and go: 127.1.0.1 and so on, at one port. `present` of `size` are there at
+    first, and never fewer than `least`."""
 
-    def __init__(self, stage, size=48, least=8, seed=1):
+    def __init__(self, stage, size=48, present=24, least=8, seed=1):
         self.port = free_port()
-        listens = " ".join(f"listen 127.0.1.{number}:{self.port};"
-                           for number in range(1, size + 1))
-        stage.nginx(f'{listens} location / {{ return 200 "ok"; }}', self.port)
+        # The whole of loopback's network, and nobody from elsewhere.
+        stage.nginx(f'listen {self.port}; allow 127.0.0.0/8; deny all; '
+                    'location / { try_files /index.html =404; }', self.port)
         self.size, self.least = size, least
         self.random = random.Random(seed)
-        self.present = set(range(1, size // 2))
+        self.present = set(range(present))
 
     def host(self, number):
-        return f"127.0.1.{number}"
+        return f"127.1.{number // 250}.{number % 250 + 1}"
 
     def addresses(self, numbers=None):
         return {f"{self.host(number)}:{self.port}"
@@ -44,18 +45,21 @@ class Crowd:
 
     def step(self):
         """One that comes (True) or goes (False), and which."""
-        number = self.random.randint(1, self.size)
+        number = self.random.randrange(self.size)
         if number in self.present and len(self.present) > self.least:
             self.present.remove(number)
             return False, number
         while number in self.present:
-            number = self.random.randint(1, self.size)
+            number = self.random.randrange(self.size)
         self.present.add(number)
         return True, number
 
 
 class FileRegistry:
-    TOGETHER = 1  # so many changes are one write
+    #: So many changes are one write.
+    TOGETHER = 1
+    #: What can be told in one answer.
+    MOST = 65535
 
     def __init__(self, stage):
         self.path = stage.room("found") / "endpoints.json"
@@ -69,8 +73,9 @@ class FileRegistry:
         self.write(crowd)
 
     def change(self, crowd):
-        crowd.step()
+        step = crowd.step()
         self.write(crowd)
+        return step
 
     def write(self, crowd):
         new = self.path.with_suffix(".new")
@@ -93,7 +98,7 @@ class FileRegistry:
 class DnsRegistry:
     """BIND. Whoever asks does so once in a second, which is the shortest TTL that counts."""
 
-    TOGETHER = 40
+    TOGETHER, MOST = 40, 4000
 
     def __init__(self, stage):
         del stage
@@ -109,9 +114,9 @@ class DnsRegistry:
         self.write(crowd)
 
     def change(self, crowd):
-        for _ in range(self.TOGETHER):
-            crowd.step()
+        steps = [crowd.step() for _ in range(self.TOGETHER)]
         self.write(crowd)
+        return steps[-1]
 
     def write(self, crowd):
         self.named.write("test", [f"app 1 A {crowd.host(number)}"
@@ -128,7 +133,7 @@ class DnsRegistry:
 
 
 class ConsulRegistry:
-    TOGETHER = 1
+    TOGETHER, MOST = 1, 65535
 
     def __init__(self, stage):
         self.consul = stage.ending(FakeConsul(remember=False))
@@ -150,6 +155,7 @@ class ConsulRegistry:
             self.register(crowd, number)
         else:
             self.consul.catalog.deregister(f"e{number}")
+        return comes, number
 
     def go_down(self):
         self.consul.go_down()
@@ -162,11 +168,11 @@ class ConsulRegistry:
 
 
 class KubernetesRegistry:
-    TOGETHER = 1
-    SLICES = 4
+    TOGETHER, MOST = 1, 65535
 
     def __init__(self, stage):
         self.server = stage.ending(KubernetesServer())
+        self.slices = 0
         self.kubeconfig = kubeconfig(stage.room("kube"), self.server)
         self.environment = {}
 
@@ -174,19 +180,22 @@ class KubernetesRegistry:
         return {"type": "kubernetes", "service": "web", "kubeconfig": str(self.kubeconfig)}
 
     def begin(self, crowd):
-        for number in range(self.SLICES):
+        # A real one puts at most 100 into each.
+        self.slices = -(-crowd.size // min(100, max(12, crowd.size // 4)))
+        for number in range(self.slices):
             self.put(crowd, number)
 
     def put(self, crowd, number):
         """The slice that this endpoint is, or was, in."""
-        mine = [n for n in sorted(crowd.present) if n % self.SLICES == number % self.SLICES]
+        mine = [n for n in sorted(crowd.present) if n % self.slices == number % self.slices]
         self.server.cluster.put(slice_of(
-            f"web-{number % self.SLICES}", "web",
+            f"web-{number % self.slices}", "web",
             [endpoint(crowd.host(n), pod=f"e{n}") for n in mine], port("http", crowd.port)))
 
     def change(self, crowd):
-        _, number = crowd.step()
+        comes, number = crowd.step()
         self.put(crowd, number)
+        return comes, number
 
     def go_down(self):
         self.server.go_down()
@@ -199,7 +208,7 @@ class KubernetesRegistry:
 
 
 class EtcdRegistry:
-    TOGETHER = 1
+    TOGETHER, MOST = 1, 65535
     PREFIX = "/services/app/"
 
     def __init__(self, stage):
@@ -211,12 +220,16 @@ class EtcdRegistry:
         return {"type": "etcd", "address": self.etcd.address, "prefix": self.PREFIX}
 
     def begin(self, crowd):
-        for number in crowd.present:
-            self.put(crowd, number)
+        for first in range(0, crowd.size, 1000):
+            self.etcd.put_all({f"{self.PREFIX}e{number}": self.value(crowd, number)
+                               for number in range(first, min(first + 1000, crowd.size))
+                               if number in crowd.present})
+
+    def value(self, crowd, number):
+        return {"address": f"{crowd.host(number)}:{crowd.port}"}
 
     def put(self, crowd, number):
-        self.etcd.put(f"{self.PREFIX}e{number}",
-                      {"address": f"{crowd.host(number)}:{crowd.port}"})
+        self.etcd.put(f"{self.PREFIX}e{number}", self.value(crowd, number))
 
     def change(self, crowd):
         comes, number = crowd.step()
@@ -224,6 +237,7 @@ class EtcdRegistry:
             self.put(crowd, number)
         else:
             self.etcd.delete(f"{self.PREFIX}e{number}")
+        return comes, number
 
     def go_down(self):
         self.etcd.kill()
