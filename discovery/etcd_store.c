@@ -102,8 +102,9 @@ static json_t *entry_new(const struct etcd_store *store, struct slice key, struc
     char why[ETCD_WHY_BYTES], quote[WORDS_QUOTE_BYTES], refused[2 * ETCD_WHY_BYTES];
     json_t *endpoint = etcd_value_read(rest, value, why);
     json_t *entry = json_object();
+    size_t bytes = key.n + value.n;
 
-    json_object_set_new(entry, "bytes", json_integer((json_int_t)(key.n + value.n)));
+    json_object_set_new(entry, "bytes", json_integer((json_int_t)bytes));
     if (endpoint) {
         json_object_set_new(entry, "endpoint", endpoint);
         return entry;

@@ -487,6 +487,10 @@ static void attempt_on_done(struct http_client *client)
     struct fetch_inner *inner = attempt->inner;
     int status = client->status;
 
+    /* Certificates may have been replaced; with TLS 1.3 a server that does not like ours says so
+     * only after the handshake. */
+    if (status == 0)
+        fetch_server_reload_tls(inner->server);
     if (status == 0 && !attempt->connected) {
         attempt_unreachable(inner, client->why);
         go_on(inner);

@@ -32,7 +32,8 @@ struct fetch_server;
 struct fetch_server *fetch_server_new(struct loop *loop, struct resolver *resolver,
                                       const struct fetch_server_params *params);
 void fetch_server_free(struct fetch_server **server); /* no fetch of it may be under way */
-/* The files of its TLS context have changed: connections from now on use what they hold. */
+/* The files of its TLS context have changed: connections from now on use what they hold. After a
+ * request that failed they are read anew without that. */
 void fetch_server_reload_tls(struct fetch_server *server);
 
 struct fetch_request {

@@ -1,6 +1,7 @@
 """Discovery from etcd: the real server, which is written to, killed, frozen and locked up."""
 
 import random
+import shutil
 import signal
 
 import pytest
@@ -338,6 +339,18 @@ def test_a_certificate_of_somebody_else_is_refused(stage, certificates):
     etcd = stage.ending(Etcd(leaf=certificates.leaf("other.test")))
     site = EtcdSite(stage, etcd.address, tls={"ca": certificates.ca})
     assert "TLS" in site.wait_error(f"connect to {etcd.address}: ")
+
+
+def test_a_certificate_that_was_replaced_needs_no_reload(stage, certificates):
+    authority = certificates.authority("another")
+    etcd = stage.ending(Etcd(leaf=certificates.leaf("IP:127.0.0.1")))
+    etcd.put(key("a"), "127.0.0.1:9001")
+    file = stage.directory / "trusted.pem"
+    shutil.copy(authority, file)
+    site = EtcdSite(stage, etcd.address, tls={"ca": str(file)})
+    site.wait_error("certificate verify failed")
+    shutil.copy(certificates.ca, file)
+    site.wait_ids("a")
 
 
 def test_a_tls_port_that_is_asked_plainly_is_named(stage, certificates):
