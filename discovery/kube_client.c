@@ -11,7 +11,10 @@ enum {
     /* How long a server is to go on with a watch, and not all of them for as long. */
     WATCH_SECONDS = 240,
     WATCH_JITTER_SECONDS = 60,
-    WATCH_MARGIN_MS = 2 * 1000, /* or a tenth of the time, if that is longer */
+    WATCH_MARGIN_MS = 2 * 1000,
+    /* API servers send a bookmark every minute or so. No interval is promised, and so silence for
+     * longer is no failure, only a reason to begin anew from the same version. */
+    SILENCE_MS = 90 * 1000,
     ANSWER_MS = 30 * 1000,
     PAUSE_LONGEST_S = 60,
 };
@@ -144,18 +147,25 @@ static unsigned watch_seconds(void)
     return WATCH_SECONDS + jitter % (WATCH_JITTER_SECONDS + 1);
 }
 
-/* The server ends a watch by itself: one that is silent for longer than that is half open. */
+/* The server ends a watch by itself: one that is silent for longer than that is half open. Most are
+ * found out by then, for want of bookmarks. */
+static uint64_t silence_ms(unsigned seconds)
+{
+    uint64_t whole_ms = (uint64_t)seconds * 1000 + WATCH_MARGIN_MS;
+
+    return whole_ms < SILENCE_MS ? whole_ms : SILENCE_MS;
+}
+
 struct fetch *kube_client_watch(struct kube_client *client, const char *version,
                                 const struct fetch_ops *ops, void *arg)
 {
     const struct kube_scope scope = scope_of(client);
     unsigned seconds = watch_seconds();
-    uint64_t margin_ms = seconds * 100 > WATCH_MARGIN_MS ? seconds * 100 : WATCH_MARGIN_MS;
     char *target = kube_watch_target(&scope, version, seconds);
     struct fetch_request request = {
         .target = target,
         .lines = true,
-        .idle_ms = seconds * (uint64_t)1000 + margin_ms,
+        .idle_ms = silence_ms(seconds),
     };
     struct fetch *fetch = start(client, &request, ops, arg);
 

@@ -20,7 +20,8 @@
  *     load balancers before API servers cut what is silent for long;
  *   - after a failure there is a list, since its answer is also what says that all is well again;
  *   - 401: the token may have been exchanged; it is read anew, and the request made once more;
- *   - silence for longer than a watch was asked for (kube_client.c): the connection is half open.
+ *   - silence for longer than bookmarks take (kube_client.c): the connection may be half open, and
+ *     the watch is resumed on another one.
  *
  * On the discovery thread; one request at a time.
  */
