@@ -2,6 +2,7 @@
 install(TARGETS evergate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN "*.svg" EXCLUDE)
+install(DIRECTORY deploy DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # Where each shell looks by itself for what a package brings.
 install(FILES completions/evergate.bash RENAME evergate
