@@ -4,7 +4,7 @@
  *
  *   begin ─► login ─► list, page by page ─► source_found ─► watch ─► events ─► source_found
  *     ▲       (user)       ▲                                  ├─ compacted: list again
- *     │                    └──── they do not agree ───────────┤  every half a minute: check
+ *     │                    └──── they do not agree ───────────┤  now and then: check
  *     └── back-off ◄── source_failed ◄── whatever fails ──────┘
  *
  * A watch says nothing while nothing changes, so a connection that only seems to be alive, and a
@@ -27,7 +27,7 @@
 #include "discovery/providers.h"
 
 enum {
-    CHECK_MS = 30 * 1000,
+    CHECK_MS = 15 * 1000,
     ANSWER_MS = 10 * 1000, /* etcd itself gives up after about 7 s */
     PUBLISH_MS = 10,       /* events of one burst become one set; a large one is dear: */
     PUBLISH_KEYS_PER_MS = 200,
