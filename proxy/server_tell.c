@@ -5,6 +5,7 @@
 #include "health/health.h"
 #include "proxy/server_orders.h"
 #include "proxy/service_manager.h"
+#include "proxy/upgrade.h"
 
 enum { TOLD_CHANGES = 64 }; /* events of one change; the plan has them all */
 
@@ -113,7 +114,9 @@ void server_tell_outcome(struct server *server, const struct order *order)
     if (verdict == SERVER_CHANGE_REFUSED)
         tell_refused(server, order);
     else if (verdict == SERVER_CHANGE_STOPPING && order->who != NULL)
-        log_warn("%s: no reload: a new binary is being started", order->who);
+        log_warn("%s: no reload: %s", order->who,
+                 upgrade_under_way(server) ? "a new binary is being started"
+                                           : "evergate is stopping");
     else if (verdict == SERVER_CHANGE_DONE && order->kind != ORDER_PLAN)
         tell_done(server, order);
 }

@@ -311,6 +311,24 @@ def test_a_new_source_that_does_not_answer_leaves_the_pool_what_its_file_named(s
     wait_until(lambda: list(site.admin.endpoints()) == ["b"], "what was found takes its place")
 
 
+def silent_source(stage):
+    """A block of a server that accepts connections and never answers."""
+    return {"type": "consul", "address": stage.silent_port().address, "service": "app"}
+
+
+def test_a_new_source_that_is_silent_is_not_waited_for_longer_than_a_moment(stage):
+    site, found, all_servers = started(stage)
+    site.pool["discovery"] = silent_source(stage)
+    site.reload()
+    [source] = site.providers()
+    assert (source["type"], source["state"]) == ("consul", "connecting")
+    assert set(serve(stage, site.proxy, 6)) == {"a", "b"}, "what was found before stays"
+    found.write(all_servers["c"])
+    site.pool["discovery"] = found.block()
+    site.reload()
+    assert site.ids() == ["c"]
+
+
 def test_another_source_in_the_place_of_one_that_answers(stage):
     site, _, all_servers = started(stage)
     other = FoundFile(stage, all_servers["c"])
@@ -358,9 +376,13 @@ def test_an_upgrade_while_the_source_is_dead_keeps_who_was_found(stage):
 
 def test_stopping_ends_a_reload_that_waits_for_a_source(stage):
     site, _, _ = started(stage)
-    site.pool["discovery"] = {"type": "dns", "name": "never.test:80"}
+    site.pool["discovery"] = silent_source(stage)
     site.proxy.reload(site.config)
+    wait_until(lambda: len(site.providers()) == 2, "the new source is asked, the old one still")
     site.proxy.stop(signal.SIGTERM)
+    # On a machine that is slow enough, the reload was over before the signal came.
+    assert (site.proxy.log_lines("no reload: evergate is stopping")
+            or site.proxy.log_lines("reload by SIGHUP"))
 
 
 # ---- What is told ----
