@@ -39,7 +39,7 @@ struct server {
     /* What is served. Changed by the control thread with the write lock held; other threads read it
      * with the read lock (server_change.h). */
     pthread_rwlock_t structure;
-    struct config *config;              /* the file, with the overlay over it */
+    struct config *config;              /* the file, what was found, the overlay */
     struct pool_runtime **runtimes;     /* config->pool_count */
     struct shared_listener **listeners; /* config->listener_count */
     struct discovery *discovery;        /* NULL: no configuration has had a block of it yet */

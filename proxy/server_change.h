@@ -1,11 +1,11 @@
 /*
- * Changes while serving: a reload of the file, an edit over the API. Both end in one way: a new
- * snapshot is made aside, what it needs is opened (sockets, certificates, programs), and only then
- * it takes the place of the old one, in the pools and in every worker. When anything fails before
- * that, nothing has changed.
+ * Changes while serving: a reload of the file, an edit over the API, what discovery found. All end
+ * in one way: a new snapshot is made aside, what it needs is opened (sockets, certificates,
+ * programs), and only then it takes the place of the old one, in the pools and in every worker.
+ * When anything fails before that, nothing has changed.
  *
- *   file, overlay ─► snapshot ─► prepare (may fail) ─► commit (cannot) ─► every worker has it ─►
- * done
+ *   file, found, overlay ─► snapshot ─► prepare (may fail) ─► commit (cannot)
+ *                                                               └─► every worker has it ─► done
  *
  * What has not changed is kept: connections of clients and tunnels, idle connections to backends,
  * health, breakers, latencies, queues, counters, sticky keys; matched by the pool's name and the

@@ -1,17 +1,17 @@
 /*
  * For the files of the server only, all on the control thread:
  *
- *   server.c          making and ending it, reading it
- *   server_run.c      phases
- *   server_signals.c  signals
- *   server_orders.c   changes that are asked for: one after the other
- *   server_change.c   what one wants to be served
- *   server_foresee.c  ... what that would end
- *   server_apply.c    ... how it is carried out
- *   server_tell.c     ... and what others hear of it
- *   server_leavers.c  endpoints and pools that go, once nobody uses them
- *   server_names.c    backends given by name
- *   server_discovery.c   what discovery finds
+ *   server.c            making and ending it, reading it
+ *   server_run.c        phases
+ *   server_signals.c    signals
+ *   server_orders.c     changes that are asked for: one after the other
+ *   server_change.c     what one wants to be served
+ *   server_foresee.c    ... what that would end
+ *   server_apply.c      ... how it is carried out
+ *   server_tell.c       ... and what others hear of it
+ *   server_leavers.c    endpoints and pools that go, once nobody uses them
+ *   server_names.c      backends given by name
+ *   server_discovery.c  what discovery finds
  */
 #ifndef EVERGATE_PROXY_SERVER_INTERNAL_H
 #define EVERGATE_PROXY_SERVER_INTERNAL_H
