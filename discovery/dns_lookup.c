@@ -16,6 +16,7 @@ struct dns_lookup {
     char *name, *hosts;
     enum config_dns_record record;
     uint16_t port;
+    size_t max_endpoints;
     const struct dns_lookup_ops *ops;
     void *arg;
 
@@ -226,20 +227,32 @@ static const struct dns_target *judge_targets(struct dns_lookup *lookup, uint32_
     return failed;
 }
 
-static void on_targets(struct dns_targets *targets)
+/* The caller's reference. Some 3,000 services at 3,000 addresses fit into one message. */
+static json_t *service_endpoints(struct dns_lookup *lookup)
 {
-    struct dns_lookup *lookup = container_of(targets, struct dns_lookup, targets);
-    const struct dns_answer *answer = &lookup->queries[0].answer;
-    const struct dns_services *services = &answer->services;
-    uint32_t ttl_s = answer->ttl_s;
-    const struct dns_target *failed = judge_targets(lookup, &ttl_s);
+    const struct dns_services *services = &lookup->queries[0].answer.services;
     json_t *endpoints = json_array();
 
     for (size_t i = 0; i < services->count; i++) {
         const struct dns_service *service = &services->v[i];
-        dns_endpoints_add_service(endpoints, service,
-                                  &dns_targets_find(targets, service->target)->ips);
+        const struct dns_ips *ips = &dns_targets_find(&lookup->targets, service->target)->ips;
+
+        if (ips->count <= lookup->max_endpoints - json_array_size(endpoints))
+            dns_endpoints_add_service(endpoints, service, ips);
+        else
+            refuse(lookup, "target %s, port %u: there are more than %zu endpoints", service->target,
+                   service->port, lookup->max_endpoints);
     }
+    return endpoints;
+}
+
+static void on_targets(struct dns_targets *targets)
+{
+    struct dns_lookup *lookup = container_of(targets, struct dns_lookup, targets);
+    uint32_t ttl_s = lookup->queries[0].answer.ttl_s;
+    const struct dns_target *failed = judge_targets(lookup, &ttl_s);
+    json_t *endpoints = service_endpoints(lookup);
+
     if (!failed || json_array_size(endpoints) > 0) {
         finish(lookup, endpoints, ttl_s, failed != NULL);
         return;
@@ -295,9 +308,10 @@ struct dns_lookup *dns_lookup_new(const struct dns_lookup_params *params)
     lookup->hosts = xstrdup(params->hosts);
     lookup->record = params->record;
     lookup->port = params->port;
+    lookup->max_endpoints = params->max_endpoints;
     lookup->ops = params->ops;
     lookup->arg = params->arg;
-    dns_targets_init(&lookup->targets, params->resolver, on_targets);
+    dns_targets_init(&lookup->targets, params->resolver, params->max_endpoints, on_targets);
     loop_task_init(&lookup->reap, lookup_free);
     return lookup;
 }

@@ -38,7 +38,8 @@ struct dns_lookup_params {
     const char *name; /* all are copied */
     enum config_dns_record record;
     uint16_t port;
-    const char *hosts; /* "/etc/hosts": for addresses */
+    const char *hosts;    /* "/etc/hosts": for addresses */
+    size_t max_endpoints; /* what services have beyond is refused: each may be at each address */
     const struct dns_lookup_ops *ops;
     void *arg;
 };

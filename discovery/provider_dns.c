@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "config/found.h"
 #include "discovery/dns_lookup.h"
 #include "discovery/provider.h"
 #include "discovery/providers.h"
@@ -68,6 +69,7 @@ static void *dns_start(struct discovery_source *source, const struct discovery_c
         .record = config->record,
         .port = (uint16_t)config->port,
         .hosts = "/etc/hosts",
+        .max_endpoints = CONFIG_FOUND_ENDPOINTS,
         .ops = &lookup_ops,
         .arg = watch,
     };

@@ -66,6 +66,7 @@ static struct {
     char why[512];
     char refused[1024];
     unsigned answers, failures;
+    size_t count;
     bool free_in_callback;
 } seen;
 
@@ -82,9 +83,11 @@ static void on_found(void *arg, json_t *endpoints, uint64_t ttl_ms)
         cr_assert_eq(json_unpack(endpoint, "{s:s, s:s, s?i, s?i}", "id", &id, "address", &address,
                                  "priority", &priority, "weight", &weight),
                      0);
-        used += (size_t)snprintf(seen.found + used, sizeof(seen.found) - used, "%s=%s %d/%d, ", id,
-                                 address, priority, weight);
+        if (used < sizeof(seen.found))
+            used += (size_t)snprintf(seen.found + used, sizeof(seen.found) - used, "%s=%s %d/%d, ",
+                                     id, address, priority, weight);
     }
+    seen.count = json_array_size(endpoints);
     if (json_array_size(endpoints) == 0)
         seen.found[0] = '\0';
     json_decref(endpoints);
@@ -119,6 +122,7 @@ static void start(const char *name, enum config_dns_record record)
                                              .record = record,
                                              .port = 80,
                                              .hosts = "/etc/hosts",
+                                             .max_endpoints = 50,
                                              .ops = &ops};
     lookup = dns_lookup_new(&params);
 }
@@ -549,6 +553,60 @@ Test(dns_lookup, many_targets_are_asked_for_a_few_at_a_time)
     ask(many_targets);
     cr_expect_eq(seen.answers, 1);
     cr_expect_eq(dns.queries, 51);
+}
+
+/* 30 services, 29 of them at "a.a", with three addresses each. */
+static int crowded_services(const char *name, unsigned type)
+{
+    if (type == DNS_SRV) {
+        for (unsigned i = 0; i < 29; i++)
+            message_srv(&m, name, 30, 1, 1, 1000 + i, "a.a");
+        message_srv(&m, name, 30, 2, 1, 80, "b.b");
+        return 0;
+    }
+    for (unsigned i = 1; i <= 3 && type == DNS_A; i++) {
+        char ip[32];
+
+        snprintf(ip, sizeof(ip), "10.0.0.%u", i);
+        message_ip(&m, DNS_ANSWERS, name, 30, ip);
+    }
+    return 0;
+}
+
+Test(dns_lookup, no_more_endpoints_are_made_of_a_message_than_a_set_may_have)
+{
+    start("_s.test", CONFIG_DNS_SRV);
+    ask(crowded_services);
+    cr_expect_eq(seen.count, 48);
+    cr_expect_not_null(strstr(seen.refused, "target a.a, port 1016: there are more than 50"), "%s",
+                       seen.refused);
+}
+
+/* Three targets, the last of which has as many addresses as are allowed in all. */
+static int large_target(const char *name, unsigned type)
+{
+    if (type == DNS_SRV) {
+        two_services(name);
+        message_srv(&m, name, 30, 20, 0, 8082, "c.test");
+        return 0;
+    }
+    for (unsigned i = 1; i <= (name[0] == 'c' ? 50 : 1) && type == DNS_A; i++) {
+        char ip[32];
+
+        snprintf(ip, sizeof(ip), "10.0.0.%u", i);
+        message_ip(&m, DNS_ANSWERS, name, 30, ip);
+    }
+    return 0;
+}
+
+Test(dns_lookup, a_target_with_too_many_addresses_is_refused_by_itself)
+{
+    start("_http._tcp.test", CONFIG_DNS_SRV);
+    ask(large_target);
+    cr_expect_eq(seen.count, 2);
+    cr_expect_not_null(strstr(seen.refused, "target c.test: with it they have more than 50"), "%s",
+                       seen.refused);
+    cr_expect_eq(seen.ttl_ms, 5000, "asked again soon");
 }
 
 static int silent_targets(const char *name, unsigned type)
