@@ -81,7 +81,7 @@ static struct found_entry *before_take(struct found_build *build, const json_t *
     const char *id = json_string_value(json_object_get(fields, "id"));
     struct found_entry *entry = id != NULL ? before_find(build, id) : NULL;
 
-    if (entry == NULL || !json_equal(fields, entry->fields))
+    if (entry == NULL || !config_found_packed_equal(entry->fields, fields))
         return NULL;
     return config_found_entry_ref(entry);
 }
@@ -272,8 +272,7 @@ bool config_found_equal(const struct config_found *a, const struct config_found 
     if (config_found_count(a) != config_found_count(b))
         return false;
     for (size_t i = 0; i < config_found_count(a); i++) {
-        if (a->entries[i] != b->entries[i] &&
-            !json_equal(a->entries[i]->fields, b->entries[i]->fields))
+        if (!config_found_entry_equal(a->entries[i], b->entries[i]))
             return false;
     }
     return true;
@@ -284,6 +283,6 @@ json_t *config_found_json(const struct config_found *found)
     json_t *array = json_array();
 
     for (size_t i = 0; i < config_found_count(found); i++)
-        json_array_append(array, found->entries[i]->fields);
+        json_array_append_new(array, config_found_packed_json(found->entries[i]->fields));
     return array;
 }

@@ -186,6 +186,84 @@ Test(found, a_set_that_is_the_same_is_the_same_memory)
     config_found_unref(&other);
 }
 
+Test(found, what_a_source_says_in_another_order_is_the_same)
+{
+    struct config_found *before =
+        found_of("[{\"id\": \"a\", \"address\": \"a:80\", \"weight\": 3, \"backup\": true, "
+                 "\"drain\": false, \"tags\": [\"t\", \"u\"], \"metadata\": {\"k\": \"v\", "
+                 "\"l\": \"w\"}}]");
+    static const char again[] =
+        "[{\"metadata\": {\"l\": \"w\", \"k\": \"v\"}, \"weight\": 3, \"drain\": false, "
+        "\"tags\": [\"t\", \"u\"], \"backup\": true, \"address\": \"a:80\", \"id\": \"a\"}]";
+    struct config_found *alone = found_of(again), *after;
+    struct config_refused refused;
+
+    after = read_after(again, before, &refused);
+    cr_expect_eq(after, before);
+    cr_expect(config_found_equal(alone, before));
+    config_refused_fini(&refused);
+    config_found_unref(&after);
+    config_found_unref(&alone);
+    config_found_unref(&before);
+}
+
+Test(found, whatever_differs_is_seen)
+{
+    static const char *const others[] = {
+        "[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":4,\"backup\":true,\"tags\":[\"t\"],"
+        "\"metadata\":{\"k\":\"v\"}}]",
+        "[{\"id\":\"a\",\"address\":\"a:81\",\"weight\":3,\"backup\":true,\"tags\":[\"t\"],"
+        "\"metadata\":{\"k\":\"v\"}}]",
+        "[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":3,\"backup\":false,\"tags\":[\"t\"],"
+        "\"metadata\":{\"k\":\"v\"}}]",
+        "[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":3,\"backup\":true,\"tags\":[],"
+        "\"metadata\":{\"k\":\"v\"}}]",
+        "[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":3,\"backup\":true,\"tags\":[\"u\"],"
+        "\"metadata\":{\"k\":\"v\"}}]",
+        "[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":3,\"backup\":true,\"tags\":[\"t\"],"
+        "\"metadata\":{\"k\":\"w\"}}]",
+        "[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":3,\"backup\":true,\"tags\":[\"t\"],"
+        "\"metadata\":{\"l\":\"v\"}}]",
+        "[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":3,\"backup\":true,\"tags\":[\"t\"]}]",
+    };
+    struct config_found *before =
+        found_of("[{\"id\":\"a\",\"address\":\"a:80\",\"weight\":3,\"backup\":true,\"tags\":["
+                 "\"t\"],\"metadata\":{\"k\":\"v\"}}]");
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct config_refused refused;
+        struct config_found *after = read_after(others[i], before, &refused);
+        char *text = text_of(after);
+
+        cr_expect_not(config_found_equal(after, before), "%s", others[i]);
+        cr_expect_eq(strlen(text), strlen(others[i]), "%s: %s", others[i], text);
+        config_refused_fini(&refused);
+        config_found_unref(&after);
+        free(text);
+    }
+    config_found_unref(&before);
+}
+
+/* What follows a NUL would not be seen by who takes it for a string's end. */
+Test(found, a_string_with_a_nul_is_not_the_one_that_ends_there)
+{
+    struct config_found *before = found_of("[{\"id\": \"a\", \"address\": \"a:80\"}]"), *after;
+    json_t *array = json_array(), *endpoint = json_pack("{s:s}", "id", "a");
+    struct config_refused refused;
+
+    json_object_set_new(endpoint, "address", json_stringn("a:80\0b", 6));
+    json_array_append_new(array, endpoint);
+    after = config_found_new(array, before, &refused);
+    cr_expect_eq(config_found_count(after), 0);
+    cr_assert_eq(refused.reason_count, 1);
+    cr_expect_str_eq(refused.reasons[0],
+                     "endpoint \"a\": address has control characters; remove them");
+    config_refused_fini(&refused);
+    config_found_unref(&after);
+    config_found_unref(&before);
+    json_decref(array);
+}
+
 Test(found, what_comes_after_so_many_is_left_out)
 {
     enum { MORE = CONFIG_FOUND_ENDPOINTS + 3 };
