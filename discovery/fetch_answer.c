@@ -20,6 +20,7 @@ static void attempt_on_connected(struct http_client *client)
     struct fetch_inner *inner = attempt->inner;
 
     attempt->connected = true;
+    transport_watch_peer(&client->transport); /* answers may be minutes away, streams endless */
     loop_timer_set(inner->server->loop, &inner->timer, inner->request.answer_ms);
 }
 
