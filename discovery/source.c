@@ -194,25 +194,6 @@ static void source_synced(struct discovery_source *source)
 
 /* ---- what the provider says ---- */
 
-/* Text of strangers: one line, and UTF-8 or else ASCII, since it becomes JSON. */
-static void source_tidy(char *text)
-{
-    json_t *string;
-    bool utf8;
-
-    for (char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' ';
-    }
-    string = json_string(text);
-    utf8 = string != NULL;
-    json_decref(string);
-    for (char *p = text; !utf8 && *p != '\0'; p++) {
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    }
-}
-
 static void source_add_refused(struct config_refused *refused, char *reason)
 {
     refused->count++;
@@ -225,14 +206,12 @@ static void source_add_refused(struct config_refused *refused, char *reason)
 void source_refused(struct discovery_source *source, const char *format, ...)
 {
     va_list args;
-    char *reason, cut[SOURCE_ERROR_BYTES];
+    char reason[SOURCE_ERROR_BYTES];
 
     va_start(args, format);
-    vsnprintf(cut, sizeof(cut), format, args);
+    source_text(reason, format, args);
     va_end(args);
-    reason = xstrdup(cut);
-    source_tidy(reason);
-    source_add_refused(&source->premature, reason);
+    source_add_refused(&source->premature, xstrdup(reason));
 }
 
 /* What the provider could not say comes first, then what config/ refused. */
@@ -316,9 +295,8 @@ uint64_t source_failed(struct discovery_source *source, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    source_text(text, format, args);
     va_end(args);
-    source_tidy(text);
     config_refused_fini(&source->premature); /* of an answer that is not one */
     source->premature = (struct config_refused){0};
     pthread_mutex_lock(&source->context->lock);

@@ -14,6 +14,7 @@
 #define EVERGATE_DISCOVERY_SOURCE_H
 
 #include <pthread.h>
+#include <stdarg.h>
 
 #include "base/list.h"
 #include "discovery/backoff.h"
@@ -97,6 +98,12 @@ void source_add_pool_locked(struct discovery_source *source, const char *name, b
 char *source_title(const struct config_discovery *block);
 /* `api at 127.0.0.1:8500`, cut where a character ends. */
 void source_label(const struct config_discovery *block, char *out, size_t capacity);
+
+/* ---- what strangers say: source_text.c ---- */
+
+/* One line of UTF-8 (what is none is ASCII instead), cut where a character ends. */
+void source_text(char out[SOURCE_ERROR_BYTES], const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* ---- what it tells: source_report.c ---- */
 

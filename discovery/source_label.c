@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "discovery/source.h"
 
 /* What is looked for; heap. */
@@ -71,11 +72,8 @@ void source_label(const struct config_discovery *block, char *out, size_t capaci
         xasprintf("%s%s%s", subject, place[0] != '\0' ? label_preposition(block) : "", place);
     size_t n = strlen(whole);
 
-    if (n >= capacity) {
-        n = capacity - 1;
-        while (n > 0 && ((unsigned char)whole[n] & 0xc0) == 0x80)
-            n--; /* 10xxxxxx continues a character (RFC 3629 section 3) */
-    }
+    if (n >= capacity)
+        n = utf8_whole(whole, capacity - 1);
     memcpy(out, whole, n);
     out[n] = '\0';
     free(whole);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "discovery/discovery.h"
 #include "proxy/server_internal.h"
 
@@ -83,6 +84,15 @@ static void text_set(char *out, size_t capacity, const char *text)
     snprintf(out, capacity, "%s", text != NULL ? text : "");
 }
 
+/* The source's words may be in any language. */
+static void why_set(char *out, size_t capacity, const struct discovery_event *event)
+{
+    int n = snprintf(out, capacity, "%s: %s", event->source, event->why);
+
+    if ((size_t)n >= capacity)
+        out[utf8_whole(out, capacity - 1)] = '\0';
+}
+
 /* On the discovery thread. A pool's name makes it an event of that pool. */
 static void on_event(void *arg, const struct discovery_event *event)
 {
@@ -107,7 +117,7 @@ static void on_event(void *arg, const struct discovery_event *event)
     text_set(told.from, sizeof(told.from), oddity == NULL ? event->from : "");
     text_set(told.to, sizeof(told.to), oddity == NULL ? event->to : oddity);
     text_set(told.next, sizeof(told.next), event->next);
-    snprintf(told.why, sizeof(told.why), "%s: %s", event->source, event->why);
+    why_set(told.why, sizeof(told.why), event);
     events_add(health_events(d->server->health), &told);
 }
 

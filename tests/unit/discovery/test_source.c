@@ -284,6 +284,27 @@ Test(source, lets_no_strange_bytes_through)
     expect_shown("last_error", "\"caf\xc3\xa9\"");
 }
 
+/* "é" is two bytes: one of these texts is cut between them. */
+Test(source, cuts_long_texts_between_two_characters)
+{
+    static char text[400];
+
+    start_block(PLAIN);
+    for (size_t shift = 0; shift < 2; shift++) {
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 2 < sizeof(text); i += 2)
+            memcpy(text + i, "\xc3\xa9", 2);
+        IN_TURN(&f.room.loop, {
+            source_refused(f.source, "%s", text);
+            source_found(f.source, json_array());
+            source_failed(f.source, "%s", text);
+        });
+        cr_expect_null(strchr(f.source->refused.reasons[0], '?'), "%zu", shift);
+        cr_expect_null(strchr(f.source->last_error, '?'), "%zu", shift);
+        cr_expect_gt(strlen(f.source->last_error), (size_t)SOURCE_ERROR_BYTES - 4);
+    }
+}
+
 Test(source, fails_in_a_later_turn_when_there_is_no_such_provider)
 {
     f.config = room_config(PLAIN, "");
