@@ -12,6 +12,8 @@
 
 /* ---- what was left out ---- */
 
+enum { REASON_MAX_BYTES = 512 };
+
 void config_refused_fini(struct config_refused *refused)
 {
     for (unsigned i = 0; i < refused->reason_count; i++)
@@ -19,12 +21,27 @@ void config_refused_fini(struct config_refused *refused)
     *refused = (struct config_refused){0};
 }
 
+/* A reason quotes what was said, which may be megabytes. Takes it over. */
+static char *reason_cut(char *reason)
+{
+    size_t n = REASON_MAX_BYTES;
+    char *cut;
+
+    if (strlen(reason) <= n)
+        return reason;
+    while (n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80)
+        n--; /* not within a character (RFC 3629 section 3) */
+    cut = xasprintf("%.*s...", (int)n, reason);
+    free(reason);
+    return cut;
+}
+
 /* Takes over the reason. */
 static void refuse(struct config_refused *refused, unsigned count, char *reason)
 {
     refused->count += count;
     if (refused->reason_count < CONFIG_FOUND_REASONS)
-        refused->reasons[refused->reason_count++] = reason;
+        refused->reasons[refused->reason_count++] = reason_cut(reason);
     else
         free(reason);
 }

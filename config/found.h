@@ -28,7 +28,7 @@ struct config_found;
 /* What was left out of a set. */
 struct config_refused {
     unsigned count;
-    char *reasons[CONFIG_FOUND_REASONS]; /* heap: "endpoint "a": address: ..."; the first ones */
+    char *reasons[CONFIG_FOUND_REASONS]; /* heap, short: "endpoint "a": address: ..."; the first */
     unsigned reason_count;
 };
 void config_refused_fini(struct config_refused *refused);

@@ -154,6 +154,35 @@ Test(found, only_the_first_reasons_are_kept)
     config_found_unref(&found);
 }
 
+Test(found, a_reason_is_short_however_much_it_could_quote)
+{
+    struct config_refused refused;
+    struct config_found *found;
+    char *id = xmalloc(200001), *text;
+    json_t *string;
+
+    for (size_t i = 0; i < 200000; i += 2)
+        memcpy(id + i, "\xc3\xa9", 2);
+    id[200000] = '\0';
+    text =
+        xasprintf("[{\"id\": \"x%s\", \"address\": \"a:80\"}, {\"id\": \"y%s\"}, {\"id\": \"b\", "
+                  "\"address\": \"b:80\", \"%s\": 1}]",
+                  id, id, id);
+    found = read_after(text, NULL, &refused);
+    cr_expect_eq(config_found_count(found), 0);
+    cr_assert_eq(refused.reason_count, 3);
+    for (unsigned i = 0; i < refused.reason_count; i++) {
+        string = json_string(refused.reasons[i]);
+        cr_expect_lt(strlen(refused.reasons[i]), 600);
+        cr_expect_not_null(string, "and is UTF-8");
+        json_decref(string);
+    }
+    config_refused_fini(&refused);
+    config_found_unref(&found);
+    free(text);
+    free(id);
+}
+
 Test(found, what_the_api_only_shows_is_left_out)
 {
     struct config_found *found =
