@@ -72,12 +72,12 @@ static bool watch_take(struct consul_watch *watch, const struct fetch *fetch)
     struct consul_index index = watch->index;
     json_t *endpoints;
 
+    if (answer_is_withheld(fetch))
+        return false;
     if (json_is_array(fetch->json) && !consul_index_take(&index, fetch->header)) {
         source_unchanged(watch->source);
         return true;
     }
-    if (answer_is_withheld(fetch))
-        return false;
     endpoints = consul_answer_read(fetch->json, watch_on_refused, watch);
     if (endpoints == NULL)
         return false;
@@ -174,7 +174,8 @@ static void *provider_consul_start(struct discovery_source *source,
     watch_wait(watch, 0);
     if (config->registration != NULL)
         watch->registration = consul_registration_start(
-            &(struct consul_registration_params){.config = config->registration,
+            &(struct consul_registration_params){.source = source,
+                                                 .config = config->registration,
                                                  .loop = context->loop,
                                                  .server = watch->server,
                                                  .token = &watch->token});

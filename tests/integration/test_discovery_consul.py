@@ -1,6 +1,7 @@
 """Endpoints from Consul: what it says of a service, blocking queries, and what goes wrong."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -277,6 +278,22 @@ def test_an_agent_that_says_nothing_is_given_up_and_another_one_asked(stage, con
     assert "no answer within" in provider(edge)["last_error"]
 
 
+def is_asked_for_life(address):
+    """Does the kernel keep a timer for an idle connection to there? proc(5), /proc/net/tcp."""
+    port = f":{int(address.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(there.endswith(port) and state == "01" and timer.startswith("02:")
+               for _, _, there, state, _, timer, *_ in lines)
+
+
+def test_an_agent_that_vanishes_is_missed_before_the_query_is_over(stage, consul):
+    consul.catalog.register("a", port=80)
+    edge = site(stage, consul)
+    wait_ids(edge, "a")
+    consul.wait_held()
+    wait_until(lambda: is_asked_for_life(consul.address), "the agent is asked whether it lives")
+
+
 def test_agents_are_asked_in_turn(stage, consul):
     other = stage.ending(FakeConsul(consul.catalog))
     consul.catalog.register("a", port=80)
@@ -345,6 +362,17 @@ def test_a_token_that_may_read_nothing_is_no_empty_service(stage):
     wait_ids(edge, "a")
     consul.tokens = {"the-token": ["read"]}
     wait_ids(edge, "a", "b")
+
+
+def test_a_token_that_may_read_no_more_is_noticed_when_the_wait_is_over(stage):
+    consul = stage.ending(FakeConsul(tokens={"the-token": ["read"]}))
+    consul.catalog.register("a", port=80)
+    edge = site(stage, consul, token="the-token", wait="1s")
+    wait_ids(edge, "a")
+    consul.wait_held()
+    consul.tokens = {"the-token": []}  # nothing about the service changes, nor does its index
+    assert "ACLs withhold every service" in wait_state(edge, "failing")["last_error"]
+    wait_ids(edge, "a")
 
 
 def test_a_token_that_is_rotated_in_its_file_is_used(stage):
