@@ -20,6 +20,13 @@ static bool is_failing(const json_t *source)
     return strcmp(remote_text(source, "state"), "failing") == 0;
 }
 
+static bool is_unregistered(const json_t *source)
+{
+    const json_t *registration = json_object_get(source, "registration");
+
+    return strcmp(remote_text(registration, "state"), "failing") == 0;
+}
+
 static double refused_count(const json_t *source)
 {
     return remote_number(json_object_get(source, "refused"), "count");
@@ -93,9 +100,20 @@ static char *refusal_text(const json_t *source)
                      json_is_string(first) ? json_string_value(first) : "?");
 }
 
+static char *registration_text(const json_t *source)
+{
+    const json_t *registration = json_object_get(source, "registration");
+
+    return xasprintf("this proxy's service \"%s\" is not registered since %s: %s",
+                     remote_text(registration, "id"), remote_text(registration, "since"),
+                     remote_text(registration, "last_error"));
+}
+
 char *remote_source_trouble(const json_t *source)
 {
-    return is_failing(source) ? failure_text(source) : refusal_text(source);
+    if (is_failing(source))
+        return failure_text(source);
+    return is_unregistered(source) ? registration_text(source) : refusal_text(source);
 }
 
 static void print_trouble(const json_t *source, FILE *out)
@@ -126,7 +144,7 @@ void remote_print_providers(const json_t *sources, FILE *out, bool colours)
     table_free(table);
     json_array_foreach(sources, i, source)
     {
-        if (!is_failing(source) && refused_count(source) == 0)
+        if (!is_failing(source) && !is_unregistered(source) && refused_count(source) == 0)
             continue;
         if (!troubled)
             fputc('\n', out);

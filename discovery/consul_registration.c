@@ -30,7 +30,6 @@ struct consul_registration {
     struct backoff backoff;
     unsigned leave_tries;
     bool leaving, left; /* `left`: or given up */
-    bool failing;       /* which was logged */
 };
 
 static void registration_ask(struct consul_registration *r);
@@ -106,21 +105,19 @@ static uint64_t registration_pace_ms(const struct consul_registration *r)
 
 static void registration_succeeded(struct consul_registration *r)
 {
-    const char *id = r->params.config->id;
-
     if (r->step == REGISTRATION_DEREGISTER) {
         r->left = true;
-        log_info("consul: this proxy's service \"%s\" was taken back", id);
+        log_info("consul: this proxy's service \"%s\" was taken back", r->params.config->id);
+        source_registration(r->params.source, SOURCE_TAKEN_BACK, 0, NULL);
         return;
     }
-    if (r->step == REGISTRATION_REGISTER || r->failing)
-        log_info("consul: this proxy is registered as \"%s\"", id);
-    r->failing = false;
+    source_registration(r->params.source, SOURCE_REGISTERED, 0, NULL);
     backoff_reset(&r->backoff);
     r->step = REGISTRATION_PASS;
     registration_wait(r, registration_pace_ms(r));
 }
 
+/* The end of this row is the end of the process too, so that the log alone has it. */
 static bool registration_gives_up(struct consul_registration *r)
 {
     return r->step == REGISTRATION_DEREGISTER && ++r->leave_tries == REGISTRATION_LEAVE_TRIES;
@@ -131,19 +128,17 @@ static bool registration_gives_up(struct consul_registration *r)
 static void registration_failed(struct consul_registration *r, const char *why)
 {
     uint64_t delay_ms = backoff_next_ms(&r->backoff);
-    const char *id = r->params.config->id;
 
     r->left = registration_gives_up(r);
     if (r->left) {
-        log_warn("consul: this proxy's service \"%s\" was not taken back: %s", id, why);
+        log_warn("consul: this proxy's service \"%s\" was not taken back: %s", r->params.config->id,
+                 why);
         return;
     }
-    if (!r->failing)
-        log_warn("consul: this proxy's service \"%s\": %s; tried again", id, why);
-    r->failing = true;
     if (delay_ms > registration_pace_ms(r))
         delay_ms = registration_pace_ms(r);
     registration_wait(r, delay_ms);
+    source_registration(r->params.source, SOURCE_UNREGISTERED, delay_ms, why);
 }
 
 /* An agent that does not know the check says 404, or 500 in older versions: it was restarted, or

@@ -20,11 +20,13 @@
 #include "config/config.h"
 #include "discovery/consul_query.h"
 #include "discovery/fetch.h"
+#include "discovery/provider.h"
 #include "net/loop.h"
 
 struct consul_registration;
 
 struct consul_registration_params {
+    struct discovery_source *source; /* is told how it stands */
     const struct config_registration *config;
     struct loop *loop;
     struct fetch_server *server; /* shared with the watch, so that both ask the same agent */

@@ -22,9 +22,16 @@
 
 struct discovery;
 
-/* The last good set was replaced by nothing new (state), or by another one. */
+/* What became of a source, or of this proxy's own service in it. */
 struct discovery_event {
-    enum { DISCOVERY_LOST, DISCOVERY_BACK, DISCOVERY_EMPTY, DISCOVERY_REFUSED } what;
+    enum {
+        DISCOVERY_LOST,
+        DISCOVERY_BACK,
+        DISCOVERY_EMPTY,
+        DISCOVERY_REFUSED,
+        DISCOVERY_REGISTERED,
+        DISCOVERY_UNREGISTERED,
+    } what;
     const char *source;    /* "consul \"api\" at 127.0.0.1:8500" */
     const char *pool;      /* the only one that it fills, or "" */
     const char *from, *to; /* "synced", "failing", ... */

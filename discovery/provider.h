@@ -72,4 +72,16 @@ void source_refused(struct discovery_source *source, const char *format, ...)
 /* The source was asked and nothing has changed: its answer is as fresh as now. */
 void source_unchanged(struct discovery_source *source);
 
+/* How it stands with this proxy's own service in the source, where the configuration wants one. */
+enum source_registration {
+    SOURCE_REGISTERING, /* nothing was heard of it yet */
+    SOURCE_REGISTERED,
+    SOURCE_UNREGISTERED, /* it could not be registered, kept passing or taken back */
+    SOURCE_TAKEN_BACK,
+};
+/* `why`, and after how long it is tried again, are of SOURCE_UNREGISTERED; else NULL and 0. Told as
+ * an event when it changes, but for SOURCE_TAKEN_BACK, after which nobody looks at events. */
+void source_registration(struct discovery_source *source, enum source_registration state,
+                         uint64_t delay_ms, const char *why);
+
 #endif

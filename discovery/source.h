@@ -39,6 +39,13 @@ struct source_context {
 
 enum source_state { SOURCE_CONNECTING, SOURCE_SYNCED, SOURCE_FAILING };
 
+/* This proxy's own service there. */
+struct source_own {
+    enum source_registration state;
+    uint64_t since_wall_us, failed_wall_us; /* 0: never */
+    char last_error[SOURCE_ERROR_BYTES];    /* "": none yet */
+};
+
 struct discovery_source {
     struct list node; /* discovery.sources or .leavers */
     struct source_context *context;
@@ -72,6 +79,7 @@ struct discovery_source {
     uint64_t since_wall_us, synced_wall_us, failed_wall_us; /* 0: never */
     uint64_t next_try_us;                                   /* monotonic; 0: not failing */
     uint64_t syncs, failures, refusals;
+    struct source_own own; /* where the block has a `register` */
 };
 
 /* Any thread. Holds a reference of `config`, whose `block` is. */
@@ -109,6 +117,8 @@ void source_text(char out[SOURCE_ERROR_BYTES], const char *format, va_list args)
 
 const char *source_state_name(enum source_state state);
 json_t *source_json_locked(const struct discovery_source *source);
+json_t *source_registration_json_locked(const struct discovery_source *source);
+json_t *source_time_json(uint64_t wall_us); /* RFC 3339; 0: null */
 void source_stats_locked(const struct discovery_source *source,
                          struct discovery_source_stats *ret_stats);
 
@@ -120,5 +130,7 @@ void source_tell_back(const struct discovery_source *source, enum source_state f
 /* `kept`: how many endpoints the set before had. */
 void source_tell_empty(const struct discovery_source *source, size_t kept);
 void source_tell_refused(const struct discovery_source *source);
+/* Fills in what every event says, and tells it. */
+void source_tell(const struct discovery_source *source, struct discovery_event *event);
 
 #endif

@@ -92,6 +92,20 @@ Test(providers, what_was_left_out_is_told_with_the_first_reason)
     free(one);
 }
 
+Test(providers, a_registration_that_fails_has_a_sentence)
+{
+    char *one = with("registration",
+                     json_pack("{s:s,s:s,s:s,s:s}", "id", "edge-1", "state", "failing", "since",
+                               "2026-11-21T20:00:00.000Z", "last_error", "status 403"));
+    char *text = printed(one);
+
+    cr_assert_not_null(strstr(text, "\n\nconsul api at 127.0.0.1:8500: this proxy's service "
+                                    "\"edge-1\" is not registered since "
+                                    "2026-11-21T20:00:00.000Z: status 403\n"));
+    free(text);
+    free(one);
+}
+
 Test(providers, answers_of_other_types_do_no_harm)
 {
     char *text = printed("[{}, 3, null, {\"pools\": [1, null], \"refused\": 7, \"state\": []}, "
