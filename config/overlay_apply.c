@@ -131,7 +131,7 @@ static size_t apply_to_backends(struct overlay_apply *apply, const struct config
 
 /* A word about an endpoint that the file does not have (any more) waits for its return, unless it
  * makes one by itself. */
-static bool entry_registers(const struct overlay_entry *entry)
+bool config_overlay_registers(const struct overlay_entry *entry)
 {
     return entry->fields != NULL &&
            (entry->replaces || json_object_get(entry->fields, "address") != NULL);
@@ -147,7 +147,7 @@ static void apply_endpoints(struct overlay_apply *apply, struct config_pool *poo
     apply->found = xcalloc(said->count + 1, sizeof(*apply->found));
     count = apply_to_backends(apply, pool, backends);
     for (size_t i = 0; i < said->count; i++) {
-        if (!apply->found[i] && entry_registers(said->entries[i]))
+        if (!apply->found[i] && config_overlay_registers(said->entries[i]))
             apply_entry(apply, said->entries[i], NULL, &backends[count++]);
     }
     free(apply->found);
@@ -252,48 +252,6 @@ static void apply_pool(struct overlay_apply *apply, struct config_pool *pool)
     free(label);
 }
 
-static bool prune_has_any(const struct overlay_pool *said)
-{
-    for (size_t i = 0; i < said->count; i++) {
-        if (said->entries[i]->fields == NULL)
-            return true;
-    }
-    return false;
-}
-
-/* "Deregistered" of what neither the file has nor was found says nothing; without this, endpoints
- * that come and go under ever new names would fill the overlay. */
-static void prune_pool(struct config_overlay *overlay, const struct overlay_pool *said,
-                       const struct config_pool *pool, const struct config_found *discovered)
-{
-    size_t count = said->count;
-    bool *found = xcalloc(count + 1, sizeof(*found));
-
-    for (size_t i = 0; i < pool->backend_count; i++)
-        found[config_overlay_find_entry(said, pool->backends[i].id)] = true;
-    for (size_t i = 0; i < config_found_count(discovered); i++)
-        found[config_overlay_find_entry(said, discovered->entries[i]->backend.id)] = true;
-    while (count-- > 0) {
-        if (!found[count] && said->entries[count]->fields == NULL)
-            config_overlay_drop(overlay, pool->name, said->entries[count]->id);
-    }
-    free(found);
-}
-
-/* Where nothing was heard of a source yet, nobody knows what it has. */
-static void apply_prune(struct config_overlay *overlay, const struct config *base,
-                        const struct config_discovered *discovered)
-{
-    for (size_t i = 0; i < base->pool_count; i++) {
-        const struct config_pool *pool = &base->pools[i];
-        const struct overlay_pool *said = config_overlay_find_pool(overlay, pool->name);
-        const struct config_found *found = config_discovered_get(discovered, pool->name);
-
-        if (said != NULL && prune_has_any(said) && (pool->discovery == NULL || found != NULL))
-            prune_pool(overlay, said, pool, found);
-    }
-}
-
 int config_overlay_apply(struct config **ret_config, struct config_overlay *overlay,
                          struct config *base, struct config_discovered *discovered,
                          struct config_errors *ret_errors)
@@ -318,7 +276,6 @@ int config_overlay_apply(struct config **ret_config, struct config_overlay *over
             apply_pool(&apply, &config->pools[i]);
     }
     if (diag.count == 0) {
-        apply_prune(overlay, base, discovered);
         config->overlay = config_overlay_copy(overlay);
         *ret_config = config;
     } else {

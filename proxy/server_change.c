@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/clock.h"
 #include "config/state_file.h"
 #include "proxy/server_discovery.h"
 #include "proxy/service_manager.h"
@@ -75,6 +76,7 @@ static void on_applied(void *arg)
         server->overlay = orders->overlay;
         orders->overlay = NULL;
     }
+    config_overlay_forget(server->overlay, server->config, clock_monotonic_us());
     if (to_save)
         orders->current->outcome->not_saved = save_overlay(server);
     atomic_fetch_add(&server->generation, 1);

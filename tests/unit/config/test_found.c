@@ -389,6 +389,11 @@ static void laying_fini(struct laying *l)
     config_unref(&l->config); /* last: it holds what it needs */
 }
 
+static void forget(struct laying *l, uint64_t now_s)
+{
+    config_overlay_forget(l->overlay, l->config, now_s * 1000000);
+}
+
 static void say(struct laying *l, const char *id, const char *fields, bool replace)
 {
     json_t *said = fields != NULL ? json(fields) : NULL;
@@ -492,15 +497,129 @@ Test(found, an_operators_word_stands_over_what_was_found)
     cr_expect_str_eq(find(&l, "b")->address, "10.0.0.7:80");
     cr_expect_str_eq(find(&l, "b")->where.file, "api");
 
-    lay(&l, "[" C "]"); /* what was said of b waits for its return */
+    lay(&l, "[]"); /* what was said of both waits for their return */
     cr_expect_null(find(&l, "b"));
-    cr_expect_null(find(&l, "c"), "and c was there all the time");
-    lay(&l, "[" B "]");
-    cr_expect_eq(find(&l, "b")->weight, 9);
+    forget(&l, 1);
     lay(&l, "[" B "," C "]");
-    cr_expect_not_null(find(&l, "c"), "it was gone, so it is another one");
+    cr_expect_eq(find(&l, "b")->weight, 9);
+    cr_expect_null(find(&l, "c"));
     laying_fini(&l);
 }
+
+/* ---- forgetting ---- */
+
+Test(found, what_was_taken_out_and_is_gone_for_long_is_another_one_when_it_returns)
+{
+    struct laying l = {0};
+
+    lay(&l, "[" B "," C "]");
+    say(&l, "b", "{\"drain\": true}", false);
+    say(&l, "c", NULL, false);
+    lay(&l, "[]");
+    forget(&l, 1);
+    lay(&l, "[" C "]"); /* there again: its time begins anew */
+    forget(&l, CONFIG_OVERLAY_GONE_S);
+    lay(&l, "[]");
+    forget(&l, CONFIG_OVERLAY_GONE_S + 1);
+    forget(&l, 2 * CONFIG_OVERLAY_GONE_S);
+    lay(&l, "[" B "," C "]");
+    cr_expect_null(find(&l, "c"));
+    lay(&l, "[]");
+    forget(&l, 2 * CONFIG_OVERLAY_GONE_S + 1);
+    lay(&l, "[" B "," C "]");
+    cr_expect_not_null(find(&l, "c"));
+    cr_expect(find(&l, "b")->drain, "few words wait as long as it takes");
+    laying_fini(&l);
+}
+
+/* The overlay as pods leave it that a script drained before they went: `count` words, p0 first. */
+static void drain_many(struct laying *l, size_t from, size_t to)
+{
+    if (l->overlay == NULL)
+        l->overlay = config_overlay_new();
+    for (size_t i = from; i < to; i++) {
+        char *id = xasprintf("p%zu", i);
+
+        say(l, id, "{\"drain\": true}", false);
+        free(id);
+    }
+}
+
+static size_t words(const struct laying *l)
+{
+    json_t *document = config_overlay_json(l->overlay);
+    json_t *endpoints = NULL;
+    size_t count;
+
+    json_unpack(document, "{s:{s:{s:o}}}", "pools", "api", "endpoints", &endpoints);
+    count = json_object_size(endpoints);
+    json_decref(document);
+    return count;
+}
+
+Test(found, of_many_words_about_what_is_gone_the_oldest_are_forgotten)
+{
+    enum { MORE = 10 };
+    struct laying l = {0};
+
+    drain_many(&l, 0, MORE);
+    say(&l, "a", "{\"weight\": 5}", false);
+    say(&l, "z", "{\"address\": \"10.9.9.9:80\"}", true);
+    lay(&l, "[]");
+    forget(&l, 1);
+    drain_many(&l, MORE, CONFIG_OVERLAY_WAITING + MORE);
+    forget(&l, 2);
+    cr_expect_eq(words(&l), CONFIG_OVERLAY_WAITING + MORE + 2, "but none at once");
+    forget(&l, CONFIG_OVERLAY_GONE_S + 1);
+    cr_expect_eq(words(&l), CONFIG_OVERLAY_WAITING + 2);
+    lay(&l, "[{\"id\": \"p9\", \"address\": \"p:80\"}, {\"id\": \"p10\", \"address\": \"p:81\"}]");
+    cr_expect_not(find(&l, "p9")->drain);
+    cr_expect(find(&l, "p10")->drain);
+    cr_expect_eq(find(&l, "a")->weight, 5);
+    cr_expect_not_null(find(&l, "z"));
+    laying_fini(&l);
+}
+
+Test(found, nothing_is_forgotten_before_the_source_was_heard)
+{
+    struct laying l = {0};
+    struct config_errors errors;
+
+    l.base = support_load(base_text);
+    l.overlay = config_overlay_new();
+    say(&l, "b", NULL, false);
+    drain_many(&l, 0, CONFIG_OVERLAY_WAITING + 1);
+    cr_assert_eq(config_overlay_apply(&l.config, l.overlay, l.base, NULL, &errors), 0);
+    forget(&l, 1);
+    forget(&l, 10 * CONFIG_OVERLAY_GONE_S);
+    cr_expect_eq(words(&l), CONFIG_OVERLAY_WAITING + 2);
+    config_errors_free(&errors);
+    laying_fini(&l);
+}
+
+/* A plan is laid over the overlay as it is, and may be of another file. */
+Test(found, laying_forgets_nothing)
+{
+    struct laying l = {0};
+    struct config_errors errors;
+    struct config *planned = NULL,
+                  *other = support_load(LISTENER "pools = ( { name = \"api\"; } );\n");
+
+    lay(&l, "[]");
+    say(&l, "a", NULL, false);
+    cr_assert_eq(config_overlay_apply(&planned, l.overlay, other, NULL, &errors), 0);
+    lay(&l, "[]");
+    cr_expect_null(find(&l, "a"));
+    cr_expect_eq(words(&l), 1);
+    config_overlay_forget(l.overlay, planned, 1);
+    cr_expect_eq(words(&l), 0, "once that file is served, it says nothing any more");
+    config_errors_free(&errors);
+    config_unref(&planned);
+    config_unref(&other);
+    laying_fini(&l);
+}
+
+/* ---- laying, again ---- */
 
 Test(found, a_source_makes_no_mistake_of_what_was_said)
 {
@@ -525,6 +644,7 @@ Test(found, deregistered_endpoints_stay_so_until_the_source_was_heard)
     lay(&l, "[" B "]");
     say(&l, "b", NULL, false);
     cr_assert_eq(config_overlay_apply(&laid, l.overlay, l.base, NULL, &errors), 0);
+    config_overlay_forget(l.overlay, laid, 1);
     cr_expect_not(config_overlay_is_empty(l.overlay));
     config_unref(&laid);
     config_errors_free(&errors);
