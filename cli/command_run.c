@@ -35,6 +35,8 @@ int cli_serve(struct config **config, start_cb on_start)
     int code = server_new(&server, *config, &why);
 
     config_unref(config);
+    if (code == EG_E_DRAINING)
+        return CLI_GOOD;
     if (code != EG_OK) {
         log_error("%s", why);
         free(why);

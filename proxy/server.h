@@ -80,7 +80,8 @@ struct server {
 
 /* Binds every listener before anything starts, so that a port in use is an error and not half a
  * server. Takes a reference of `config`, which is what the file says; what its state_file holds is
- * laid over it. 0 or an error with a sentence in *ret_why (heap). */
+ * laid over it. 0, an error with a sentence in *ret_why (heap), or EG_E_DRAINING without one: it
+ * was told to stop while it waited for discovery. */
 int server_new(struct server **ret_server, struct config *config, char **ret_why) WARN_UNUSED;
 
 /* Serves until drained: SIGTERM/SIGINT drain (up to drain_timeout_ms), a second one exits at once;

@@ -74,6 +74,7 @@ void server_idle(struct server *server);
 void server_turn_ends(struct server *server);
 /* Ends the control thread's loop, when the change that is under way is over. */
 void server_stop_loop(struct server *server);
+bool server_is_told_to_stop(const struct server *server); /* by that */
 
 /* server_change.c, at start: the overlay that state_file holds (or the elder left, see upgrade.h),
  * and what is to be served: the file, what was found, and the overlay over it. 0 or an error with a

@@ -224,6 +224,11 @@ void server_stop_loop(struct server *server)
     server_discovery_hurry(server);
 }
 
+bool server_is_told_to_stop(const struct server *server)
+{
+    return server->orders->stopping;
+}
+
 /* ---- Beginning and end ---- */
 
 void server_orders_init(struct server *server)

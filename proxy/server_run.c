@@ -131,13 +131,14 @@ static void service_ends(struct server *server)
 void server_drain(struct server *server, const char *why)
 {
     struct server_totals totals = server_totals(server);
-    uint64_t limit_ms = server->config->drain_timeout_ms;
+    uint64_t limit_ms;
 
     if (server_phase(server) == SERVER_RESOLVING) {
         log_info("%s: stopping before anything was served", why);
         server_stop_loop(server);
         return;
     }
+    limit_ms = server->config->drain_timeout_ms;
     log_info("%s: draining: %llu connections, %llu requests in flight, limit %g s; again to exit "
              "at once",
              why, (unsigned long long)totals.connections,

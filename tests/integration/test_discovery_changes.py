@@ -4,18 +4,19 @@ the file provider, whose sets a test changes in a moment; each provider has test
 import json
 import pathlib
 import signal
+import socket
 
 import pytest
 
 from lib.dynasty import dynasty
-from lib.evergate import run_command
+from lib.evergate import Evergate, run_command
 from lib.failover import ADMIN, NO_BREAKER, NO_OUTLIER, NO_RETRY, checks, group, serve, wait_status
 from lib.found_file import FoundFile, FoundSite, entry
-from lib.libconfig import pool
+from lib.libconfig import pool, simple
 from lib.load import Load, compile_load
 from lib.management import Management
 from lib.reloads import Site, held
-from lib.waiting import PATIENCE, wait_until
+from lib.waiting import DEADLINE_S, PATIENCE, wait_until
 
 PLAIN = {"breaker": NO_BREAKER, "outlier": NO_OUTLIER, "retry": NO_RETRY}
 ENDPOINTS = "/api/v1/pools/app/endpoints"
@@ -70,6 +71,19 @@ def test_a_source_that_is_not_there_keeps_nobody_from_starting(stage):
     found.write(a)
     site.wait_ids("a", "static")
     assert set(serve(stage, site.proxy, 10)) == {"a", "static"}
+
+
+def test_a_start_that_waits_for_a_source_ends_when_it_is_told_to(stage):
+    silent = stage.ending(socket.create_server(("127.0.0.1", 0)), "close")
+    silent.settimeout(DEADLINE_S)
+    block = {"type": "consul", "address": "127.0.0.1:%d" % silent.getsockname()[1],
+             "service": "app"}
+    proxy = stage.ending(Evergate(stage.room("evergate"),
+                                  simple([], pool_settings={"discovery": block})))
+    stage.ending(silent.accept()[0], "close")  # and never answered
+    proxy.stop(signal.SIGTERM)
+    assert proxy.log_lines("stopping before anything was served"), proxy.stderr
+    assert not proxy.log_lines("is listening on")
 
 
 def test_static_backends_stand_beside_those_found_and_before_their_namesakes(stage):
