@@ -50,26 +50,24 @@ struct discovery_source *discovery_source_locked(const struct discovery *discove
     return NULL;
 }
 
+static bool label_is_taken_locked(const struct discovery *discovery,
+                                  const struct discovery_source *source)
+{
+    list_for_each(node, &discovery->sources)
+    {
+        const struct discovery_source *other = source_of(node);
+
+        if (other->block->type == source->block->type && strcmp(other->label, source->label) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Labels tell time series apart; sources that differ in what a label does not say get a number. */
 static void source_number_locked(const struct discovery *discovery, struct discovery_source *source)
 {
-    size_t n = strlen(source->label);
-    unsigned number = 1;
-    bool taken = true;
-
-    n = n < sizeof(source->label) - 8 ? n : sizeof(source->label) - 8;
-    while (taken) {
-        taken = false;
-        list_for_each(node, &discovery->sources)
-        {
-            struct discovery_source *other = source_of(node);
-
-            taken |= other->block->type == source->block->type &&
-                     strcmp(other->label, source->label) == 0;
-        }
-        if (taken)
-            snprintf(source->label + n, sizeof(source->label) - n, " #%u", ++number % 10000);
-    }
+    for (unsigned number = 2; label_is_taken_locked(discovery, source); number++)
+        source_label(source->block, number, source->label, sizeof(source->label));
 }
 
 static void follow_config_locked(struct discovery *discovery, struct config *config)

@@ -74,8 +74,8 @@ void discovery_await(struct discovery *discovery, uint64_t at_most_ms, void (*th
  * What the sources say, for each pool of `config` that has a discovery block: its source's last
  * good set; where that has none yet, or an empty one which the pool does not allow (allow_empty),
  * what the pool had in `served` (NULL: nothing): found endpoints, or, if it had no discovery block
- * there, those that its file named; and where it had nothing, what the source's cache holds. The
- * caller's reference; never NULL.
+ * there, those that its file named; and where it had nothing, the source's last set that was not
+ * empty, be it from its cache. The caller's reference; never NULL.
  */
 struct config_discovered *discovery_collect(struct discovery *discovery,
                                             const struct config *config,

@@ -73,7 +73,8 @@ struct discovery_source {
     bool settled;    /* answered, or failed, once */
     bool from_cache; /* `found` is what the file held; no answer came yet */
     enum source_state state;
-    struct config_found *found; /* the last good set; NULL: none yet */
+    struct config_found *found;  /* the last good set; NULL: none yet */
+    struct config_found *filled; /* the last one that was not empty; NULL: none yet */
     struct config_refused refused;
     char last_error[SOURCE_ERROR_BYTES];                    /* "": none yet */
     uint64_t since_wall_us, synced_wall_us, failed_wall_us; /* 0: never */
@@ -104,8 +105,9 @@ void source_add_pool_locked(struct discovery_source *source, const char *name, b
 
 /* `consul "api" at 127.0.0.1:8500`; heap. */
 char *source_title(const struct config_discovery *block);
-/* `api at 127.0.0.1:8500`, cut where a character ends. */
-void source_label(const struct config_discovery *block, char *out, size_t capacity);
+/* `api at 127.0.0.1:8500`, cut where a character ends; behind it ` #2` from `number` 2 on. */
+void source_label(const struct config_discovery *block, unsigned number, char *out,
+                  size_t capacity);
 
 /* ---- what strangers say: source_text.c ---- */
 

@@ -1,5 +1,6 @@
 /* How a source is called: for people (events, logs) and as a label (metrics, GET /providers). No
  * key that may hold a secret is looked at. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,17 +66,20 @@ char *source_title(const struct config_discovery *block)
     return title;
 }
 
-void source_label(const struct config_discovery *block, char *out, size_t capacity)
+void source_label(const struct config_discovery *block, unsigned number, char *out, size_t capacity)
 {
+    char suffix[16] = "";
     char *subject = label_subject(block), *place = label_place(block);
     char *whole =
         xasprintf("%s%s%s", subject, place[0] != '\0' ? label_preposition(block) : "", place);
-    size_t n = strlen(whole);
+    size_t n = strlen(whole), room;
 
-    if (n >= capacity)
-        n = utf8_whole(whole, capacity - 1);
-    memcpy(out, whole, n);
-    out[n] = '\0';
+    if (number > 1)
+        snprintf(suffix, sizeof(suffix), " #%u", number);
+    room = capacity - 1 - strlen(suffix);
+    if (n > room)
+        n = utf8_whole(whole, room);
+    snprintf(out, capacity, "%.*s%s", (int)n, whole, suffix);
     free(whole);
     free(subject);
     free(place);
