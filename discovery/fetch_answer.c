@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "discovery/fetch_internal.h"
+#include "discovery/json_read.h"
 
 bool fetch_is_stream(const struct fetch_inner *inner)
 {
@@ -107,14 +108,11 @@ static void take_excerpt(struct fetch_inner *inner)
 
 static void read_body(struct fetch_inner *inner)
 {
-    json_error_t error;
-
     if (inner->body.size == 0) {
         snprintf(inner->fetch.why, FETCH_WHY_BYTES, "the answer is empty");
         return;
     }
-    inner->fetch.json =
-        json_loadb(bytes_data(&inner->body), inner->body.size, JSON_DECODE_ANY, &error);
+    inner->fetch.json = json_read(bytes_data(&inner->body), inner->body.size);
     if (!inner->fetch.json) {
         take_excerpt(inner);
         snprintf(inner->fetch.why, FETCH_WHY_BYTES, "the answer is not JSON: \"%s\"",

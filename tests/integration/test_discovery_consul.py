@@ -144,6 +144,15 @@ def test_nonsense_is_left_out_one_by_one(stage, consul):
         assert word in reasons
 
 
+def test_the_output_of_a_check_may_be_anything(stage, consul):
+    consul.catalog.register("a", port=80)
+    for service_id, output in (("b", "bin\0ary \x1b \ud83d\ude00"), ("c", "\\u0000 \"quoted\"")):
+        consul.catalog.register(service_id, port=81)
+        consul.catalog.services["n1", service_id]["Checks"][f"service:{service_id}"]["Output"] = output
+    edge = site(stage, consul)
+    wait_ids(edge, "a", "b", "c")
+
+
 def test_the_same_id_on_two_agents_is_two_endpoints(stage, consul):
     for node in ("n1", "n2"):
         consul.catalog.register("api", port=80, node=node, address=f"10.0.0.{node[1]}")
