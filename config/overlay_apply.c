@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "config/found_internal.h"
 #include "config/overlay_internal.h"
+#include "config/values_internal.h"
 
 enum { APPLY_MAX_ENDPOINTS = 65535 }; /* of a pool, as in the file */
 
@@ -55,14 +56,26 @@ static bool apply_read(struct overlay_apply *apply, struct overlay_entry *entry)
     return entry->read;
 }
 
-/* As in the file, an address may be the id of what was not given another. */
+static bool is_address(const char *text)
+{
+    struct config_address address;
+    char *why = config_address_parse(&address, slice_str(text), 1);
+    bool is = why == NULL;
+
+    free(why);
+    return is;
+}
+
+/* As in the file, an address may be the id of what was not given another; and of what was, once
+ * somebody moved what had been found there: that must not become a mistake when it is gone. */
 static void apply_check_id(struct overlay_apply *apply, const struct overlay_entry *entry,
                            const struct config_backend *backend, bool registered)
 {
     if (entry->said.id != NULL && strcmp(entry->said.id, entry->id) != 0)
         config_diag_add(apply->diag, 0, "id: \"%s\" cannot be changed to \"%s\"; leave it out",
                         entry->id, entry->said.id);
-    if (registered && strcmp(entry->id, backend->address) != 0 && !config_value_is_name(entry->id))
+    if (registered && strcmp(entry->id, backend->address) != 0 &&
+        !config_value_is_name(entry->id) && !is_address(entry->id))
         config_diag_add(apply->diag, 0,
                         "id: \"%s\" cannot be a name; write 1 to 128 letters, digits and marks "
                         "without spaces, quotes, / \\ ? # %%",

@@ -5,6 +5,7 @@ import json
 import pathlib
 import signal
 import socket
+from urllib.parse import quote
 
 import pytest
 
@@ -237,6 +238,25 @@ def test_an_edit_between_two_sets_loses_neither(stage):
     assert site.ids() == ["a", "b", "c", "d"]
     found.write(all_servers["a"])
     site.wait_ids("a", "d")
+
+
+def test_what_was_said_of_a_found_unix_socket_is_no_mistake_when_it_has_gone(stage):
+    """Its id is an address, which nobody could register under another address."""
+    a, b = stage.failing("a"), stage.failing("b")
+    path = f"unix:{stage.room('socket')}/s"
+    found = FoundFile(stage, {"address": path}, a)
+    second = FoundFile(stage, b)
+    state_file = str(stage.room("state") / "state.json")
+    site = FoundSite(stage, found, top={"state_file": state_file}, **PLAIN)
+    site.add_pool(second.pool("second"))
+    site.reload()
+    site.admin.json(f"{ENDPOINTS}/{quote(path, safe='')}", "PATCH", {"address": b.address})
+    found.write(a)
+    second.write(a, b)
+    site.wait_ids("a", "b", pool="second")
+    assert not site.admin.events(type="discovery", to="refused")
+    site.proxy.stop(signal.SIGTERM)
+    assert serve(stage, stage.evergate(site.config), 4)
 
 
 # ---- What the source reports ----
