@@ -371,18 +371,20 @@ def test_a_version_that_is_forgotten_means_a_new_list(stage, server, way):
     assert server.count("list") == 2 and site.source()["failures"] == 0
 
 
-def test_a_service_that_may_be_listed_but_not_watched_is_listed_again(stage, server):
+def test_a_service_that_may_be_listed_but_not_watched_is_told_of_once(stage, server):
     put(server, "web-1", pods("p1"))
     server.forbidden = {"watch"}
     site = KubernetesSite(stage, server)
     site.wait_ids("p1")
     site.wait_failures(3)
     assert "may not watch endpointslices" in site.source()["last_error"]
-    put(server, "web-1", pods("p1", "p2"))
+    assert len(site.source_events()) == 1
+    put(server, "web-1", pods("p1", "p2"))  # each try lists
     site.wait_ids("p1", "p2")
+    site.wait_state("failing")
     server.forbidden = set()
-    server.wait_watched()
     site.wait_state("synced")
+    server.wait_watched()
 
 
 def test_a_half_open_connection_is_given_up(stage, server):
