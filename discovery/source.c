@@ -243,8 +243,8 @@ static void source_take_refused(struct discovery_source *source, struct config_r
     config_refused_fini(&before);
 }
 
-/* An empty set is only worth keeping where one is allowed: else a restart would begin with less
- * than the pools had. */
+/* An empty set is only worth keeping where every pool allows it: else a restart would begin with
+ * less than they had. */
 static void source_keep(struct discovery_source *source)
 {
     bool allowed;
@@ -252,7 +252,7 @@ static void source_keep(struct discovery_source *source)
     if (source->cache == NULL)
         return;
     pthread_mutex_lock(&source->context->lock);
-    allowed = source->allowing > 0;
+    allowed = source->allowing == source->pool_count;
     pthread_mutex_unlock(&source->context->lock);
     if (allowed || config_found_count(source->found) > 0)
         source_cache_store(source->cache, source->found);
