@@ -93,10 +93,19 @@ static void quiet(struct etcd_watch *watch)
     loop_timer_cancel(&watch->timer);
 }
 
+static void forget_token(struct etcd_watch *watch)
+{
+    free(watch->token);
+    watch->token = NULL;
+    watch->token_fresh = watch->without_token = false;
+}
+
+/* A token that was never good for anything is no better the next time. */
 static void failed(struct etcd_watch *watch, const char *why)
 {
     quiet(watch);
-    watch->without_token = false;
+    if (watch->token_fresh || watch->without_token)
+        forget_token(watch);
     loop_timer_set(watch->loop, &watch->timer, source_failed(watch->source, "%s", why));
 }
 
@@ -154,9 +163,7 @@ static bool wants_login(const struct etcd_watch *watch, const struct fetch *fetc
 static void login_again(struct etcd_watch *watch)
 {
     quiet(watch);
-    free(watch->token);
-    watch->token = NULL;
-    watch->without_token = false;
+    forget_token(watch);
     begin(watch);
 }
 
@@ -180,7 +187,7 @@ static void check_on_end(struct fetch *fetch)
 {
     struct etcd_watch *watch = fetch->arg;
 
-    if (fetch->status != 200 || !json_is_object(fetch->json)) {
+    if (fetch->status != 200 || !fetch->json) {
         refused(watch, fetch);
         return;
     }
@@ -204,6 +211,30 @@ static void check(struct etcd_watch *watch)
 
 /* ---- the watch ---- */
 
+/* One that lived ends the row of those that did not. */
+static bool watch_lived(struct etcd_watch *watch)
+{
+    bool lived = watch->loop->now_ms - watch->watching_since_ms >= WATCH_LIVED_MS;
+
+    if (lived)
+        backoff_reset(&watch->endings);
+    return lived;
+}
+
+/* At once, but not in a row: what is listed now cannot have been compacted, unless etcd compacts
+ * faster than we ask, or is none. */
+static void watch_compacted(struct etcd_watch *watch)
+{
+    bool first = watch_lived(watch) || watch->endings.failures == 0;
+    uint64_t delay_ms = backoff_next_ms(&watch->endings);
+
+    quiet(watch);
+    if (first)
+        begin(watch);
+    else
+        loop_timer_set(watch->loop, &watch->timer, delay_ms);
+}
+
 static void watch_on_json(struct fetch *fetch, json_t *json)
 {
     struct etcd_watch *watch = fetch->arg;
@@ -216,8 +247,7 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
         publish_soon(watch);
         break;
     case ETCD_COMPACTED:
-        quiet(watch);
-        begin(watch);
+        watch_compacted(watch);
         break;
     case ETCD_CANCELED:
         failed(watch, why);
@@ -233,16 +263,13 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
 static void watch_ended(struct etcd_watch *watch, const struct fetch *fetch)
 {
     char why[FETCH_WHY_BYTES + 32];
-    bool lived = watch->loop->now_ms - watch->watching_since_ms >= WATCH_LIVED_MS;
 
     snprintf(why, sizeof(why), "the watch ended at once%s%s", fetch->status == 0 ? ": " : "",
              fetch->status == 0 ? fetch->why : "");
-    if (lived) {
+    if (watch_lived(watch))
         quiet(watch);
-        backoff_reset(&watch->endings);
-    } else {
+    else
         failed(watch, why);
-    }
     loop_timer_set(watch->loop, &watch->timer, backoff_next_ms(&watch->endings));
 }
 
@@ -317,6 +344,9 @@ static void login_on_end(struct fetch *fetch)
         watch->token_fresh = true;
     } else if (complains_of(fetch, "authentication is not enabled")) {
         watch->without_token = true;
+    } else if (fetch->status == 200 && fetch->json) {
+        failed(watch, "authentication: the answer holds no token");
+        return;
     } else {
         failed_fetch(watch, "authentication: ", fetch);
         return;
