@@ -15,6 +15,7 @@ enum { RCODE_FORMERR = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_SILENCE 
 static struct loop loop;
 static struct resolver *resolver;
 static struct dns_lookup *lookup;
+static uint64_t other_ms;
 static struct dns_message m;
 
 static struct {
@@ -122,6 +123,7 @@ static void start(const char *name, enum config_dns_record record)
                                              .record = record,
                                              .port = 80,
                                              .hosts = "/etc/hosts",
+                                             .other_ms = other_ms,
                                              .max_endpoints = 50,
                                              .ops = &ops};
     lookup = dns_lookup_new(&params);
@@ -146,6 +148,7 @@ static void init(void)
     char csv[32];
 
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    other_ms = 60 * 1000;
     cr_assert_eq(loop_init(&loop), 0);
     dns.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     cr_assert_eq(bind(dns.fd, (struct sockaddr *)&any, size), 0);
@@ -252,6 +255,30 @@ Test(dns_lookup, one_question_that_fails_takes_nothing_away)
     ask(failure_and_v6);
     cr_expect_str_eq(seen.found,
                      "10.0.0.2:80=10.0.0.2:80 0/0, [2001:db8::1]:80=[2001:db8::1]:80 0/0, ");
+}
+
+static int v4_and_silence(const char *name, unsigned type)
+{
+    return type == DNS_A ? v4_only(name, type) : RCODE_SILENCE;
+}
+
+static int silence_and_v6(const char *name, unsigned type)
+{
+    return type == DNS_A ? RCODE_SILENCE : both(name, type);
+}
+
+Test(dns_lookup, one_question_that_is_not_answered_holds_the_other_one_up_for_a_moment_only)
+{
+    other_ms = 1;
+    start("api.test", CONFIG_DNS_A);
+    ask(v4_and_silence);
+    cr_expect_str_eq(seen.found, "10.0.0.2:80=10.0.0.2:80 0/0, ");
+    cr_expect_eq(seen.ttl_ms, 5000, "asked again soon");
+    ask(silence_and_v6);
+    cr_expect_str_eq(seen.found,
+                     "10.0.0.2:80=10.0.0.2:80 0/0, [2001:db8::1]:80=[2001:db8::1]:80 0/0, ");
+    cr_expect_str_eq(seen.refused, "A of api.test: no answer within 1 ms of the other one; what it "
+                                   "was answered last stays; ");
 }
 
 Test(dns_lookup, one_question_that_always_failed_is_not_minded)
