@@ -219,8 +219,6 @@ static void discovery_destroy(struct discovery *discovery)
 {
     pthread_cond_destroy(&discovery->settled);
     pthread_mutex_destroy(&discovery->context.lock);
-    free(discovery->region);
-    free(discovery->zone);
     free(discovery);
 }
 
@@ -230,11 +228,8 @@ int discovery_new(struct discovery **ret_discovery, const struct discovery_param
     struct discovery *discovery = xcalloc(1, sizeof(*discovery));
 
     discovery->params = *params;
-    discovery->region = xstrdup(params->place.region != NULL ? params->place.region : "");
-    discovery->zone = xstrdup(params->place.zone != NULL ? params->place.zone : "");
     discovery->context = (struct source_context){
         .loop = &discovery->loop,
-        .place = {.region = discovery->region, .zone = discovery->zone},
         .on_changed = on_source_changed,
         .on_event = on_source_event,
         .on_settled = on_source_settled,

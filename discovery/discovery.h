@@ -41,7 +41,6 @@ struct discovery_event {
 };
 
 struct discovery_params {
-    struct config_place place; /* of this instance; copied */
     /* Both on the discovery thread; they must not call back into discovery. */
     void (*on_changed)(void *arg); /* discovery_collect would say something else than before */
     void (*on_event)(void *arg, const struct discovery_event *event);

@@ -86,7 +86,7 @@ void source_start(struct discovery_source *source, const struct discovery_provid
         .loop = source->context->loop,
         .resolver = source->context->resolver,
         .config = source->block,
-        .place = source->context->place,
+        .place = source->config->place,
     };
 
     source->started = true;

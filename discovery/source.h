@@ -28,7 +28,6 @@ enum { SOURCE_ERROR_BYTES = 300 };
 struct source_context {
     struct loop *loop;
     struct resolver *resolver;
-    struct config_place place;
     pthread_mutex_t lock;
     /* Hooks; never with the lock held. */
     void (*on_changed)(void *arg);

@@ -128,7 +128,6 @@ static void on_event(void *arg, const struct discovery_event *event)
 static int make(struct server *server, char **ret_why)
 {
     const struct discovery_params params = {
-        .place = server->base->place,
         .on_changed = on_changed,
         .on_event = on_event,
         .arg = server->discoverer,

@@ -251,6 +251,23 @@ Test(discovery, the_key_holds_no_secret)
     config_unref(&config);
 }
 
+static bool depends_on_zone(const char *here, const char *there)
+{
+    struct config *a = support_load(here), *b = support_load(there);
+    bool differs = strcmp(block_of(a)->key, block_of(b)->key) != 0;
+
+    config_unref(&a);
+    config_unref(&b);
+    return differs;
+}
+
+Test(discovery, only_kubernetes_is_asked_anew_from_another_zone)
+{
+    cr_expect(depends_on_zone("zone = \"z1\";\n" FOUND(KUBERNETES),
+                              "zone = \"z2\";\n" FOUND(KUBERNETES)));
+    cr_expect_not(depends_on_zone("zone = \"z1\";\n" FOUND(ETCD), "zone = \"z2\";\n" FOUND(ETCD)));
+}
+
 Test(discovery, the_key_changes_with_what_the_named_files_hold)
 {
     char *files = support_directory_make();
