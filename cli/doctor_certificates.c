@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "cli/doctor_internal.h"
 #include "config/certificate_file.h"
 
@@ -158,41 +159,62 @@ static void look_alone(struct doctor_look *look)
 
 /* ---- names ---- */
 
-static bool is_covered(const struct config *config, const char *host, bool *ret_tls)
-{
-    bool covered = false;
+/* All certificates that clients may be shown, read once: routes can be many. */
+struct shown {
+    struct certificate_file *files;
+    size_t count;
+};
 
-    for (size_t i = 0; i < config->listener_count && !covered; i++) {
+static void shown_read(struct shown *shown, const struct config *config)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        most += config->listeners[i].tls ? config->listeners[i].tls->certificate_count : 0;
+    *shown = (struct shown){.files = xcalloc(most + 1, sizeof(*shown->files))};
+    for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener_tls *tls = config->listeners[i].tls;
 
-        for (size_t k = 0; tls && k < tls->certificate_count && !covered; k++) {
-            struct certificate_file file;
+        for (size_t k = 0; tls && k < tls->certificate_count; k++) {
             char *why;
 
-            if (certificate_file_read(&file, tls->certificates[k].cert_path, &why) != EG_OK) {
+            if (certificate_file_read(&shown->files[shown->count], tls->certificates[k].cert_path,
+                                      &why) == EG_OK)
+                shown->count++;
+            else
                 free(why); /* the rules above told it */
-                continue;
-            }
-            *ret_tls = true;
-            covered = certificate_file_is_for(&file, host);
-            certificate_file_fini(&file);
         }
     }
-    return covered;
+}
+
+static void shown_free(struct shown *shown)
+{
+    for (size_t i = 0; i < shown->count; i++)
+        certificate_file_fini(&shown->files[i]);
+    free(shown->files);
+}
+
+static bool is_covered(const struct shown *shown, const char *host)
+{
+    for (size_t i = 0; i < shown->count; i++)
+        if (certificate_file_is_for(&shown->files[i], host))
+            return true;
+    return false;
 }
 
 static void look_names(struct doctor_look *look)
 {
     const struct config *config = look->config;
+    struct shown shown;
 
-    for (size_t i = 0; i < config->route_count; i++) {
+    shown_read(&shown, config);
+    for (size_t i = 0; i < config->route_count && shown.count > 0; i++) {
         const struct config_route *route = &config->routes[i];
         struct doctor_look own = *look;
-        bool tls = false;
 
         /* A wildcard stands for names that nobody has written down. */
         if (route->host[0] == '\0' || route->host[0] == '*' || route->host[0] == '[' ||
-            is_covered(config, route->host, &tls) || !tls)
+            is_covered(&shown, route->host))
             continue;
         doctor_at(&own, &route->where);
         doctor_found(&own, "route \"%s\": no listener's certificate is for %s", route->name,
@@ -200,6 +222,7 @@ static void look_names(struct doctor_look *look)
         doctor_write(&own, "certificates = ( ..., { cert = \"%s.pem\"; key = \"%s.key\"; } );",
                      route->host, route->host);
     }
+    shown_free(&shown);
 }
 
 const struct doctor_rule doctor_certificate_rules[] = {
