@@ -82,30 +82,6 @@ static void apply_check_id(struct overlay_apply *apply, const struct overlay_ent
                         entry->id);
 }
 
-/* `before` is the file's or the found one, or NULL. */
-static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry,
-                        const struct config_backend *before, struct config_backend *ret_backend)
-{
-    char *label = xasprintf("endpoint \"%s\"", entry->id);
-    struct config_scope scope;
-
-    config_diag_enter(apply->diag, &scope, label);
-    *ret_backend = before != NULL && !entry->replaces ? *before : apply->defaults;
-    ret_backend->id = before != NULL ? before->id : entry->id;
-    /* What its source says of it is no setting that could be replaced. */
-    ret_backend->reported = before != NULL ? before->reported : CONFIG_REPORTED_NOTHING;
-    if (apply_read(apply, entry)) {
-        config_endpoint_lay(ret_backend, &entry->said, entry->fields, apply->config->arena,
-                            apply->diag);
-        apply_check_id(apply, entry, ret_backend, before == NULL);
-        if (ret_backend->address[0] == '\0')
-            config_diag_add(apply->diag, 0,
-                            "\"address\" is missing; write address = \"10.0.0.1:8080\"");
-    }
-    config_diag_leave(apply->diag);
-    free(label);
-}
-
 /* A port alone is nothing that could be laid over a Unix socket. Where a file has one, that is a
  * mistake; a source must not make a mistake of what an operator said before, which would keep all
  * else from being served: it waits until it fits. */
@@ -116,6 +92,42 @@ static bool entry_fits(const struct overlay_entry *entry, const struct config_ba
     return !found || strncmp(before->address, "unix:", 5) != 0 ||
            json_object_get(entry->fields, "port") == NULL ||
            json_object_get(entry->fields, "address") != NULL;
+}
+
+/* `before` is the file's or the found one, or NULL; the backend is as it is, or has the defaults.
+ */
+static void apply_lay(struct overlay_apply *apply, const struct overlay_entry *entry,
+                      const struct config_backend *before, struct config_backend *ret_backend)
+{
+    if (entry->replaces)
+        *ret_backend = apply->defaults;
+    ret_backend->id = before != NULL ? before->id : entry->id;
+    /* What its source says of it is no setting that could be replaced. */
+    ret_backend->reported = before != NULL ? before->reported : CONFIG_REPORTED_NOTHING;
+    config_endpoint_lay(ret_backend, &entry->said, entry->fields, apply->config->arena,
+                        apply->diag);
+    apply_check_id(apply, entry, ret_backend, before == NULL);
+    if (ret_backend->address[0] == '\0')
+        config_diag_add(apply->diag, 0,
+                        "\"address\" is missing; write address = \"10.0.0.1:8080\"");
+}
+
+/* What waits is read as well: its mistakes belong to who made them, and are none of the source's
+ * that brings the endpoint one day. `ret_backend` NULL: it waits. */
+static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry,
+                        const struct config_backend *before, struct config_backend *ret_backend)
+{
+    char *label = xasprintf("endpoint \"%s\"", entry->id);
+    struct config_scope scope;
+
+    if (ret_backend != NULL)
+        *ret_backend = before != NULL ? *before : apply->defaults;
+    config_diag_enter(apply->diag, &scope, label);
+    if (apply_read(apply, entry) && ret_backend != NULL &&
+        (before == NULL || entry_fits(entry, before)))
+        apply_lay(apply, entry, before, ret_backend);
+    config_diag_leave(apply->diag);
+    free(label);
 }
 
 static size_t apply_to_backends(struct overlay_apply *apply, const struct config_pool *pool,
@@ -132,12 +144,8 @@ static size_t apply_to_backends(struct overlay_apply *apply, const struct config
             continue;
         }
         apply->found[at] = true;
-        if (said->entries[at]->fields == NULL)
-            continue;
-        if (entry_fits(said->entries[at], &pool->backends[i]))
+        if (said->entries[at]->fields != NULL)
             apply_entry(apply, said->entries[at], &pool->backends[i], &backends[count++]);
-        else
-            backends[count++] = pool->backends[i];
     }
     return count;
 }
@@ -160,8 +168,12 @@ static void apply_endpoints(struct overlay_apply *apply, struct config_pool *poo
     apply->found = xcalloc(said->count + 1, sizeof(*apply->found));
     count = apply_to_backends(apply, pool, backends);
     for (size_t i = 0; i < said->count; i++) {
-        if (!apply->found[i] && config_overlay_registers(said->entries[i]))
-            apply_entry(apply, said->entries[i], NULL, &backends[count++]);
+        struct overlay_entry *entry = said->entries[i];
+
+        if (apply->found[i] || entry->fields == NULL)
+            continue;
+        apply_entry(apply, entry, NULL,
+                    config_overlay_registers(entry) ? &backends[count++] : NULL);
     }
     free(apply->found);
     if (count > APPLY_MAX_ENDPOINTS)

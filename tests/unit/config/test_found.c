@@ -635,6 +635,28 @@ Test(found, a_source_makes_no_mistake_of_what_was_said)
     laying_fini(&l);
 }
 
+/* ... as it would be, if a mistake were noticed only when what it is about is found. */
+Test(found, a_word_that_waits_makes_its_mistakes_at_once)
+{
+    static const char *const ids[] = {"gone", "b"};
+    struct laying l = {0};
+    struct config_errors errors;
+    struct config *laid = NULL;
+
+    lay(&l, "[{\"id\": \"b\", \"address\": \"unix:/run/b\"}]");
+    for (size_t i = 0; i < 2; i++) {
+        say(&l, ids[i], "{\"port\": 70000}", false);
+        cr_expect_neq(config_overlay_apply(&laid, l.overlay, l.base, l.discovered, &errors), 0);
+        cr_assert_eq(errors.count, 1);
+        cr_expect_not_null(strstr(errors.v[0].message, "port: 70000 is out of range"), "%s",
+                           errors.v[0].message);
+        config_errors_free(&errors);
+        say(&l, ids[i], "{\"port\": 80}", false);
+        lay(&l, "[{\"id\": \"b\", \"address\": \"unix:/run/b\"}]");
+    }
+    laying_fini(&l);
+}
+
 Test(found, deregistered_endpoints_stay_so_until_the_source_was_heard)
 {
     struct laying l = {0};
