@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cli/cli_internal.h"
 #include "cli/config_errors.h"
+#include "proxy/listen_activation.h"
 #include "proxy/server.h"
 #include "proxy/upgrade.h"
 
@@ -51,7 +52,7 @@ static int serve_or_succeed(struct config **config)
 {
     char *why = NULL;
 
-    if (upgrade_begin(&why) == EG_OK)
+    if (listen_activation_begin(&why) == EG_OK && upgrade_begin(&why) == EG_OK)
         return cli_serve(config, NULL);
     log_error("%s", why);
     free(why);

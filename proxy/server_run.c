@@ -11,6 +11,7 @@
 #include "discovery/discovery.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "proxy/listen_activation.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
 #include "proxy/service_manager.h"
@@ -74,6 +75,7 @@ static void begin_serving(struct server *server)
         return;
     }
     log_listeners(server);
+    listen_activation_tell_unused();
     log_info("serving \"%s\": workers %u, routes %zu, pools %zu", server->config->file,
              server->worker_count, server->config->route_count, server->config->pool_count);
     server_open_doors(server, true);
