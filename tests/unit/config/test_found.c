@@ -768,9 +768,11 @@ Test(found, what_was_discovered_survives_as_json)
     config_discovered_put(discovered, "empty", none);
     document = config_discovered_json(discovered);
     cr_expect_eq(json_object_size(document), 3);
+    cr_expect_str_eq(json_string_value(json_object_get(document, "web")), "api", "it stands once");
     again = config_discovered_parse(document);
     cr_expect(config_discovered_equal(discovered, again));
     cr_expect_eq(config_discovered_get(discovered, "api"), b);
+    cr_expect_eq(config_discovered_get(again, "api"), config_discovered_get(again, "web"));
     cr_expect_null(config_discovered_get(discovered, "nobody"));
     cr_expect_null(config_discovered_get(NULL, "api"));
     config_discovered_put(again, "web", none);
@@ -778,6 +780,11 @@ Test(found, what_was_discovered_survives_as_json)
     config_discovered_unref(&again);
     again = config_discovered_parse(NULL);
     cr_expect(config_discovered_equal(again, NULL));
+    config_discovered_unref(&again);
+    json_decref(document);
+    document = json_pack("{s:s, s:i, s:s}", "a", "nobody", "b", 1, "c", "c");
+    again = config_discovered_parse(document);
+    cr_expect(config_discovered_equal(again, NULL), "sets that are not there");
     config_discovered_unref(&again);
     json_decref(document);
     config_found_unref(&b);
