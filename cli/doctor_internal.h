@@ -3,7 +3,7 @@
  *
  * To add a rule: a function that looks at one thing and calls doctor_found and doctor_write, a row
  * in the table of its file, a case in tests/unit/cli/test_doctor_*.c that it finds and one that it
- * does not, a row in docs/cli.md.
+ * does not, a row in docs/doctor.md.
  */
 #ifndef EVERGATE_CLI_DOCTOR_INTERNAL_H
 #define EVERGATE_CLI_DOCTOR_INTERNAL_H

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "doctor_support.h"
 
 struct rule_case {
@@ -290,6 +291,40 @@ Test(doctor_file, who_can_reach_an_address)
 
     for (size_t i = 0; i < sizeof(reaches) / sizeof(reaches[0]); i++)
         cr_expect_eq(doctor_reach(reaches[i].address), reaches[i].reach, "%s", reaches[i].address);
+}
+
+/* ---- docs/doctor.md ---- */
+
+static char *read_docs(void)
+{
+    FILE *file = fopen(TEST_SOURCE_DIR "/../docs/doctor.md", "r");
+    char *text = NULL;
+    size_t capacity = 0;
+
+    cr_assert_not_null(file);
+    cr_assert_gt(getdelim(&text, &capacity, '\0', file), 0);
+    fclose(file);
+    return text;
+}
+
+Test(doctor_file, every_rule_is_told_of_in_the_docs)
+{
+    static const struct doctor_rule *const tables[] = {
+        doctor_file_rules,        doctor_listener_rules, doctor_routes_rules,
+        doctor_route_rules,       doctor_pool_rules,     doctor_source_rules,
+        doctor_certificate_rules, doctor_path_rules,     doctor_system_rules};
+    static const char *const words[] = {"error", "warning", "hint"};
+    char *docs = read_docs();
+
+    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+        for (const struct doctor_rule *rule = tables[t]; rule->name; rule++) {
+            char *row = xasprintf("\n| `%s` | %s | ", rule->name, words[rule->severity]);
+
+            cr_expect_not_null(strstr(docs, row), "docs/doctor.md has no row %s", row);
+            free(row);
+        }
+    }
+    free(docs);
 }
 
 /* ---- printing ---- */
