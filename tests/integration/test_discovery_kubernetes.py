@@ -379,7 +379,7 @@ def test_a_service_that_may_be_listed_but_not_watched_is_told_of_once(stage, ser
     server.forbidden = {"watch"}
     site = KubernetesSite(stage, server)
     site.wait_ids("p1")
-    site.wait_failures(3)
+    site.wait_failures(2)
     assert "may not watch endpointslices" in site.source()["last_error"]
     assert len(site.source_events()) == 1
     put(server, "web-1", pods("p1", "p2"))  # each try lists
