@@ -84,11 +84,15 @@ static void add_source(struct table *table, const json_t *source)
 static char *failure_text(const json_t *source)
 {
     double endpoints = remote_number(source, "endpoints");
+    char *kept = endpoints > 0 ? xasprintf("the last %.0f endpoint%s stay%s", endpoints,
+                                           endpoints == 1 ? "" : "s", endpoints == 1 ? "s" : "")
+                               : xstrdup("it has told of no endpoints");
+    char *text = xasprintf("failing since %s: %s; %s; next try in %s", remote_text(source, "since"),
+                           remote_text(source, "last_error"), kept,
+                           seconds_text(remote_number(source, "next_try_in_s")).text);
 
-    return xasprintf("failing since %s: %s; the last %.0f endpoint%s stay%s; next try in %s",
-                     remote_text(source, "since"), remote_text(source, "last_error"), endpoints,
-                     endpoints == 1 ? "" : "s", endpoints == 1 ? "s" : "",
-                     seconds_text(remote_number(source, "next_try_in_s")).text);
+    free(kept);
+    return text;
 }
 
 static char *refusal_text(const json_t *source)

@@ -345,6 +345,26 @@ def test_a_new_source_that_does_not_answer_leaves_the_pool_what_its_file_named(s
     wait_until(lambda: list(site.admin.endpoints()) == ["b"], "what was found takes its place")
 
 
+def test_a_new_pool_whose_source_is_dead_says_where_to_look(stage):
+    a = stage.failing("a")
+    found = FoundFile(stage, a)
+    found.remove()
+    site = Site(stage, a, **PLAIN)
+    site.config["pools"].append(found.pool("new"))
+    site.config["routes"] = [{"name": "new", "path": "/new", "pool": "new"},
+                             {"name": "all", "pool": "app"}]
+    site.reload()
+    answered = stage.get(site.proxy, "/new")
+    assert (answered.status, answered.get("X-Evergate-Error")) == (503, "connection")
+    assert set(serve(stage, site.proxy, 3)) == {"a"}, "the rest of the reload is served"
+    summary = site.admin.json("/api/v1/pools/new")["summary"]
+    assert summary == 'no endpoints: none were found, "evergate providers" tells why'
+    told = run_command("providers", "--admin", site.admin.address).stdout
+    assert "No such file or directory; it has told of no endpoints; next try in" in told
+    found.write(a)
+    wait_until(lambda: stage.get(site.proxy, "/new").status == 200, "they have come")
+
+
 def silent_source(stage):
     """A block of a server that accepts connections and never answers."""
     return {"type": "consul", "address": stage.silent_port().address, "service": "app"}

@@ -77,6 +77,10 @@ Test(providers, one_that_fails_has_a_sentence)
     trouble = remote_source_trouble(source);
     cr_assert_not_null(strstr(trouble, "the last 1 endpoint stays;"));
     free(trouble);
+    json_object_set_new(source, "endpoints", json_integer(0));
+    trouble = remote_source_trouble(source);
+    cr_assert_not_null(strstr(trouble, "; it has told of no endpoints; next try"));
+    free(trouble);
     json_decref(source);
 }
 
