@@ -25,6 +25,7 @@ static void attempt_on_connected(struct http_client *client)
     loop_timer_set(inner->server->loop, &inner->timer, inner->request.answer_ms);
 }
 
+/* Into `out` (FETCH_HEADER_BYTES). */
 static void take_header(char *out, const char *name, const struct http_response_head *head)
 {
     const struct http_field *field = name ? http_fields_find(&head->fields, slice_str(name)) : NULL;
@@ -63,6 +64,8 @@ static void attempt_on_head(struct http_client *client, const struct http_respon
         fetch_server_prefer(inner->server, attempt->place, attempt->address);
     take_header(inner->fetch.header, inner->request.wanted_header, head);
     take_header(inner->fetch.second, inner->request.second_header, head);
+    if (head->status / 100 == 3)
+        take_header(inner->location, "location", head);
     inner->whole_by_ms = inner->server->loop->now_ms + FETCH_WHOLE_IDLES * fetch_idle_ms(inner);
     await_piece(inner);
 }
@@ -97,15 +100,6 @@ static void attempt_on_body(struct http_client *client, struct slice piece)
         fetch_fail(inner, "the answer has more than %zu bytes", inner->request.max_bytes);
 }
 
-/* Fit for evidence: ASCII without control characters. */
-static void take_excerpt(struct fetch_inner *inner)
-{
-    words_quote(inner->excerpt, slice_from(bytes_data(&inner->body), inner->body.size));
-    for (char *c = inner->excerpt; *c; c++)
-        if ((unsigned char)*c >= 0x80)
-            *c = '?';
-}
-
 static void read_body(struct fetch_inner *inner)
 {
     if (inner->body.size == 0) {
@@ -114,7 +108,7 @@ static void read_body(struct fetch_inner *inner)
     }
     inner->fetch.json = json_read(bytes_data(&inner->body), inner->body.size);
     if (!inner->fetch.json) {
-        take_excerpt(inner);
+        fetch_excerpt(inner->excerpt, slice_from(bytes_data(&inner->body), inner->body.size));
         snprintf(inner->fetch.why, FETCH_WHY_BYTES, "the answer is not JSON: \"%s\"",
                  inner->excerpt);
     }
@@ -150,30 +144,3 @@ const struct http_client_hooks fetch_hooks = {
     .on_head = attempt_on_head,
     .on_body = attempt_on_body,
 };
-
-/* ---- evidence ---- */
-
-/* Kubernetes says "message", etcd's gateway "error" or "message"; Consul answers with text. */
-static const char *json_complaint(const json_t *json)
-{
-    const char *text = json_string_value(json_object_get(json, "message"));
-
-    if (!text)
-        text = json_string_value(json_object_get(json, "error"));
-    return text ? text : json_string_value(json);
-}
-
-const char *fetch_problem(const struct fetch *fetch, char *out, size_t capacity)
-{
-    const char *complaint = fetch->json ? json_complaint(fetch->json) : fetch->inner->excerpt;
-    char quote[WORDS_QUOTE_BYTES];
-
-    if (fetch->status == 0 || (fetch->status == 200 && !fetch->json))
-        snprintf(out, capacity, "%s", fetch->why);
-    else if (complaint && complaint[0] != '\0')
-        snprintf(out, capacity, "status %d: %s", fetch->status,
-                 words_quote(quote, slice_str(complaint)));
-    else
-        snprintf(out, capacity, "status %d", fetch->status);
-    return out;
-}

@@ -76,11 +76,12 @@ struct fetch_inner {
     /* Which address is next: places and their addresses, counted from where they began. */
     size_t first_place, place_step;
     size_t first_address, address_step;
-    unsigned unreachable;            /* so many could not be reached */
-    uint64_t whole_by_ms;            /* when a whole body must be complete */
-    struct bytes body;               /* of a whole body */
-    struct json_lines stream;        /* `lines`, while the status is 200 */
-    char excerpt[WORDS_QUOTE_BYTES]; /* of a body that is no JSON */
+    unsigned unreachable;              /* so many could not be reached */
+    uint64_t whole_by_ms;              /* when a whole body must be complete */
+    struct bytes body;                 /* of a whole body */
+    struct json_lines stream;          /* `lines`, while the status is 200 */
+    char excerpt[WORDS_QUOTE_BYTES];   /* of a body that is no JSON */
+    char location[FETCH_HEADER_BYTES]; /* where a redirect leads; "": it is none */
 };
 
 /* The next address, or the end with a failure. */
@@ -109,5 +110,11 @@ bool fetch_is_stream(const struct fetch_inner *inner);
 /* How long may go by between two pieces. A stream may be silent for long; what comes in its place,
  * a refusal, may not. */
 uint64_t fetch_idle_ms(const struct fetch_inner *inner);
+
+/* ---- fetch_problem.c ---- */
+
+/* Of a body that is no JSON into `out` (WORDS_QUOTE_BYTES), fit for evidence: one line of ASCII,
+ * and of a page of HTML what stands between its tags. */
+void fetch_excerpt(char *out, struct slice body);
 
 #endif
