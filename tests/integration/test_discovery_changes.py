@@ -17,6 +17,7 @@ from lib.libconfig import pool, simple
 from lib.load import Load, compile_load
 from lib.management import Management
 from lib.reloads import Site, held
+from lib.service_manager import ServiceManager
 from lib.waiting import DEADLINE_S, PATIENCE, wait_until
 
 PLAIN = {"breaker": NO_BREAKER, "outlier": NO_OUTLIER, "retry": NO_RETRY}
@@ -437,6 +438,19 @@ def test_stopping_ends_a_reload_that_waits_for_a_source(stage):
     # On a machine that is slow enough, the reload was over before the signal came.
     assert (site.proxy.log_lines("no reload: evergate is stopping")
             or site.proxy.log_lines("reload by SIGHUP"))
+
+
+def test_a_reload_that_a_stop_cuts_short_does_not_say_that_it_is_ready(stage):
+    name = str(stage.room("notify") / "notify")
+    manager = stage.ending(ServiceManager(name), "close")
+    site, _, _ = started(stage, env={"NOTIFY_SOCKET": name})
+    site.pool["discovery"] = silent_source(stage)
+    site.proxy.reload(site.config)
+    wait_until(lambda: len(site.providers()) == 2, "the new source is asked, the old one still")
+    site.proxy.stop(signal.SIGTERM)
+    said = manager.heard()
+    stopping = next(i for i, words in enumerate(said) if "STOPPING" in words)
+    assert not [words for words in said[stopping:] if "READY" in words], said
 
 
 # ---- What is told ----
