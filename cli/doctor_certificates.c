@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "cli/doctor_internal.h"
 #include "config/certificate_file.h"
+#include "net/tls.h"
 
 enum { DAY_S = 86400, SOON_DAYS = 30 };
 
@@ -225,7 +226,75 @@ static void look_names(struct doctor_look *look)
     shown_free(&shown);
 }
 
+/* ---- what OpenSSL refuses ---- */
+
+/* config_load parses; how strong keys and signatures must be is OpenSSL's to say (SECLEVEL), and it
+ * says so when they are loaded. */
+static void found_refused(struct doctor_look *look, const char *kind, const char *name, int rc,
+                          char *why, struct tls_context *context)
+{
+    if (rc == EG_OK) {
+        tls_context_free(context);
+        return;
+    }
+    doctor_found(look, "%s \"%s\": tls: %s", kind, name, why);
+    doctor_write(look,
+                 "a key of P-256 or RSA 2048 at least, and a certificate signed with SHA-256");
+    free(why);
+}
+
+static void look_listener_refused(const struct doctor_look *look,
+                                  const struct config_listener *listener)
+{
+    const struct config_listener_tls *tls = listener->tls;
+
+    for (size_t i = 0; tls && i < tls->certificate_count; i++) {
+        struct doctor_look own = *look;
+        const struct tls_certificate certificate = {tls->certificates[i].cert_path,
+                                                    tls->certificates[i].key_path};
+        const struct tls_server_params params = {.certificates = &certificate,
+                                                 .certificate_count = 1,
+                                                 .client_ca_path = tls->client_ca_path,
+                                                 .alpn = (const char *const *)tls->alpn};
+        struct tls_context *context = NULL;
+        char *why = NULL;
+        int rc = tls_context_new_server(&context, &params, &why);
+
+        doctor_at(&own, &listener->where);
+        found_refused(&own, "listener", listener->name, rc, why, context);
+    }
+}
+
+static void look_pool_refused(const struct doctor_look *look, const struct config_pool *pool)
+{
+    struct doctor_look own = *look;
+    struct tls_client_params params;
+    struct tls_context *context = NULL;
+    char *why = NULL;
+    int rc;
+
+    /* Without a certificate of our own nothing is loaded but the system's store: slow, and good. */
+    if (!pool->tls || !pool->tls->cert_path)
+        return;
+    params = (struct tls_client_params){.ca_path = pool->tls->ca_path,
+                                        .verify = pool->tls->verify,
+                                        .cert_path = pool->tls->cert_path,
+                                        .key_path = pool->tls->key_path};
+    rc = tls_context_new_client(&context, &params, &why);
+    doctor_at(&own, config_where_of(pool, CONFIG_PART_TLS));
+    found_refused(&own, "pool", pool->name, rc, why, context);
+}
+
+static void look_refused(struct doctor_look *look)
+{
+    for (size_t i = 0; i < look->config->listener_count; i++)
+        look_listener_refused(look, &look->config->listeners[i]);
+    for (size_t i = 0; i < look->config->pool_count; i++)
+        look_pool_refused(look, &look->config->pools[i]);
+}
+
 const struct doctor_rule doctor_certificate_rules[] = {
+    {"tls-refused", DOCTOR_ERROR, "evergate does not start with it", look_refused},
     {"certificate-expired", DOCTOR_ERROR, "peers refuse the connection", look_expired},
     {"certificate-early", DOCTOR_ERROR, "peers refuse the connection", look_early},
     {"certificate-expiring", DOCTOR_WARNING, "from then on peers refuse the connection",

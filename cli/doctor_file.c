@@ -6,6 +6,7 @@
 
 enum {
     SLOW_HEADER_MS = 60000,
+    UNIT_STOP_MS = 60000, /* TimeoutStopSec of deploy/systemd/evergate.service */
 };
 
 /* ---- management ---- */
@@ -104,6 +105,19 @@ static void look_drain_short(struct doctor_look *look)
                  doctor_duration(look, slowest->timeouts.response_ms));
 }
 
+static void look_drain_long(struct doctor_look *look)
+{
+    if (look->config->drain_timeout_ms <= UNIT_STOP_MS)
+        return;
+    doctor_found(look, "drain_timeout is %s",
+                 doctor_duration(look, look->config->drain_timeout_ms));
+    doctor_write(look,
+                 "TimeoutStopSec=%" PRIu64 "  in the unit; in Kubernetes: "
+                 "terminationGracePeriodSeconds: %" PRIu64,
+                 look->config->drain_timeout_ms / 1000 + 10,
+                 look->config->drain_timeout_ms / 1000 + 10);
+}
+
 /* What checks would begin in a second if all went by their intervals. */
 static void look_check_rate(struct doctor_look *look)
 {
@@ -141,6 +155,10 @@ const struct doctor_rule doctor_file_rules[] = {
     {"drain-off", DOCTOR_WARNING, "a stop cuts every request that is in flight", look_drain_off},
     {"drain-short", DOCTOR_HINT, "a stop cuts requests that would have been answered in time",
      look_drain_short},
+    {"drain-long", DOCTOR_HINT,
+     "who stops the process does not wait for so long unless told to, and kills it: a unit after "
+     "TimeoutStopSec, a container after its grace period",
+     look_drain_long},
     {"too-many-checks", DOCTOR_WARNING,
      "checks come later than their intervals say, and so does every failover", look_check_rate},
     {.name = NULL},

@@ -10,6 +10,8 @@
 #include "base/alloc.h"
 #include "cli/doctor_internal.h"
 
+enum { TOKEN_SHORT_BYTES = 16 };
+
 /* ---- secrets ---- */
 
 static void look_secret(const struct doctor_look *look, const char *path,
@@ -66,16 +68,60 @@ static void look_secrets(struct doctor_look *look)
         look_pool_secrets(look, &config->pools[i]);
 }
 
-/* Commands of checks and recoveries are in it, too. */
-static void look_writable(struct doctor_look *look)
+/* It is asked for over HTTP, by whoever reaches management, as often as they like. */
+static void look_token(struct doctor_look *look)
 {
+    const char *path = look->config->admin.token_file;
     struct stat st;
 
-    if (stat(look->config->file, &st) < 0 || !(st.st_mode & S_IWOTH))
+    if (!path || stat(path, &st) < 0 || st.st_size >= TOKEN_SHORT_BYTES)
         return;
-    doctor_found(look, "everybody on this machine may write it (mode %04o)",
+    doctor_at(look, &look->config->admin.where);
+    doctor_found(look, "admin: the token in %s has fewer than %d characters", path,
+                 TOKEN_SHORT_BYTES);
+    doctor_write(look, "openssl rand -hex 32 > %s", path);
+}
+
+/* ---- the configuration's own files ---- */
+
+/* Commands of checks and recoveries are in them, too. */
+static void look_writable_file(const struct doctor_look *look, const char *path)
+{
+    const struct config_where where = {path, 0};
+    struct doctor_look own = *look;
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !(st.st_mode & S_IWOTH))
+        return;
+    doctor_at(&own, &where);
+    doctor_found(&own, "everybody on this machine may write it (mode %04o)",
                  (unsigned)st.st_mode & 07777);
-    doctor_write(look, "chmod o-w %s", look->config->file);
+    doctor_write(&own, "chmod o-w %s", path);
+}
+
+/* Of what stands beside each other, files change seldom. */
+static const char *look_writable_next(const struct doctor_look *look,
+                                      const struct config_where *where, const char *before)
+{
+    if (!where->file || strcmp(where->file, before) == 0)
+        return before;
+    if (strcmp(where->file, look->config->file) != 0)
+        look_writable_file(look, where->file);
+    return where->file;
+}
+
+static void look_writable(struct doctor_look *look)
+{
+    const struct config *config = look->config;
+    const char *before = config->file;
+
+    look_writable_file(look, before);
+    for (size_t i = 0; i < config->listener_count; i++)
+        before = look_writable_next(look, &config->listeners[i].where, before);
+    for (size_t i = 0; i < config->pool_count; i++)
+        before = look_writable_next(look, &config->pools[i].where, before);
+    for (size_t i = 0; i < config->route_count; i++)
+        before = look_writable_next(look, &config->routes[i].where, before);
 }
 
 /* ---- directories ---- */
@@ -175,6 +221,7 @@ static void look_caches(struct doctor_look *look)
 
 const struct doctor_rule doctor_path_rules[] = {
     {"secret-readable", DOCTOR_ERROR, "any program on this machine can use it", look_secrets},
+    {"token-short", DOCTOR_WARNING, "it can be guessed", look_token},
     {"config-writable", DOCTOR_ERROR,
      "whoever writes it says where requests go, and which commands run", look_writable},
     {"socket-directory-open", DOCTOR_WARNING,

@@ -41,6 +41,7 @@ static const struct rule_case cases[] = {
     {"debug-log", 3, TOP("log = { level = \"debug\"; };"), TOP("log = { level = \"warn\"; };")},
     {"drain-off", 0, TOP("drain_timeout = \"0\";"), TOP("drain_timeout = \"10s\";")},
     {"drain-short", 0, TOP("drain_timeout = \"10s\";"), TOP("")},
+    {"drain-long", 0, TOP("drain_timeout = \"5m\";"), TOP("drain_timeout = \"60s\";")},
     {"too-many-checks", 0,
      POOL("health = { interval = \"10ms\"; }; " TWO) "supervision = { checks_per_second = 100; };",
      POOL("health = { interval = \"10ms\"; }; " TWO)},

@@ -59,6 +59,7 @@ struct made {
     const char *names;       /* "DNS:a.example" */
     bool signed_by_other, names_issuer;
     unsigned copies;
+    unsigned rsa_bits; /* 0: P-256 */
 };
 
 enum { DAY_S = 86400 };
@@ -105,7 +106,7 @@ static X509 *certificate_make(const struct made *made, EVP_PKEY *key)
 /* a.pem and a.key. */
 static void put_certificate(const struct made *made)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    EVP_PKEY *key = made->rsa_bits ? EVP_RSA_gen(made->rsa_bits) : EVP_EC_gen("P-256");
     X509 *x = certificate_make(made, key);
     FILE *file = create("a.pem", 0644);
 
@@ -205,6 +206,20 @@ Test(doctor_files, a_certificate_of_a_public_authority_needs_its_intermediates)
     cr_expect_eq(examine("certificate-alone", false, TLS), NOTHING);
 }
 
+Test(doctor_files, what_openssl_will_not_load_is_told_before_the_start)
+{
+    struct made made = {.until_s = 90 * DAY_S};
+    static const char pool[] = POOL(TWO HEALTH "tls = { cert = \"a.pem\"; key = \"a.key\"; };");
+
+    put_certificate(&made);
+    cr_expect_eq(examine("tls-refused", false, TLS), NOTHING);
+    cr_expect_eq(examine("tls-refused", false, pool), NOTHING);
+    made.rsa_bits = 512; /* at any SECLEVEL but 0 */
+    put_certificate(&made);
+    cr_expect_eq(examine("tls-refused", false, TLS), DOCTOR_ERROR);
+    cr_expect_eq(examine("tls-refused", false, pool), DOCTOR_ERROR);
+}
+
 Test(doctor_files, routes_hosts_want_a_certificate)
 {
     struct made made = {.until_s = 90 * DAY_S, .names = "DNS:a.example, DNS:*.b.example"};
@@ -283,6 +298,24 @@ Test(doctor_files, so_are_keys)
         DOCTOR_ERROR);
 }
 
+Test(doctor_files, a_token_is_not_to_be_guessed)
+{
+    static const char text[] = TOP("admin = { token_file = \"secret\"; };");
+
+    put("secret", "hunter2\n", 0600);
+    cr_expect_eq(examine("token-short", true, text), DOCTOR_WARNING);
+    put("secret", "0123456789abcdef\n", 0600);
+    cr_expect_eq(examine("token-short", true, text), NOTHING);
+}
+
+Test(doctor_files, included_files_are_as_the_file_itself)
+{
+    put("pools.conf", APP(HEALTH TWO), 0644);
+    cr_expect_eq(examine("config-writable", true, EDGE(BIND) "@include \"pools.conf\"\n"), NOTHING);
+    set_mode("pools.conf", 0666);
+    cr_expect_eq(examine("config-writable", true, NULL), DOCTOR_ERROR);
+}
+
 Test(doctor_files, the_file_itself_is_not_for_everybody_to_write)
 {
     put("edge.conf", TOP(""), 0664);
@@ -338,5 +371,34 @@ Test(doctor_files, what_must_outlive_a_reboot_is_not_kept_in_memory)
         }
         free(state);
         free(cache);
+    }
+}
+
+Test(doctor_files, every_rule_has_a_case)
+{
+    static const char *const names[] = {"tls-refused",
+                                        "certificate-expired",
+                                        "certificate-early",
+                                        "certificate-alone",
+                                        "certificate-expiring",
+                                        "certificate-names",
+                                        "secret-readable",
+                                        "token-short",
+                                        "config-writable",
+                                        "socket-directory-open",
+                                        "socket-directory-missing",
+                                        "state-in-memory",
+                                        "state-in-container",
+                                        "cache-in-memory"};
+    static const struct doctor_rule *const tables[] = {doctor_certificate_rules, doctor_path_rules};
+
+    for (size_t t = 0; t < 2; t++) {
+        for (const struct doctor_rule *rule = tables[t]; rule->name; rule++) {
+            bool found = false;
+
+            for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !found; i++)
+                found = strcmp(names[i], rule->name) == 0;
+            cr_expect(found, "%s has no case", rule->name);
+        }
     }
 }
