@@ -1,10 +1,13 @@
 """What discovery finds is served like any other change: nothing is restarted, nobody notices. With
 the file provider, whose sets a test changes in a moment; each provider has tests of its own."""
 
+import contextlib
+import itertools
 import json
 import pathlib
 import signal
 import socket
+import threading
 from urllib.parse import quote
 
 import pytest
@@ -427,6 +430,42 @@ def test_an_upgrade_while_the_source_is_dead_keeps_who_was_found(stage):
     assert set(serve(stage, proxy, 10)) == {"a", "b"}
     found.write(all_servers["a"])
     wait_until(lambda: set(serve(stage, proxy, 6)) == {"a"}, "the heir has found it again")
+
+
+@contextlib.contextmanager
+def restless(found, sets):
+    """The file changes all the time, from one set to the next and around."""
+    stop = threading.Event()
+
+    def change():
+        for backends in itertools.cycle(sets):
+            found.write(*backends)
+            if stop.wait(0.01):
+                return
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_upgrades_while_the_source_changes_all_the_time_fail_no_request(stage, load_program):
+    a, b, c, d = (stage.failing(name) for name in "abcd")
+    found = FoundFile(stage, a, b)
+    proxy = dynasty(stage, pool_settings={"discovery": found.block(), **PLAIN},
+                    admin={"bind": "127.0.0.1:0"})
+    loads = begin_load(stage, load_program, proxy)
+    with restless(found, [(a, b), (b, c), (c, d), (d, a)]):
+        for _ in range(3):
+            elder = proxy.pid
+            proxy.upgrade()
+            proxy.wait_gone(elder)
+    found.write(c)
+    wait_until(lambda: set(serve(stage, proxy, 6)) == {"c"}, "the last heir has the last set")
+    assert_unharmed(loads)
 
 
 def test_stopping_ends_a_reload_that_waits_for_a_source(stage):
