@@ -20,9 +20,13 @@ static char *label_subject(const struct config_discovery *block)
         if (block->record == CONFIG_DNS_SRV) /* these have their own ports */
             return xstrdup(block->name);
         return xasprintf("%s:%u", block->name, block->port);
-    default:
+    case CONFIG_DISCOVERY_CONSUL:
+    case CONFIG_DISCOVERY_KUBERNETES:
         return xstrdup(block->service);
+    case CONFIG_DISCOVERY_TYPE_COUNT: /* no type; without a default, one that is new is missed */
+        break;
     }
+    return xstrdup("");
 }
 
 static void label_append(char **text, const char *between, const char *more)
