@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "config/found.h"
 #include "config/overlay.h"
+#include "config/plan.h"
 #include "laying.h"
 #include "support.h"
 
