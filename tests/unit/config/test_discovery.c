@@ -304,6 +304,31 @@ Test(discovery, two_sources_do_not_share_a_cache)
     config_unref(&config);
 }
 
+/* evergate writes it, and what is read is somebody else's to write. */
+Test(discovery, a_cache_is_no_file_that_is_read)
+{
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {TWO("type = \"file\"; path = \"/tmp/app.json\"; cache = \"/tmp/app.json\";", DNS),
+         "pool \"p\": discovery: cache: \"/tmp/app.json\" is the path of pool \"p\""},
+        {TWO(DNS "cache = \"/tmp/app.json\";", "type = \"file\"; path = \"/tmp/app.json\";"),
+         "pool \"p\": discovery: cache: \"/tmp/app.json\" is the path of pool \"q\""},
+        {TWO(CONSUL "token_file = \"/dev/null\";", DNS "cache = \"/dev/null\";"),
+         "is the token_file of pool \"p\", and would be replaced; write another file"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config_errors errors = support_refuse(cases[i].text);
+        bool told = false;
+
+        for (size_t k = 0; k < errors.count; k++)
+            told |= strstr(errors.v[k].message, cases[i].words) != NULL;
+        cr_expect(told, "%s", errors.v[0].message);
+        config_errors_free(&errors);
+    }
+}
+
 static void check_words(const char *before, const char *after, const char *words)
 {
     struct config *from = support_load(before), *to = support_load(after);
