@@ -140,7 +140,7 @@ void doctor_facts_read(struct doctor_facts *ret_facts, const struct doctor_roots
     struct stat st;
 
     *ret_facts = (struct doctor_facts){
-        .proc = read_number(proc, "sys/kernel/pid_max") >= 0 || read_memory(roots) >= 0,
+        .proc = read_behind(proc, "meminfo", "MemTotal:") >= 0,
         .cpus = server_usable_cpus(),
         .descriptors = read_descriptors(),
         .somaxconn = read_number(proc, "sys/net/core/somaxconn"),
