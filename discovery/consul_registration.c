@@ -29,6 +29,7 @@ struct consul_registration {
     struct loop_task reap;
     struct backoff backoff;
     unsigned leave_tries;
+    bool begun;
     bool leaving, left; /* `left`: or given up */
 };
 
@@ -45,7 +46,7 @@ static json_t *registration_tags(const char *const *tags)
     return array;
 }
 
-/* It passes from the beginning: what serves has been serving before it could say so. */
+/* It passes from the beginning: it serves before it says so. */
 static json_t *registration_check(const struct config_registration *config)
 {
     uint64_t reaped_ms = config->ttl_ms * REGISTRATION_REAPED_AFTER_TTLS;
@@ -207,16 +208,20 @@ static void registration_on_timer(struct loop_timer *timer)
     registration_ask(container_of(timer, struct consul_registration, timer));
 }
 
-struct consul_registration *
-consul_registration_start(const struct consul_registration_params *params)
+struct consul_registration *consul_registration_new(const struct consul_registration_params *params)
 {
     struct consul_registration *r = xcalloc(1, sizeof(*r));
 
     r->params = *params;
     backoff_init(&r->backoff, (uint64_t)(uintptr_t)r ^ params->loop->now_us);
     loop_timer_init(&r->timer, registration_on_timer);
-    registration_wait(r, 0);
     return r;
+}
+
+void consul_registration_begin(struct consul_registration *r)
+{
+    r->begun = true;
+    registration_wait(r, 0);
 }
 
 /* A request that is under way may still be carried out by the agent, so it is waited for: what
@@ -226,8 +231,9 @@ void consul_registration_leave(struct consul_registration *r)
     if (r->leaving)
         return;
     r->leaving = true;
+    r->left = !r->begun;
     loop_timer_cancel(&r->timer);
-    if (r->fetch != NULL)
+    if (r->fetch != NULL || r->left)
         return;
     r->step = REGISTRATION_DEREGISTER;
     registration_ask(r);
@@ -243,7 +249,7 @@ static void registration_reap(struct loop_task *task)
     free(container_of(task, struct consul_registration, reap));
 }
 
-void consul_registration_stop(struct consul_registration **registration)
+void consul_registration_free(struct consul_registration **registration)
 {
     struct consul_registration *r = *registration;
 

@@ -144,6 +144,8 @@ static void on_followed(void *arg)
     while (!discovery->ending && (source = take(discovery, take_new_locked)) != NULL) {
         list_push_back(&discovery->running, &source->running_node);
         source_start(source, discovery_provider_of(source->block->type));
+        if (discovery->serving)
+            source_serve(source);
     }
     discovery_await_look(discovery);
 }
@@ -168,6 +170,22 @@ void discovery_follow(struct discovery *discovery, struct config *config, struct
     }
     pthread_mutex_unlock(&discovery->context.lock);
     loop_post(&discovery->loop, on_followed, discovery);
+}
+
+static void on_serve(void *arg)
+{
+    struct discovery *discovery = arg;
+
+    if (discovery->serving)
+        return;
+    discovery->serving = true;
+    list_for_each(node, &discovery->running)
+        source_serve(container_of(node, struct discovery_source, running_node));
+}
+
+void discovery_serve(struct discovery *discovery)
+{
+    loop_post(&discovery->loop, on_serve, discovery);
 }
 
 static void on_leave(void *arg)

@@ -80,6 +80,8 @@ struct config_discovered *discovery_collect(struct discovery *discovery,
                                             const struct config *config,
                                             const struct config *served);
 
+/* evergate serves from now on: registrations of its own begin. Returns at once. */
+void discovery_serve(struct discovery *discovery);
 /* evergate leaves (drain): registrations of its own are taken back. Returns at once. */
 void discovery_leave(struct discovery *discovery);
 

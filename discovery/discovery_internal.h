@@ -17,7 +17,7 @@ struct discovery {
     struct list leavers;    /* to be stopped and freed */
 
     /* ---- the discovery thread's ---- */
-    bool ending;
+    bool ending, serving;
     struct list running;               /* discovery_source.running_node */
     struct discovery_awaited *awaited; /* NULL: nobody waits */
     struct loop_timer await_timer;

@@ -39,7 +39,9 @@ struct discovery_provider {
     void *(*start)(struct discovery_source *source, const struct discovery_context *context);
     /* Ends all callbacks. Within a turn; what is on the stack is freed by loop_reap. */
     void (*stop)(void *watch);
-    /* Optional: evergate drains (true: a Consul registration is taken back). */
+    /* Optional, once: evergate serves requests, so that it may be said (a Consul registration). */
+    void (*serve)(void *watch);
+    /* Optional: evergate drains (a Consul registration is taken back). */
     void (*leave)(void *watch);
     /* With leave: that is not done yet. The end waits a moment for it. */
     bool (*is_leaving)(const void *watch);

@@ -101,6 +101,12 @@ void source_start(struct discovery_source *source, const struct discovery_provid
         source->watch = provider->start(source, &context);
 }
 
+void source_serve(struct discovery_source *source)
+{
+    if (source->watch != NULL && source->provider->serve != NULL)
+        source->provider->serve(source->watch);
+}
+
 void source_leave(struct discovery_source *source)
 {
     if (source->watch != NULL && source->provider->leave != NULL)

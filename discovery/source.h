@@ -88,6 +88,7 @@ struct discovery_source *source_new(struct source_context *context, struct confi
 /* The cache's set is published at once. `provider` NULL: it fails, with a sentence, in a later
  * turn. */
 void source_start(struct discovery_source *source, const struct discovery_provider *provider);
+void source_serve(struct discovery_source *source);
 void source_leave(struct discovery_source *source);
 bool source_is_leaving(const struct discovery_source *source); /* not done with it yet */
 /* Ends all callbacks, and writes what the cache is still to hold. */

@@ -140,6 +140,8 @@ static int make(struct server *server, char **ret_why)
     rc = discovery_new(&discovery, &params, ret_why);
     if (rc != EG_OK)
         return rc;
+    if (server_phase(server) == SERVER_SERVING)
+        discovery_serve(discovery);
     pthread_rwlock_wrlock(&server->structure);
     server->discovery = discovery;
     pthread_rwlock_unlock(&server->structure);

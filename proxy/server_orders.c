@@ -264,6 +264,7 @@ void server_orders_free(struct server *server)
 
     if (orders == NULL)
         return;
+    server_orders_close(server); /* what was found while a start failed still waits */
     config_unref(&orders->base);
     config_overlay_free(orders->overlay);
     config_discovered_unref(&orders->discovered);

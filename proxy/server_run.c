@@ -79,6 +79,8 @@ static void begin_serving(struct server *server)
     log_info("serving \"%s\": workers %u, routes %zu, pools %zu", server->config->file,
              server->worker_count, server->config->route_count, server->config->pool_count);
     server_open_doors(server, true);
+    if (server->discovery != NULL)
+        discovery_serve(server->discovery);
     upgrade_serving(server);
     server_idle(server); /* changes that were asked for meanwhile */
 }
