@@ -2,6 +2,7 @@
  * whether they outlive a restart. See doctor_internal.h. */
 #include <errno.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,6 +125,43 @@ static void look_writable(struct doctor_look *look)
         before = look_writable_next(look, &config->routes[i].where, before);
 }
 
+/* A token that came from the environment does not stand there. Lines are as long as they are. */
+static bool stands_in(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "re");
+    char *line = NULL;
+    size_t capacity = 0;
+    bool found = false;
+
+    while (file && !found && getline(&line, &capacity, file) > 0)
+        found = strstr(line, text) != NULL;
+    free(line);
+    if (file)
+        fclose(file);
+    return found;
+}
+
+static void look_written_token(struct doctor_look *look)
+{
+    for (size_t i = 0; i < look->config->pool_count; i++) {
+        const struct config_discovery *source = look->config->pools[i].discovery;
+        struct doctor_look own = *look;
+        struct stat st;
+
+        if (!source || !source->token || source->token[0] == '\0' || !source->where.file ||
+            stat(source->where.file, &st) < 0 || !(st.st_mode & S_IROTH) ||
+            !stands_in(source->where.file, source->token))
+            continue;
+        doctor_at(&own, &source->where);
+        doctor_found(&own,
+                     "pool \"%s\": discovery: the token stands in a file that everybody on "
+                     "this machine may read (mode %04o)",
+                     look->config->pools[i].name, (unsigned)st.st_mode & 07777);
+        doctor_write(&own, "token_file = \"/etc/evergate/consul.token\";  or chmod o= %s",
+                     source->where.file);
+    }
+}
+
 /* ---- directories ---- */
 
 /* Heap. */
@@ -221,6 +259,7 @@ static void look_caches(struct doctor_look *look)
 
 const struct doctor_rule doctor_path_rules[] = {
     {"secret-readable", DOCTOR_ERROR, "any program on this machine can use it", look_secrets},
+    {"token-in-file", DOCTOR_ERROR, "any program on this machine can use it", look_written_token},
     {"token-short", DOCTOR_WARNING, "it can be guessed", look_token},
     {"config-writable", DOCTOR_ERROR,
      "whoever writes it says where requests go, and which commands run", look_writable},

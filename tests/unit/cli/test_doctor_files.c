@@ -308,6 +308,23 @@ Test(doctor_files, a_token_is_not_to_be_guessed)
     cr_expect_eq(examine("token-short", true, text), NOTHING);
 }
 
+Test(doctor_files, a_token_in_the_configuration_is_for_nobody_else)
+{
+    static const char text[] =
+        POOL("discovery = { type = \"consul\"; service = \"s\"; address = \"127.0.0.1:8500\"; "
+             "token = \"%s\"; };");
+    char *written = xasprintf(text, "c0ffee-token"), *referred = xasprintf(text, "${DOCTOR_TOKEN}");
+
+    setenv("DOCTOR_TOKEN", "c0ffee-token", 1);
+    cr_expect_eq(examine("token-in-file", true, written), DOCTOR_ERROR);
+    set_mode("edge.conf", 0640);
+    cr_expect_eq(examine("token-in-file", true, NULL), NOTHING);
+    set_mode("edge.conf", 0644);
+    cr_expect_eq(examine("token-in-file", true, referred), NOTHING);
+    free(referred);
+    free(written);
+}
+
 Test(doctor_files, included_files_are_as_the_file_itself)
 {
     put("pools.conf", APP(HEALTH TWO), 0644);
@@ -376,20 +393,12 @@ Test(doctor_files, what_must_outlive_a_reboot_is_not_kept_in_memory)
 
 Test(doctor_files, every_rule_has_a_case)
 {
-    static const char *const names[] = {"tls-refused",
-                                        "certificate-expired",
-                                        "certificate-early",
-                                        "certificate-alone",
-                                        "certificate-expiring",
-                                        "certificate-names",
-                                        "secret-readable",
-                                        "token-short",
-                                        "config-writable",
-                                        "socket-directory-open",
-                                        "socket-directory-missing",
-                                        "state-in-memory",
-                                        "state-in-container",
-                                        "cache-in-memory"};
+    static const char *const names[] = {
+        "tls-refused",       "certificate-expired",   "certificate-early",
+        "certificate-alone", "certificate-expiring",  "certificate-names",
+        "token-in-file",     "secret-readable",       "token-short",
+        "config-writable",   "socket-directory-open", "socket-directory-missing",
+        "state-in-memory",   "state-in-container",    "cache-in-memory"};
     static const struct doctor_rule *const tables[] = {doctor_certificate_rules, doctor_path_rules};
 
     for (size_t t = 0; t < 2; t++) {
