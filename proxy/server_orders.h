@@ -21,7 +21,9 @@ struct order {
     const char *path; /* of a plan; NULL: the served file */
     server_edit_cb edit;
     void *arg;
-    const char *who; /* of one that nobody waits for; then the order is on the heap */
+    const char *who;              /* of one that nobody waits for; then the order is on the heap */
+    void (*then)(void *then_arg); /* of one whose end is told by a call; likewise */
+    void *then_arg;
     struct server_outcome *outcome;
     bool done;
 };

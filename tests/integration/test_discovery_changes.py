@@ -468,6 +468,19 @@ def test_upgrades_while_the_source_changes_all_the_time_fail_no_request(stage, l
     assert_unharmed(loads)
 
 
+def test_management_answers_while_a_reload_waits_for_a_source(stage):
+    site, _, _ = started(stage)
+    site.pool["discovery"] = silent_source(stage)
+    site.proxy.write_config(site.config)
+    client = stage.client(site.admin.address)
+    client.send(b"POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_until(lambda: len(site.providers()) == 2, "the new source is asked, the old one still")
+    assert site.admin.ask("/health/ready").status == 200
+    client.close()
+    wait_until(lambda: len(site.providers()) == 1, "it is served, though nobody hears of it")
+    site.reload()
+
+
 def test_stopping_ends_a_reload_that_waits_for_a_source(stage):
     site, _, _ = started(stage)
     site.pool["discovery"] = silent_source(stage)
