@@ -33,7 +33,6 @@ struct discovery_context {
 };
 
 struct discovery_provider {
-    const char *name; /* "file": as `type` in the configuration */
     /* The provider's own state, whatever happens: what cannot be had is told by source_failed, in a
      * later turn. No callback comes from within. */
     void *(*start)(struct discovery_source *source, const struct discovery_context *context);

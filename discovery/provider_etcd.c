@@ -394,7 +394,6 @@ static void stop(void *arg)
 }
 
 const struct discovery_provider discovery_etcd = {
-    .name = "etcd",
     .start = start,
     .stop = stop,
 };

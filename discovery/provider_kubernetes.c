@@ -425,7 +425,6 @@ static void provider_kubernetes_stop(void *arg)
 }
 
 const struct discovery_provider discovery_kubernetes = {
-    .name = "kubernetes",
     .start = provider_kubernetes_start,
     .stop = provider_kubernetes_stop,
 };

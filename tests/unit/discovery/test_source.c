@@ -34,7 +34,7 @@ static void fake_leave(void *watch)
 }
 
 static const struct discovery_provider fake = {
-    .name = "file", .start = fake_start, .stop = fake_stop, .leave = fake_leave};
+    .start = fake_start, .stop = fake_stop, .leave = fake_leave};
 
 static void start_block(const char *block)
 {
