@@ -15,6 +15,7 @@
 #include "proxy/server_discovery.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
+#include "proxy/server_watch.h"
 #include "proxy/shared_listener.h"
 #include "proxy/upgrade.h"
 
@@ -138,6 +139,7 @@ void server_free(struct server *server)
     if (!server)
         return;
     upgrade_free(server);
+    server_watch_free(server);
     server_discovery_free(server);
     server_signals_stop(server);
     server_names_free(server);

@@ -12,6 +12,7 @@
  *   server_leavers.c    endpoints and pools that go, once nobody uses them
  *   server_names.c      backends given by name
  *   server_discovery.c  what discovery finds
+ *   server_watch.c      files of the configuration that change
  */
 #ifndef EVERGATE_PROXY_SERVER_INTERNAL_H
 #define EVERGATE_PROXY_SERVER_INTERNAL_H
