@@ -60,6 +60,10 @@ const struct discovery_provider *discovery_provider_of(enum config_discovery_typ
  */
 void source_found(struct discovery_source *source, json_t *endpoints);
 
+/* Likewise, after source_failed: an answer was had, but the row of failures goes on, since what
+ * failed has not been tried again (a watch that was refused, when the list before it never is). */
+void source_found_while_failing(struct discovery_source *source, json_t *endpoints);
+
 /* The source could not be asked, or its answer could not be read: one sentence. Returns after how
  * many milliseconds to try again (backoff.h); until source_found the row of failures goes on. */
 uint64_t source_failed(struct discovery_source *source, const char *format, ...)
