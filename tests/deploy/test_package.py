@@ -15,7 +15,7 @@ import pytest
 from lib import libconfig
 from lib.load import Load
 from lib.real_servers import free_port
-from lib.waiting import wait_until
+from lib.waiting import DEADLINE_S, wait_until
 from parts import packages
 from parts.service import AS_THE_UNIT, CONFIG, Service
 
@@ -181,6 +181,7 @@ def pretended_systemd(root):
     yield root.inside("/run/asked")
     systemctl.unlink()
     shutil.rmtree(root.inside("/run/systemd"))
+    root.inside("/run/asked").unlink(missing_ok=True)
 
 
 def test_under_systemd_the_upgrade_is_a_signal_to_the_main_process(
@@ -208,11 +209,38 @@ def test_a_configuration_that_the_new_one_refuses_leaves_the_old_one_serving(
     assert stage.client(f"127.0.0.1:{port}").get().status == 200
 
 
+def repack(root, deb):
+    """The package as its next release may be: the sample has changed."""
+    root.run("dpkg-deb", "-R", f"/tmp/{deb.name}", "/tmp/tree")
+    control = root.inside("/tmp/tree/DEBIAN/control")
+    control.write_text(control.read_text().replace("Version: 0.2.0", "Version: 0.3.0"))
+    sample = root.inside(f"/tmp/tree{CONFFILE}")
+    sample.write_text(sample.read_text() + "# another word\n")
+    root.run("dpkg-deb", "-b", "/tmp/tree", "/tmp/evergate_0.3.0.deb")
+
+
+def test_a_changed_conffile_stays_also_when_the_new_sample_differs(root, debs, stage):
+    configure(root, stage, stage.recorder())
+    mine = root.inside(CONFFILE).read_text()
+    repack(root, debs[2])
+    root.run("dpkg", "--force-confold", "-i", "/tmp/evergate_0.3.0.deb")
+    assert root.inside(CONFFILE).read_text() == mine
+    assert "another word" in root.inside(CONFFILE + ".dpkg-dist").read_text()
+
+
+def test_a_service_that_was_stopped_stays_stopped(root, debs, pretended_systemd):
+    systemctl = root.inside("/usr/local/bin/systemctl")
+    systemctl.write_text(SYSTEMCTL + "case $* in *is-active*) exit 3 ;; esac\n")
+    root.run("dpkg", "--force-confold", "--force-downgrade", "-i", f"/tmp/{debs[2].name}")
+    asked = pretended_systemd.read_text()
+    assert "is-active" in asked and "start" not in asked and "kill" not in asked
+
+
 def test_removal_stops_it_and_leaves_the_configuration(root, stage):
     configure(root, stage, stage.recorder())
     service = stage.ending(Service(root, stage.room("service")))
     root.run("dpkg", "--remove", "evergate")
-    assert service.process.wait() == 0, "it drained"
+    assert service.process.wait(DEADLINE_S) == 0, "it drained"
     assert "drained after" in service.log
     assert not root.inside("/usr/bin/evergate").exists()
     assert root.inside(CONFFILE).exists()

@@ -21,6 +21,9 @@ DEFAULT_MIRROR = "http://deb.debian.org/debian"
 #: Older ones are made anew: a mirror keeps security updates' older versions for some weeks only.
 KEEP_S = 14 * 24 * 3600
 
+#: apt with a slow mirror included.
+COMMAND_S = 300
+
 
 def deploy_dir():
     """What the stage keeps between runs. EVERGATE_DEPLOY_DIR: elsewhere."""
@@ -100,11 +103,17 @@ def base_tarball():
     return tarball
 
 
+#: /proc is mounted in a mount namespace of the root's own, which ends when this program's input does:
+#: however a test ends, no mount is left behind in a directory that somebody may delete.
+KEEPER = 'mount -t proc proc "$0/proc" && echo mounted && exec cat'
+
+
 class DebianRoot:
-    """A root file system in a directory of ours, with /proc and a small /dev of its own."""
+    """A root file system in a directory of ours, with a small /dev of its own."""
 
     def __init__(self, path, tarball):
         self.path = pathlib.Path(path)
+        self.keeper = None
         self.remove()
         self.path.mkdir(parents=True)
         _run("tar", "-C", self.path, "--numeric-owner", "-xpf", tarball)
@@ -114,15 +123,19 @@ class DebianRoot:
         policy = self.path / "usr/sbin/policy-rc.d"
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
-        _run("mount", "-t", "proc", "proc", self.path / "proc")
+        self.keeper = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "private", "sh", "-c", KEEPER, self.path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.keeper.stdout.readline() == b"mounted\n", f"/proc cannot be mounted in {path}"
 
     def inside(self, path):
         """The path from outside of an absolute path inside."""
         return self.path / str(path).lstrip("/")
 
     def command(self, *argv):
-        """What runs `argv` inside, for subprocess."""
-        return ["chroot", str(self.path), "/usr/bin/env", "-i", "LC_ALL=C.UTF-8",
+        """What runs `argv` inside, for subprocess. It becomes that process: its id is the one."""
+        return ["nsenter", f"--mount=/proc/{self.keeper.pid}/ns/mnt", "chroot", str(self.path),
+                "/usr/bin/env", "-i", "LC_ALL=C.UTF-8",
                 "DEBIAN_FRONTEND=noninteractive", "HOME=/root", "TERM=dumb",
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 *map(str, argv)]
@@ -132,7 +145,7 @@ class DebianRoot:
         given = {"stdin": subprocess.DEVNULL} if text is None else {"input": text}
         result = subprocess.run(self.command(*argv), stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, errors="replace",
-                                check=False, **given)
+                                check=False, timeout=COMMAND_S, **given)
         assert not check or result.returncode == 0, (
             f"{' '.join(map(str, argv))}: exit code {result.returncode}:\n{result.stdout[-4000:]}")
         return result
@@ -147,11 +160,11 @@ class DebianRoot:
         return found
 
     def remove(self):
-        """Unmounts what stands in it first: a mount that stays must not be emptied."""
-        if not self.path.exists():
-            return
-        for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
-            where = line.split()[1]
-            if where.startswith(str(self.path.resolve()) + "/"):
-                _run("umount", where)
-        shutil.rmtree(self.path)
+        """What somebody mounted in it must not be emptied."""
+        if self.keeper is not None:
+            self.keeper.communicate()
+            self.keeper = None
+        mounts = pathlib.Path("/proc/self/mounts").read_text().split()
+        inside = [where for where in mounts if where.startswith(f"{self.path.resolve()}/")]
+        assert not inside, f"still mounted: {inside}"
+        shutil.rmtree(self.path, ignore_errors=True)
