@@ -40,7 +40,7 @@
 #include "discovery/providers.h"
 
 enum {
-    WATCH_SHORTEST_MS = 1000,  /* a server that ends each at once is not asked in a circle */
+    WATCH_SHORT_MS = 1000,     /* a server that ends each at once is not asked in a circle */
     WATCH_LONG_MS = 10 * 1000, /* load balancers cut what was silent for 30 s, and some sooner */
     TRIAL_MS = 500,            /* a watch that is of no use fails as soon as it has begun */
     EXPIRED_PAUSE_MS = 1000,   /* for each version in a row that is too old */
@@ -61,6 +61,7 @@ struct kube_watch {
     bool renewed;             /* the token was read anew for a 401, nothing was answered since */
     bool resumed;             /* a watch broke off, and nothing was heard since */
     bool doubted;             /* the last watch failed, and none has run since */
+    bool hasty;               /* the last watch ended as soon as it had begun */
     unsigned expired;         /* so many versions in a row were too old */
     uint64_t began_ms;        /* the watch */
     struct announcement tell; /* what events have changed */
@@ -258,13 +259,16 @@ static void take_change(struct kube_watch *watch, const struct kube_event *event
     watch_well(watch);
 }
 
-static void take_error(struct kube_watch *watch, const json_t *status)
+static void take_error(struct kube_watch *watch, const struct kube_event *event)
 {
-    int code = (int)json_integer_value(json_object_get(status, "code"));
+    int code = (int)json_integer_value(json_object_get(event->object, "code"));
     char why[KUBE_PROBLEM_BYTES];
 
-    kube_client_problem(&watch->client, why, "watch", code, status);
-    watch_failed(watch, why, 0);
+    if (event->type == KUBE_EVENT_EXPIRED)
+        watch_expired(watch);
+    else
+        watch_failed(watch, kube_client_problem(&watch->client, why, "watch", code, event->object),
+                     0);
 }
 
 static void watch_on_json(struct fetch *fetch, json_t *json)
@@ -281,21 +285,27 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
         take_change(watch, &event);
         break;
     case KUBE_EVENT_EXPIRED:
-        watch_expired(watch);
-        fetch_stop(&watch->fetch);
-        break;
     case KUBE_EVENT_ERROR:
-        take_error(watch, event.object);
+        take_error(watch, &event);
         fetch_stop(&watch->fetch);
         break;
     }
+}
+
+/* Once it may happen: a server is restarted. */
+static uint64_t pause_after_ms(struct kube_watch *watch, uint64_t lasted_ms)
+{
+    bool was_hasty = watch->hasty;
+
+    watch->hasty = lasted_ms < WATCH_SHORT_MS;
+    return was_hasty && watch->hasty ? WATCH_SHORT_MS - lasted_ms : 0;
 }
 
 static void watch_on_end(struct fetch *fetch)
 {
     struct kube_watch *watch = fetch->arg;
     uint64_t lasted_ms = watch->loop->now_ms - watch->began_ms;
-    uint64_t pause_ms = lasted_ms < WATCH_SHORTEST_MS ? WATCH_SHORTEST_MS - lasted_ms : 0;
+    uint64_t pause_ms = pause_after_ms(watch, lasted_ms);
 
     if (fetch->status == 200) {
         watch_heard(watch);

@@ -283,6 +283,20 @@ Test(provider_kubernetes, a_watch_that_breaks_off_twice_at_once_is_a_failure)
     RUN_UNTIL(&f.room.loop, f.source->failures == 1);
 }
 
+Test(provider_kubernetes, watches_that_end_at_once_are_not_asked_for_in_a_circle)
+{
+    uint64_t began_us = clock_monotonic_us();
+    struct fake_connection *watch = watching();
+
+    for (unsigned i = 2; i < 4; i++) {
+        begin_watch(watch, "");
+        fake_finish(watch);
+        watch = asked(i, "watch=true");
+    }
+    cr_expect_geq(clock_monotonic_us() - began_us, 900 * 1000);
+    cr_expect_eq(f.source->failures, 0);
+}
+
 Test(provider_kubernetes, it_can_be_stopped_at_any_moment)
 {
     IN_TURN(&f.room.loop, source_stop(f.source)); /* before anything */
