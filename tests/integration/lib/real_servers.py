@@ -1,7 +1,9 @@
 """Servers that other people wrote: Debian's nginx and node, as backends."""
 
+import collections
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +13,8 @@ from .waiting import DEADLINE_S, wait_until
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs"
 NODE = "/usr/bin/node"
 NODE_ENVIRONMENT = {**os.environ, "NODE_PATH": "/usr/share/nodejs", "NODE_NO_WARNINGS": "1"}
+LOWEST_PORT, HIGHEST_PORT = 10000, 60000
+CLAIMS = 200  # a descriptor each
 
 
 class ChildServer:
@@ -95,11 +99,42 @@ class Nginx(ChildServer):
         wait_until(lambda: self.alive() and accepts(port), "nginx listens")
 
 
+def first_ephemeral_port():
+    """From here on the kernel takes the ports of outgoing connections, and of those who bind 0."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as text:
+        first = int(text.read().split()[0])
+    return first if first > 2 * LOWEST_PORT else HIGHEST_PORT  # some machines leave no others
+
+
+#: Abstract Unix sockets: a claim is gone with its process, however that ends.
+claims = collections.deque()
+
+
+def claim(port):
+    """Whether nobody has it, nor any other process of tests was given it lately."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind(f"\0evergate-test-port-{port}")
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            with socket.socket(type=kind) as probe:
+                probe.bind(("127.0.0.1", port))
+    except OSError:
+        mark.close()
+        return False
+    claims.append(mark)
+    if len(claims) > CLAIMS:
+        claims.popleft().close()
+    return True
+
+
 def free_port():
-    """A port that was free a moment ago. Only for servers that cannot tell which one they got."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port for servers that cannot tell which one they got, and for those that are to be started
+    on it again: no connection's, not even while they are dead."""
+    choose = random.SystemRandom()
+    while True:
+        port = choose.randrange(LOWEST_PORT, first_ephemeral_port())
+        if claim(port):
+            return port
 
 
 def accepts(port):

@@ -68,6 +68,7 @@ class ScriptedBackend:
         self.failures = []
         self.threads = []
         self.stopping = False
+        self.is_down = False
         self.holder = None  # of the port while it is down
         self.listener = listen(address, receive_buffer)
         self.address = bound_address(self.listener)
@@ -98,7 +99,8 @@ class ScriptedBackend:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peer = Peer(sock, len(self.peers), self.remember)
             self.peers.append(peer)
-            self.script(peer)
+            if not self.is_down:  # it was killed between accept() and here
+                self.script(peer)
         except (OSError, ConnectionEnded, ssl.SSLError):
             pass
         except BaseException as failure:  # pylint: disable=broad-except
@@ -127,6 +129,7 @@ class ScriptedBackend:
         """Refuses connections and resets those there are, as a killed process does; the port stays
         taken, so that nobody else gets it meanwhile. Only with an address of TCP."""
         name = self.listener.getsockname()
+        self.is_down = True
         self.stop_listening()
         self.holder = socket.socket(self.listener.family)
         self.holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -137,6 +140,7 @@ class ScriptedBackend:
                 peer.sock.shutdown(socket.SHUT_RDWR)
 
     def come_up(self):
+        self.is_down = False
         self.listener = listen(self.address)
         assert bound_address(self.listener) == self.address
         self.holder.close()
