@@ -131,10 +131,11 @@ def free_port():
     """A port for servers that cannot tell which one they got, and for those that are to be started
     on it again: no connection's, not even while they are dead."""
     choose = random.SystemRandom()
-    while True:
+    for _ in range(1000):
         port = choose.randrange(LOWEST_PORT, first_ephemeral_port())
         if claim(port):
             return port
+    raise AssertionError("no port of 127.0.0.1 can be had")
 
 
 def accepts(port):
