@@ -80,8 +80,8 @@ static const struct config_route *walk_routes(struct explain *explain, bool *ret
     *ret_method = false;
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
-        struct router_explanation told =
-            router_explain(route, &question->head, question->path, &question->arena);
+        struct router_explanation told = router_explain(
+            route, explain->listener->name, &question->head, question->path, &question->arena);
 
         json_array_append_new(routes, looked_at(route, &told));
         *ret_method |= told.verdict == ROUTER_OTHER_METHOD;

@@ -82,8 +82,9 @@ struct config_weighted_pool {
 
 struct config_route {
     const char *name;
-    const char *host; /* lower case; "" matches every host, "*.example.com" any sub-domain */
-    const char *path; /* "" matches every path */
+    const char *listener; /* the name of the one that a request came by; "": any */
+    const char *host;     /* lower case; "" matches every host, "*.example.com" any sub-domain */
+    const char *path;     /* "" matches every path */
     enum config_path_match path_match;
     regex_t path_regex;               /* compiled (POSIX extended) when path_match is REGEX */
     const char **methods;             /* NULL-terminated; empty: every method but CONNECT */

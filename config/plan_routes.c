@@ -9,7 +9,8 @@
 static bool route_same_match(const struct plan_draft *draft, const struct config_route *from,
                              const struct config_route *to)
 {
-    static const char *const keys[] = {"host", "path", "path_match", "methods", "headers"};
+    static const char *const keys[] = {"listener",   "host",    "path",
+                                       "path_match", "methods", "headers"};
     struct schema_compare quiet = {.from_config = draft->from, .to_config = draft->to};
     bool same = true;
 

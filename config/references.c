@@ -128,7 +128,7 @@ static void add_default_route(struct schema_walk *walk)
     struct config_route *route = arena_zalloc(walk->arena, sizeof(*route));
 
     route->name = "default";
-    route->host = route->path = "";
+    route->listener = route->host = route->path = "";
     route->methods = none;
     route->redirect.to = route->respond.body = route->respond.content_type = "";
     route->redirect.status = 302;

@@ -1,10 +1,43 @@
 /* routes[]: which requests are meant. What is done with them is in route_action.c. */
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/alloc.h"
+#include "base/nearest.h"
 #include "config/route_internal.h"
 
 /* ---- conditions ---- */
+
+/* Listeners stand above routes in the top table, so they are all read by now. */
+static void route_check_listener(struct schema_walk *walk, const struct config_node *group,
+                                 const struct config_route *route)
+{
+    const struct config *config = walk->config;
+    unsigned line = config_node_line(group, "listener");
+    const char **names, *nearest;
+
+    if (route->listener[0] == '\0')
+        return;
+    names = xcalloc(config->listener_count + 1, sizeof(*names));
+    for (size_t i = 0; i < config->listener_count; i++)
+        names[i] = config->listeners[i].name;
+    nearest = nearest_word(route->listener, names, config->listener_count);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (names[i] != NULL && strcmp(names[i], route->listener) == 0) {
+            free(names);
+            return;
+        }
+    }
+    free(names);
+    if (nearest != NULL)
+        config_diag_add(walk->diag, line, "there is no listener \"%s\"; did you mean \"%s\"?",
+                        route->listener, nearest);
+    else
+        config_diag_add(walk->diag, line,
+                        "there is no listener \"%s\"; write the name of one in listeners",
+                        route->listener);
+}
 
 static bool is_host_pattern(struct slice host)
 {
@@ -125,6 +158,7 @@ static void route_check(struct schema_walk *walk, const struct config_node *grou
     if (route->name == NULL)
         route->name =
             config_schema_format(walk, "route-%zu", (size_t)(route - walk->config->routes) + 1);
+    route_check_listener(walk, group, route);
     route_check_host(walk, group, route);
     route_check_path(walk, group, route);
     route_check_methods(walk, group, route);
@@ -135,6 +169,8 @@ static const char *const path_match_words[] = {"prefix", "exact", "regex", NULL}
 
 static const struct schema_key route_keys[] = {
     {"name", SCHEMA_NAME, SCHEMA_AT(struct config_route, name), .example = "\"api\""},
+    {"listener", SCHEMA_STRING, "", SCHEMA_AT(struct config_route, listener),
+     .example = "\"edge\""},
     {"host", SCHEMA_STRING, "", SCHEMA_AT(struct config_route, host),
      .example = "\"api.example.com\""},
     {"path", SCHEMA_STRING, "", SCHEMA_AT(struct config_route, path), .example = "\"/v1/\""},

@@ -130,7 +130,7 @@ void exchange_start(struct exchange *x)
     struct router_result found;
 
     x->path = route_path_normalise(x->head.path, &x->arena);
-    found = router_match(x->view->config, &x->head, x->path, &x->arena);
+    found = router_match(x->view->config, x->listener->config->name, &x->head, x->path, &x->arena);
     x->route = found.route;
     if (found.route == NULL && found.method_mismatch != NULL) {
         x->route = found.method_mismatch;

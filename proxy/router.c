@@ -100,10 +100,12 @@ static bool route_allows_method(const struct config_route *route,
     return false;
 }
 
-enum router_verdict router_judge(const struct config_route *route,
+enum router_verdict router_judge(const struct config_route *route, const char *listener,
                                  const struct http_request_head *head, struct slice host,
                                  struct slice path, struct arena *arena)
 {
+    if (route->listener[0] != '\0' && strcmp(route->listener, listener) != 0)
+        return ROUTER_OTHER_LISTENER;
     if (!route_matches_host(route, host))
         return ROUTER_OTHER_HOST;
     if (!route_matches_path(route, path, arena))
@@ -113,15 +115,16 @@ enum router_verdict router_judge(const struct config_route *route,
     return route_allows_method(route, head) ? ROUTER_TAKES_IT : ROUTER_OTHER_METHOD;
 }
 
-struct router_result router_match(const struct config *config, const struct http_request_head *head,
-                                  struct slice path, struct arena *arena)
+struct router_result router_match(const struct config *config, const char *listener,
+                                  const struct http_request_head *head, struct slice path,
+                                  struct arena *arena)
 {
     struct slice host = router_host(head->authority);
     struct router_result result = {0};
 
     for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
-        enum router_verdict verdict = router_judge(route, head, host, path, arena);
+        enum router_verdict verdict = router_judge(route, listener, head, host, path, arena);
 
         if (verdict == ROUTER_TAKES_IT) {
             result.route = route;

@@ -23,10 +23,12 @@ struct router_result {
     const struct config_route *method_mismatch;
 };
 
-/* `path` normalised; `arena` for the copy that a regular expression needs. `host` is the authority
- * as it came: port and case do not matter. */
-struct router_result router_match(const struct config *config, const struct http_request_head *head,
-                                  struct slice path, struct arena *arena);
+/* `listener` is the name of the one that the request came by; `path` normalised; `arena` for the
+ * copy that a regular expression needs. The host is the authority as it came: port and case do not
+ * matter. */
+struct router_result router_match(const struct config *config, const char *listener,
+                                  const struct http_request_head *head, struct slice path,
+                                  struct arena *arena);
 
 /* The path to send: the matched prefix replaced by route->rewrite_prefix, query kept; head->path
  * as it came where the route does not rewrite. */

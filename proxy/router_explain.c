@@ -9,7 +9,7 @@
 
 const char *router_verdict_name(enum router_verdict verdict)
 {
-    static const char *const names[] = {"matches", "host", "path", "header", "method"};
+    static const char *const names[] = {"matches", "listener", "host", "path", "header", "method"};
 
     return names[verdict];
 }
@@ -95,8 +95,11 @@ static struct slice why_taken(const struct config_route *route, struct arena *ar
     bool methods = route->methods != NULL && route->methods[0] != NULL;
     struct slice out = slice_from("", 0);
 
+    if (route->listener[0] != '\0')
+        out = text(arena, "it came by \"%s\"", route->listener);
     if (host)
-        out = text(arena, "the host fits \"%s\"", route->host);
+        out = text(arena, "%.*s%sthe host fits \"%s\"", SLICE_FMT(out), out.n > 0 ? ", " : "",
+                   route->host);
     if (path)
         out = text(arena, "%.*s%sthe path %s \"%s\"", SLICE_FMT(out), out.n > 0 ? ", " : "",
                    relations[route->path_match], route->path);
@@ -107,18 +110,22 @@ static struct slice why_taken(const struct config_route *route, struct arena *ar
     return out.n > 0 ? out : text(arena, "it takes every request");
 }
 
-struct router_explanation router_explain(const struct config_route *route,
+struct router_explanation router_explain(const struct config_route *route, const char *listener,
                                          const struct http_request_head *head, struct slice path,
                                          struct arena *arena)
 {
     struct slice host = router_host(head->authority);
     struct router_explanation told = {
-        .verdict = router_judge(route, head, host, path, arena),
+        .verdict = router_judge(route, listener, head, host, path, arena),
     };
 
     switch (told.verdict) {
     case ROUTER_TAKES_IT:
         told.why = why_taken(route, arena);
+        break;
+    case ROUTER_OTHER_LISTENER:
+        told.why =
+            text(arena, "it came by the listener \"%s\", not by \"%s\"", listener, route->listener);
         break;
     case ROUTER_OTHER_HOST:
         told.why = why_host(route, host, arena);

@@ -10,7 +10,7 @@
 struct slice router_host(struct slice authority);
 
 /* `host` as router_host has it, `path` normalised. */
-enum router_verdict router_judge(const struct config_route *route,
+enum router_verdict router_judge(const struct config_route *route, const char *listener,
                                  const struct http_request_head *head, struct slice host,
                                  struct slice path, struct arena *arena);
 

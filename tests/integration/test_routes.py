@@ -147,6 +147,19 @@ def test_response_headers_are_set_added_and_removed(stage):
     assert answered.get("x-add") == "more"
 
 
+def test_a_route_of_one_listener_is_closed_to_clients_of_another(stage):
+    recorders = {name: stage.recorder(name) for name in ("app", "orders")}
+    settings = libconfig.simple([], routes=[
+        to("app", listener="edge"), to("orders", listener="inner", host="orders")])
+    settings["listeners"].append({"name": "inner", "bind": "127.0.0.1:0"})
+    settings["pools"] = [libconfig.pool(name, [backend]) for name, backend in recorders.items()]
+    proxy = stage.evergate(settings, names=("edge", "inner"))
+    assert outcome(stage, proxy, host="orders") == "app"
+    inside = stage.client(proxy, "inner")
+    assert inside.get(host="orders").text == "orders"
+    assert inside.get(host="elsewhere").status == 404
+
+
 def test_without_routes_the_only_pool_gets_everything(stage):
     backend = stage.recorder()
     proxy = stage.proxy(backend)

@@ -215,6 +215,11 @@ Test(mistakes, in_names_and_references_are_found)
 {
     static const struct support_mistake table[] = {
         {ROUTE("pool = \"ap\";"), 3, "route \"r\": there is no pool \"ap\"; did you mean \"app\"?"},
+        {LISTENER POOL
+         "routes = ( { name = \"r\"; listener = \"listener-2\"; pool = \"app\"; } );\n",
+         3, "route \"r\": there is no listener \"listener-2\"; did you mean \"listener-1\"?"},
+        {LISTENER POOL "routes = ( { name = \"r\"; listener = \"inbound\"; pool = \"app\"; } );\n",
+         3, "there is no listener \"inbound\"; write the name of one in listeners"},
         {ROUTE("pool = \"other-thing\";"), 3,
          "there is no pool \"other-thing\"; write the name of one in pools"},
         {ROUTE("pools = ( { pool = \"ap\"; } );"), 3, "pool \"ap\": there is no pool \"ap\""},

@@ -8,10 +8,13 @@ static struct config *config;
 static struct arena arena;
 
 static const char text[] =
-    "listeners = ( { name = \"l\"; bind = \"127.0.0.1:0\"; } );\n"
+    "listeners = ( { name = \"edge\"; bind = \"127.0.0.1:0\"; },\n"
+    "              { name = \"inner\"; bind = \"127.0.0.2:0\"; } );\n"
     "pools = ( { name = \"p\"; backends = ( { address = \"127.0.0.1:1\"; } ); },\n"
     "          { name = \"q\"; backends = ( { address = \"127.0.0.1:2\"; } ); } );\n"
     "routes = (\n"
+    " { name = \"inner\"; listener = \"inner\"; host = \"orders\"; pool = \"q\"; },\n"
+    " { name = \"outer\"; listener = \"edge\"; host = \"orders\"; pool = \"p\"; },\n"
     " { name = \"exact-host\"; host = \"api.example.com\"; path = \"/v1/\"; pool = \"p\"; },\n"
     " { name = \"wildcard\"; host = \"*.example.com\"; path = \"/w\"; pool = \"p\"; },\n"
     " { name = \"get-only\"; path = \"/get\"; methods = [ \"GET\" ]; pool = \"p\"; },\n"
@@ -61,9 +64,19 @@ static const char *route_of(const char *method, const char *host, const char *pa
 {
     struct http_request_head head = request(method, host, path);
     struct slice normal = route_path_normalise(head.path, &arena);
-    struct router_result result = router_match(config, &head, normal, &arena);
+    struct router_result result = router_match(config, "edge", &head, normal, &arena);
 
     return result.route != NULL ? result.route->name : "none";
+}
+
+/* Whatever a client writes into Host, it cannot take the routes of another listener. */
+Test(router, a_route_of_one_listener_is_closed_to_requests_by_another)
+{
+    struct http_request_head head = request("GET", "orders", "/");
+
+    cr_expect_str_eq(router_match(config, "edge", &head, head.path, &arena).route->name, "outer");
+    cr_expect_str_eq(router_match(config, "inner", &head, head.path, &arena).route->name, "inner");
+    cr_expect_null(router_match(config, "third", &head, head.path, &arena).route);
 }
 
 Test(router, matches_hosts_whatever_their_case_port_and_final_dot)
@@ -104,23 +117,23 @@ Test(router, first_match_wins_and_headers_take_part)
     struct http_field field = {SLICE_LIT("X-Canary"), SLICE_LIT("1"), HTTP_FIELD_OTHER};
     struct http_request_head head = request("GET", "h", "/c");
 
-    cr_expect_str_eq(router_match(config, &head, head.path, &arena).route->name, "stable");
+    cr_expect_str_eq(router_match(config, "edge", &head, head.path, &arena).route->name, "stable");
     head.fields = (struct http_fields){.v = &field, .count = 1, .capacity = 1};
-    cr_expect_str_eq(router_match(config, &head, head.path, &arena).route->name, "canary");
+    cr_expect_str_eq(router_match(config, "edge", &head, head.path, &arena).route->name, "canary");
     field.value = SLICE_LIT("2");
-    cr_expect_str_eq(router_match(config, &head, head.path, &arena).route->name, "stable");
+    cr_expect_str_eq(router_match(config, "edge", &head, head.path, &arena).route->name, "stable");
 }
 
 Test(router, another_method_is_told_apart_from_no_route)
 {
     struct http_request_head head = request("POST", "h", "/get");
-    struct router_result result = router_match(config, &head, head.path, &arena);
+    struct router_result result = router_match(config, "edge", &head, head.path, &arena);
 
     cr_expect_null(result.route);
     cr_assert_not_null(result.method_mismatch);
     cr_expect_str_eq(result.method_mismatch->name, "get-only");
     head = request("POST", "h", "/nowhere");
-    result = router_match(config, &head, head.path, &arena);
+    result = router_match(config, "edge", &head, head.path, &arena);
     cr_expect_null(result.route);
     cr_expect_null(result.method_mismatch);
 }
@@ -165,7 +178,7 @@ Test(router, a_rewrite_replaces_the_prefix_and_keeps_the_query)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct http_request_head head = request("GET", "h", cases[i].path);
         struct slice normal = route_path_normalise(head.path, &arena);
-        struct router_result result = router_match(config, &head, normal, &arena);
+        struct router_result result = router_match(config, "edge", &head, normal, &arena);
         struct slice sent;
 
         cr_assert_not_null(result.route, "%s", cases[i].path);
@@ -179,7 +192,7 @@ Test(router, a_path_that_is_not_rewritten_is_sent_as_it_came)
 {
     struct http_request_head head = request("GET", "h", "/c/%61/../b?x=%20");
     struct slice normal = route_path_normalise(head.path, &arena);
-    struct router_result result = router_match(config, &head, normal, &arena);
+    struct router_result result = router_match(config, "edge", &head, normal, &arena);
 
     cr_expect(slice_eq(router_rewrite(result.route, &head, normal, &arena), head.path));
 }
@@ -187,7 +200,7 @@ Test(router, a_path_that_is_not_rewritten_is_sent_as_it_came)
 Test(router, weighted_pools_get_their_share)
 {
     struct http_request_head head = request("GET", "h", "/split");
-    const struct config_route *route = router_match(config, &head, head.path, &arena).route;
+    const struct config_route *route = router_match(config, "edge", &head, head.path, &arena).route;
     unsigned second = 0;
 
     for (unsigned random = 0; random < 1000; random++)

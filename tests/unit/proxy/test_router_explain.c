@@ -8,9 +8,12 @@ static struct config *config;
 static struct arena arena;
 
 static const char text[] =
-    "listeners = ( { name = \"l\"; bind = \"127.0.0.1:0\"; } );\n"
+    "listeners = ( { name = \"edge\"; bind = \"127.0.0.1:0\"; },\n"
+    "              { name = \"inner\"; bind = \"127.0.0.2:0\"; } );\n"
     "pools = ( { name = \"p\"; backends = ( { address = \"127.0.0.1:1\"; } ); } );\n"
     "routes = (\n"
+    " { name = \"inner\"; listener = \"inner\"; host = \"orders\"; pool = \"p\"; },\n"
+    " { name = \"outer\"; listener = \"edge\"; path = \"/outer\"; pool = \"p\"; },\n"
     " { name = \"host\"; host = \"api.example.com\"; pool = \"p\"; },\n"
     " { name = \"wild\"; host = \"*.example.org\"; pool = \"p\"; },\n"
     " { name = \"exact\"; path = \"/exact\"; path_match = \"exact\"; pool = \"p\"; },\n"
@@ -52,7 +55,7 @@ static void expect(const char *route, const struct http_request_head *head,
                    enum router_verdict verdict, const char *why)
 {
     struct slice path = route_path_normalise(head->path, &arena);
-    struct router_explanation told = router_explain(route_named(route), head, path, &arena);
+    struct router_explanation told = router_explain(route_named(route), "edge", head, path, &arena);
 
     cr_expect_eq(told.verdict, verdict, "%s: %s", route, router_verdict_name(told.verdict));
     cr_expect_str_eq(told.why.p, why);
@@ -82,6 +85,15 @@ Test(router_explain, tells_the_condition_that_failed)
     head.authority = slice_str("");
     expect("host", &head, ROUTER_OTHER_HOST,
            "the request names no host, and \"api.example.com\" is asked for");
+}
+
+Test(router_explain, tells_of_the_listener)
+{
+    struct http_request_head head = get("orders", "/outer");
+
+    expect("inner", &head, ROUTER_OTHER_LISTENER,
+           "it came by the listener \"edge\", not by \"inner\"");
+    expect("outer", &head, ROUTER_TAKES_IT, "it came by \"edge\", the path is under \"/outer\"");
 }
 
 Test(router_explain, tells_of_headers_and_methods)
@@ -124,10 +136,11 @@ Test(router_explain, agrees_with_the_router)
             struct slice path = route_path_normalise(head.path, &arena);
             size_t i = 0;
 
-            while (router_explain(&config->routes[i], &head, path, &arena).verdict !=
+            while (router_explain(&config->routes[i], "edge", &head, path, &arena).verdict !=
                    ROUTER_TAKES_IT)
                 i++;
-            cr_expect_eq(router_match(config, &head, path, &arena).route, &config->routes[i]);
+            cr_expect_eq(router_match(config, "edge", &head, path, &arena).route,
+                         &config->routes[i]);
         }
     }
 }
