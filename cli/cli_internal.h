@@ -49,6 +49,7 @@ struct cli_options {
     bool has_since, follow, exit_code;
     uint64_t since;
     bool strict, no_system; /* of `doctor` */
+    bool ready;             /* of `status` */
     const char *why, *method, *client, *listener;
     struct cli_given given[CLI_GIVEN_MAX];
     unsigned given_count;
@@ -70,6 +71,7 @@ enum cli_option_bits {
     CLI_TAKES_COUNT = 1 << 11,
     CLI_TAKES_ALL = 1 << 12, /* every command */
     CLI_TAKES_DOCTOR = 1 << 13,
+    CLI_TAKES_READY = 1 << 14,
     CLI_ASKS = CLI_TAKES_REMOTE | CLI_TAKES_ADDRESS,
 };
 

@@ -88,14 +88,22 @@ static void print_failing(const json_t *status, FILE *out, bool colours)
     }
 }
 
-static int show(struct remote *remote, const struct cli_options *options, FILE *out, bool colours)
+/* For whoever asks before sending traffic: a container's health check, a script that waits. */
+static int require_ready(struct remote *remote)
+{
+    json_t *status = NULL;
+    int code = remote_get(remote, "/api/v1/status", &status);
+
+    if (code == CLI_GOOD && !json_is_true(json_object_get(status, "ready")))
+        code = CLI_BAD;
+    json_decref(status);
+    return code;
+}
+
+static int show_page(struct remote *remote, FILE *out, bool colours)
 {
     json_t *status = NULL, *pools = NULL, *events = NULL;
-    int code;
-
-    if (options->json)
-        return remote_print(remote, "GET", "/api/v1/status", NULL, out);
-    code = remote_get(remote, "/api/v1/status", &status);
+    int code = remote_get(remote, "/api/v1/status", &status);
     if (code == CLI_GOOD)
         code = remote_get(remote, "/api/v1/pools?endpoints=false", &pools);
     if (code == CLI_GOOD)
@@ -113,6 +121,14 @@ static int show(struct remote *remote, const struct cli_options *options, FILE *
     json_decref(pools);
     json_decref(events);
     return code;
+}
+
+static int show(struct remote *remote, const struct cli_options *options, FILE *out, bool colours)
+{
+    int code = options->json ? remote_print(remote, "GET", "/api/v1/status", NULL, out)
+                             : show_page(remote, out, colours);
+
+    return code == CLI_GOOD && options->ready ? require_ready(remote) : code;
 }
 
 int cli_status(const struct cli_options *options)

@@ -80,6 +80,17 @@ def test_a_listener_that_nobody_uses_goes_with_a_reload(stage):
     serve(stage, instance.proxy, 4)
 
 
+def test_status_says_by_its_exit_code_whether_it_could_serve(stage):
+    instance = start(stage, backend(stage.recorder("a"), "a"))
+    assert instance.command("status", "--ready").returncode == 0
+    assert instance.command("endpoints", "drain", "app", "a").returncode == 0
+    for more in ([], ["--json"]):
+        assert instance.command("status", *more).returncode == 0
+        unready = instance.command("status", "--ready", *more)
+        assert (unready.returncode, unready.stderr) == (1, "")
+        assert unready.stdout != ""
+
+
 def test_a_file_with_mistakes_is_told_and_changes_nothing(stage):
     a = stage.recorder("a")
     instance = start(stage, backend(a, "a"))
