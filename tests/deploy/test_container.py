@@ -1,0 +1,167 @@
+"""The image: docker/Dockerfile carried out, and what comes of it run as users run it."""
+
+import json
+import os
+import pathlib
+import stat
+
+import pytest
+from lib import libconfig
+from lib.waiting import wait_until
+from parts import debian
+from parts.chrooted import ChrootBuilder
+from parts.netns import NetworkNamespace
+from parts.podman import Podman
+
+ROOT = debian.ROOT
+DOCKERFILE = ROOT / "docker" / "Dockerfile"
+MB = 1 << 20
+
+
+def built(builder):
+    return builder.build(ROOT, DOCKERFILE, debian.deploy_dir() / "apt")
+
+
+@pytest.fixture(scope="module")
+def image(debian_tarball, make_root, tmp_path_factory):
+    """Made by podman, or where that cannot work by our own reading of the Dockerfile.
+    EVERGATE_CONTAINER_WAY=chroot asks for the latter."""
+    why = "EVERGATE_CONTAINER_WAY asks for it"
+    if os.environ.get("EVERGATE_CONTAINER_WAY") != "chroot":
+        try:
+            podman = Podman(debian.deploy_dir())
+            try:
+                podman.take_base(debian_tarball, DOCKERFILE)
+            except OSError:
+                podman.close()
+                raise
+        except OSError as cannot:
+            why = str(cannot)
+        else:
+            try:
+                yield built(podman)
+            finally:
+                podman.close()
+            return
+    image = built(ChrootBuilder(make_root, tmp_path_factory.mktemp("chroot")))
+    image.way += f" ({why})"
+    yield image
+
+
+@pytest.fixture
+def network(stage):
+    return stage.ending(NetworkNamespace(), "close")
+
+
+def files(root):
+    for folder, _, names in os.walk(root):
+        for name in names:
+            path = pathlib.Path(folder, name)
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path
+
+
+def test_the_image_is_small_and_has_nothing_but_the_program(image, tell):
+    root = image.root
+    size = sum(path.stat().st_size for path in files(root))
+    tell(f"{image.way}; {size / MB:.1f} MB")
+    assert size < 40 * MB
+    programs = {str(path.relative_to(root)) for path in files(root)
+                if path.stat().st_mode & stat.S_IXUSR and ".so" not in path.name}
+    assert programs == {"usr/bin/evergate"}
+    assert len(list((root / "etc/ssl/certs").glob("*.0"))) > 100
+    assert not [path for path in files(root) if path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)]
+
+
+def test_the_image_says_how_it_is_run(image):
+    assert image.user == "65532:65532"
+    assert image.stop_signal == "SIGTERM"
+    assert image.ports == ["8080/tcp"]
+    assert image.healthcheck == ["/usr/bin/evergate", "status"]
+    assert image.argv == ["/usr/bin/evergate", "run", "-c", "/etc/evergate/evergate.conf"]
+
+
+def status_of(container):
+    text = pathlib.Path(f"/proc/{container.pid}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def start(stage, image, network, config=None):
+    """A container that is healthy, with `config` in the place of the image's own."""
+    mounts = {}
+    if config is not None:
+        path = stage.room("mounted") / "evergate.conf"
+        path.write_text(libconfig.to_libconfig(config))
+        mounts = {path: "/etc/evergate/evergate.conf"}
+    container = image.start(network, mounts)
+    stage.ending(container, "close")
+    wait_until(container.is_healthy, "HEALTHCHECK's command exits with 0")
+    return container
+
+
+def config_before(backend):
+    return {"workers": 1, "drain_timeout": "60s",
+            "listeners": [{"name": "edge", "bind": "0.0.0.0:8080"}],
+            "pools": [{"name": "app", "backends": [{"address": backend.address}]}],
+            "admin": {"bind": "127.0.0.1:9900"}}
+
+
+def access_lines(text):
+    lines = [json.loads(line) for line in text.splitlines()]
+    return [line for line in lines if "request_id" in line]
+
+
+def test_a_container_without_root_rights_or_a_writable_file_serves(stage, image, network, tell):
+    tell(image.way)
+    with network.entered():
+        backend = stage.recorder("behind")
+        container = start(stage, image, network, config_before(backend))
+        client = stage.client("127.0.0.1:8080")
+        assert client.get("/hello").status == 200
+
+    status = status_of(container)
+    assert status["Uid"].split() == ["65532"] * 4
+    assert int(status["CapEff"], 16) == 0 and status["NoNewPrivs"].strip() == "1"
+    mounts = pathlib.Path(f"/proc/{container.pid}/mountinfo").read_text().splitlines()
+    of_root = [line.split() for line in mounts if line.split()[4] == "/"]
+    assert "ro" in of_root[-1][5].split(",")
+    assert container.execute("/bin/sh", "-c", "true").returncode != 0
+    wait_until(lambda: access_lines(container.logs()[0]), "the access log is on standard output")
+    assert access_lines(container.logs()[0])[0]["path"] == "/hello"
+    container.begin_to_stop()
+    assert container.exit_code() == 0
+
+
+def test_a_container_that_is_stopped_answers_what_is_in_flight(stage, image, network, tell):
+    tell(image.way)
+    with network.entered():
+        backend = stage.failing("slow")
+        container = start(stage, image, network, config_before(backend))
+        backend.mood = "hold"
+        client = stage.client("127.0.0.1:8080")
+        client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+        backend.wait_held(1)
+        container.begin_to_stop()
+        wait_until(lambda: "draining: 1 connection" in container.logs()[1], "it drains")
+        backend.release()
+        assert client.read_response().status == 200
+    assert container.exit_code() == 0
+
+
+def test_a_container_whose_management_is_gone_is_unhealthy(stage, image, network, tell):
+    tell(image.way)
+    with network.entered():
+        backend = stage.recorder("behind")
+        container = start(stage, image, network, config_before(backend))
+        told = container.execute("/usr/bin/evergate", "status", "--admin", "127.0.0.1:9")
+    assert told.returncode == 3, told.stdout + told.stderr
+
+
+def test_without_a_file_of_its_own_it_says_that_it_runs(stage, image, network, tell):
+    tell(image.way)
+    with network.entered():
+        container = start(stage, image, network)
+        answered = stage.client("127.0.0.1:8080").get()
+    assert answered.status == 503 and b"evergate runs here" in answered.body
+    container.begin_to_stop()
+    assert container.exit_code() == 0
