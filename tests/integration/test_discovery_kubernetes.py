@@ -280,7 +280,7 @@ def test_a_watch_that_ends_is_resumed_where_it_was(stage, server):
     wait_until(lambda: server.watches[0].words == [], "the bookmark is sent")
     marked = server.cluster.version
     server.end_watches()
-    server.wait_watched(0)
+    server.wait_for("watch", 2)
     put(server, "web-1", pods("p1", "p2"))
     site.wait_ids("p1", "p2")
     first, second = server.wait_for("watch", 2)
@@ -552,6 +552,7 @@ def test_a_kubeconfig_that_names_another_server_is_followed(stage, server):
     site.kubeconfig.write_text("clusters: [ half")
     server.end_watches()
     server.wait_for("watch", 2)
+    server.wait_watched()
     kubeconfig(site.kubeconfig.parent, other)
     server.end_watches()
     site.wait_ids("p8", "p9")

@@ -228,7 +228,12 @@ class KubernetesServer(ScriptedBackend):
         try:
             return watch.run(begun)
         finally:
-            with self.cluster.changed:
+            self.forget_watch(watch)
+
+    def forget_watch(self, watch):
+        """Before its client can know: the next one is not to be taken for this one."""
+        with self.cluster.changed:
+            if watch in self.watches:
                 self.watches.remove(watch)
 
     def send(self, peer, code, body):

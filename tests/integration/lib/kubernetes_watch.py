@@ -84,6 +84,7 @@ class Watch:
                 elif isinstance(word, bytes):
                     self.write(chunk(word))
                 elif word == "end":
+                    self.server.forget_watch(self)
                     self.write(chunk(b""))
                     return True
                 elif word == "break":
