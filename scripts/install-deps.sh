@@ -46,6 +46,8 @@ debootstrap: a Debian root that the package is installed in
 systemd: its tools judge the unit and pass sockets; nothing is started by it
 strace: what a run asks of the kernel is compared with what the unit allows
 mandoc: reads the man pages with a critical eye
+podman: builds the image and runs it
+crun: what podman runs containers with
 man-db: shows them as users see them
 iproute2: a network of its own, where port 80 is free"
 

@@ -16,7 +16,12 @@ const socket = process.env.APP_SOCKET || '/run/app/app.sock';
 const outbound = process.env.OUTBOUND || '127.0.0.1:9000';
 const name = process.env.APP_NAME || 'app';
 
+let ending = false;
+
 function answer(response, status, text) {
+  if (ending) {
+    response.setHeader('Connection', 'close'); // else the connection would be kept, and we with it
+  }
   response.writeHead(status, { 'Content-Type': 'text/plain', 'X-Backend': name });
   response.end(text);
 }
@@ -48,6 +53,7 @@ server.listen(mine, () => {
 });
 
 process.on('SIGTERM', () => {
+  ending = true;
   server.close(() => process.exit(0)); // accepts no more, and ends after the last answer
   server.closeIdleConnections();
 });

@@ -6,6 +6,7 @@ import pathlib
 import stat
 
 import pytest
+import yaml
 from lib import libconfig
 from lib.waiting import wait_until
 from parts import debian
@@ -86,13 +87,14 @@ def status_of(container):
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
 
-def start(stage, image, network, config=None):
+def start(stage, image, network, config=None, hosts=None):
     """A container that is healthy, with `config` in the place of the image's own."""
     mounts = {}
-    if config is not None:
-        path = stage.room("mounted") / "evergate.conf"
-        path.write_text(libconfig.to_libconfig(config))
-        mounts = {path: "/etc/evergate/evergate.conf"}
+    for text, inside in ((config, "/etc/evergate/evergate.conf"), (hosts, "/etc/hosts")):
+        if text is not None:
+            path = stage.room("mounted") / "file"
+            path.write_text(text if isinstance(text, str) else libconfig.to_libconfig(text))
+            mounts[path] = inside
     container = image.start(network, mounts)
     stage.ending(container, "close")
     wait_until(container.is_healthy, "HEALTHCHECK's command exits with 0")
@@ -146,6 +148,25 @@ def test_a_container_that_is_stopped_answers_what_is_in_flight(stage, image, net
         backend.release()
         assert client.read_response().status == 200
     assert container.exit_code() == 0
+
+
+def test_what_compose_runs_serves_from_three_backends(stage, image, network, tell):
+    tell(f"{image.way}; Compose's file by hand")
+    service = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]["evergate"]
+    hosts = {name: f"127.0.1.{number}" for number, name in enumerate(service["depends_on"], 1)}
+    with network.entered():
+        for name, address in hosts.items():
+            stage.recorder(name, address=f"{address}:80")
+        config = (ROOT / "docker" / service["volumes"][0].split(":")[0]).read_text()
+        container = start(stage, image, network, config,
+                          "".join(f"{address} {name}\n" for name, address in hosts.items()))
+        ready = service["healthcheck"]["test"][1:]
+        wait_until(lambda: container.execute(*ready).returncode == 0, "it could serve")
+        client = stage.client("127.0.0.1:8080")
+        wait_until(lambda: "3/3" in container.execute("/usr/bin/evergate", "pools").stdout,
+                   "all three are usable")
+        answers = {client.get().text for _ in range(12)}
+    assert answers == set(hosts)
 
 
 def test_a_container_whose_management_is_gone_is_unhealthy(stage, image, network, tell):

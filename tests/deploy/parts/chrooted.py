@@ -62,6 +62,8 @@ class ChrootContainer:
         logs.mkdir()
         root = shlex.quote(str(image.root))
         (image.root / "proc").mkdir(exist_ok=True)
+        for inside in mounts.values():
+            (image.root / inside.lstrip("/")).touch()
         volumes = "\n".join(f"mount --bind {shlex.quote(str(outside))} {root}{inside}"
                             for outside, inside in mounts.items())
         script = SCRIPT.format(root=root, volumes=volumes, user=image.user,
