@@ -36,6 +36,7 @@ printf 'passwd: files\ngroup: files\nhosts: files dns\n' >"$root/etc/nsswitch.co
 
 install -D -m 644 "$(dirname "$0")/evergate.conf" "$root/etc/evergate/evergate.conf"
 
-# Where a volume or a tmpfs goes when one is wanted: a management socket, a state file. Docker
-# gives a new volume the owner that the directory has here.
-install -d -m 750 -o $user -g $user "$root/run/evergate" "$root/var/lib/evergate"
+# Where a volume or a tmpfs goes when one is wanted: a management socket, a state file, what
+# discovery keeps. Docker gives a new volume the owner that the directory has here.
+install -d -m 750 -o $user -g $user \
+    "$root/run/evergate" "$root/var/lib/evergate" "$root/var/cache/evergate"
