@@ -68,6 +68,7 @@ static int open_pidfd(pid_t pid, int *ret_pidfd)
     if (*ret_pidfd >= 0)
         return 0;
     int error = errno;
+    kill(-pid, SIGKILL); /* its group, where it leads one */
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     return error;

@@ -127,8 +127,7 @@ static int capabilities_read(struct capabilities *c)
     return (int)syscall(SYS_capget, &c->header, c->words);
 }
 
-/* All go but the right to bind low ports, and that stays only where it was. Lending needs it among
- * the inheritable ones (capabilities(7), PR_CAP_AMBIENT_RAISE). */
+/* All go but the right to bind low ports, and that stays only where it was. */
 static int capabilities_reduce(enum privileges_holder holder)
 {
     struct capabilities now, wanted;
@@ -141,20 +140,27 @@ static int capabilities_reduce(enum privileges_holder holder)
     wanted.words[0].permitted = bind;
     if (holder == PRIVILEGES_OF_PROXY)
         wanted.words[0].effective = bind;
-    else
-        wanted.words[0].inheritable = bind;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return -1;
     return (int)syscall(SYS_capset, &wanted.header, wanted.words);
 }
 
+static bool has_something_to_lend; /* of the spawner, when it has become another user */
+
+/* What is ambient must be inheritable, and ceases to be ambient with it (capabilities(7)). */
 void privileges_lend(bool lend)
 {
-    struct capabilities now;
+    struct capabilities c;
+    unsigned bind;
 
-    if (!lend)
-        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_LOWER, CAP_NET_BIND_SERVICE, 0, 0);
-    else if (capabilities_read(&now) == 0 && (now.words[0].inheritable & bind_bit))
+    if (!has_something_to_lend || capabilities_read(&c) < 0)
+        return;
+    bind = c.words[0].permitted & bind_bit;
+    if (lend)
+        c.words[0].inheritable |= bind;
+    else
+        c.words[0].inheritable &= ~bind;
+    if (syscall(SYS_capset, &c.header, c.words) == 0 && lend && bind)
         prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0);
 }
 
@@ -190,6 +196,7 @@ static int change_user(const struct privileges *p, enum privileges_holder holder
         return EG_OK;
     if (capabilities_reduce(holder) < 0)
         return fail(ret_why, "cannot give up capabilities as user", p->name, "");
+    has_something_to_lend = holder == PRIVILEGES_OF_SPAWNER;
     /* What cannot be: a way back. */
     CHECK(setuid(0) < 0 && geteuid() == p->uid && getegid() == p->gid);
     return EG_OK;

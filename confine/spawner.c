@@ -141,6 +141,7 @@ static void end_unnoticeable(pid_t pid)
     struct spawner_answer answer = {.error = EAGAIN};
     int fds[SPAWNER_PACKET_FDS], fd_count;
 
+    kill(-pid, SIGKILL); /* its group, where it leads one */
     kill(pid, SIGKILL);
     for (int i = 0; i < REAP_ATTEMPTS && answer.error == EAGAIN; i++) {
         if (spawner_send(spawner.socket, &request, sizeof(request), NULL, 0) != 0 ||

@@ -1,7 +1,8 @@
 /*
  * The process that starts commands (confine/spawner.h) should outlive us. When it does not, no
- * other can be started any more: we gave up the right to. Serving goes on; checks by commands,
- * recovery commands and SIGUSR2 fail from then on, and this is where operators are told once why.
+ * other can be started any more: we gave up the right to. Serving goes on; checks by commands are
+ * skipped (no backend should be out for a fault of ours), recovery commands and SIGUSR2 fail, and
+ * this is where operators are told once why.
  */
 #include <stdlib.h>
 #include <string.h>
