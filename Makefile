@@ -30,7 +30,7 @@ chaos: build ## break real servers under load, tell what clients saw (ARGS="--sc
 	@cmake --build build/chaos -- --quiet
 	@tests/chaos/run.sh $(ARGS)
 
-soak: build ## 1,000 reloads and 20 upgrades under load, tell what clients saw (ARGS="--only reloads")
+soak: build ## reloads, upgrades, discovery under load, tell what clients saw (ARGS="--only reloads")
 	@scripts/install-deps.sh soak
 	@cmake -S tests/chaos -B build/chaos -G Ninja >/dev/null
 	@cmake --build build/chaos -- --quiet

@@ -1,6 +1,6 @@
 /*
  * A call of the management API: one request, taken apart. Handlers get it, answer `request` and
- * forget it; what a handler does later (admin_collect.c) keeps the request only.
+ * forget it; what a handler does later (admin_collect.c, admin_reload.c) keeps the request only.
  *
  * What a target points to is there while the server's read lock is held, no longer: after a change,
  * it is found anew by its names.

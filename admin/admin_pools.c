@@ -6,6 +6,7 @@
 #include "admin/admin_internal.h"
 #include "admin/admin_objects.h"
 #include "admin/admin_summary.h"
+#include "base/alloc.h"
 
 static json_t *tier_object(const struct balancer_tier *tier)
 {
@@ -79,6 +80,13 @@ static json_t *latency(const struct health_pool *pool)
     return object;
 }
 
+static const char *empty_summary(const struct config_pool *config)
+{
+    return config->discovery != NULL
+               ? "no endpoints: none were found, \"evergate providers\" tells why"
+               : "no endpoints";
+}
+
 static void set_tiers(json_t *object, const struct admin_target *pool,
                       const struct pool_counts *counts)
 {
@@ -88,7 +96,9 @@ static void set_tiers(json_t *object, const struct admin_target *pool,
     json_t *array = json_array();
     char *summary;
 
-    summary = admin_pool_summary(tiers, n, counts->usable, counts->endpoints, panicking);
+    summary = counts->endpoints > 0
+                  ? admin_pool_summary(tiers, n, counts->usable, counts->endpoints, panicking)
+                  : xstrdup(empty_summary(pool->config));
     for (unsigned i = 0; i < n; i++)
         json_array_append_new(array, tier_object(&tiers[i]));
     admin_json_set_text(object, "summary", summary);

@@ -14,18 +14,48 @@ static const char not_for_strangers[] =
     "over TCP and without a token, a file elsewhere than beside the one that is served must be "
     "evergate's own and readable by everybody";
 
+struct reload {
+    struct admin *admin;
+    struct evhttp_request *request;
+    struct server_outcome outcome;
+};
+
+/* On management's thread. */
+static void on_back(void *arg)
+{
+    struct reload *reload = arg;
+    struct admin_call call = {
+        .admin = reload->admin, .server = reload->admin->server, .request = reload->request};
+
+    admin_connection_release(reload->admin, reload->request);
+    if (admin_change_made(&call, &reload->outcome, 0)) {
+        admin_token_reload(reload->admin);
+        admin_reply_json(call.request, 200, admin_change_object(&reload->outcome));
+    }
+    server_outcome_free(&reload->outcome);
+    free(reload);
+}
+
+static void on_reloaded(void *arg)
+{
+    struct reload *reload = arg;
+
+    loop_post(&reload->admin->loop, on_back, reload);
+}
+
+/* It may wait for new sources and names: whoever asks something else is answered meanwhile, a probe
+ * of /health/ready above all. */
 void admin_reload(struct admin_call *call)
 {
-    struct server_outcome outcome;
+    struct reload *reload;
 
     if (!admin_body_says_nothing(call))
         return;
-    server_reload(call->server, &outcome);
-    if (admin_change_made(call, &outcome, 0)) {
-        admin_token_reload(call->admin);
-        admin_reply_json(call->request, 200, admin_change_object(&outcome));
-    }
-    server_outcome_free(&outcome);
+    reload = xcalloc(1, sizeof(*reload));
+    reload->admin = call->admin;
+    reload->request = call->request;
+    call->later = true;
+    server_reload(call->server, &reload->outcome, on_reloaded, reload);
 }
 
 /* As it was named. Heap: a reload may come in between. */

@@ -3,8 +3,10 @@
  * workers.
  *
  * Among equals (an idle pool: all have none) turns decide, so that a pool under light load is still
- * shared by weight instead of always starting with the first backend. O(n).
+ * shared by weight instead of always starting with the first backend. O(n) up to SAMPLE_WHOLE
+ * candidates; of more a sample is compared (sample.h).
  */
+#include "balancer/sample.h"
 #include "balancer/stride.h"
 
 struct load {
@@ -22,12 +24,12 @@ static bool load_less(const struct load *a, const struct load *b)
     return left != right ? left < right : a->turn.lead < b->turn.lead;
 }
 
-static struct load least_loaded(const struct balancer_candidates *c, uint64_t now)
+static struct load least_loaded(struct sample *sample, uint64_t now)
 {
     struct load best = {0};
 
-    for (unsigned i = 0; i < c->count; i++) {
-        struct endpoint *e = candidates_at(c, i);
+    for (unsigned i = 0; i < sample->count; i++) {
+        struct endpoint *e = sample_next(sample, i);
         struct load load = {
             .endpoint = e,
             .active = endpoint_active(e),
@@ -35,7 +37,8 @@ static struct load least_loaded(const struct balancer_candidates *c, uint64_t no
             .turn = stride_look(now, e),
         };
 
-        if ((best.endpoint == NULL || load_less(&load, &best)) && candidates_have(c, e))
+        if ((best.endpoint == NULL || load_less(&load, &best)) &&
+            candidates_have(sample->candidates, e))
             best = load;
     }
     return best;
@@ -45,10 +48,14 @@ static struct endpoint *least_connections_choose(const struct balancer_candidate
                                                  const void *state,
                                                  const struct balancer_request *request)
 {
+    struct sample sample = sample_of(c, request);
+
     for (unsigned look = 1;; look++) {
         uint64_t now = stride_now(c->clock);
-        struct load best = least_loaded(c, now);
+        struct load best = least_loaded(&sample, now);
 
+        if (best.endpoint == NULL && sample_widen(&sample))
+            continue;
         if (best.endpoint == NULL)
             return NULL;
         if (endpoint_take_seen(best.endpoint, best.active)) {
@@ -56,7 +63,7 @@ static struct endpoint *least_connections_choose(const struct balancer_candidate
             stride_take(c->clock, now, best.endpoint, &best.turn);
             return best.endpoint;
         }
-        if (look == CANDIDATES_LOOKS)
+        if (look >= CANDIDATES_LOOKS)
             return endpoint_take(best.endpoint) ? best.endpoint : candidates_take_from(c, 0);
     }
 }

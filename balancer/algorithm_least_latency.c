@@ -14,7 +14,7 @@
  * faster samples or by age alone: an endpoint that was slow once is asked again later. Endpoints
  * without a sample are asked first, one request at a time. A failure counts as a slow answer,
  * however fast it came: else an endpoint that refuses everything at once would look best and draw
- * all traffic. O(n).
+ * all traffic. O(n) up to SAMPLE_WHOLE candidates; of more a sample is compared (sample.h).
  *
  * Age must not start a stampede. An endpoint that comes back after an hour has aged to a cost of
  * nothing, and would get every request until its first answer. So who is chosen at an advanced age
@@ -26,6 +26,7 @@
  */
 #include <math.h>
 
+#include "balancer/sample.h"
 #include "balancer/stride.h"
 
 /* Fixed point, because at 100,000 answers a second one fast sample moves the average by 1e-6 of
@@ -99,13 +100,14 @@ static double cost_of(const struct offer *offer, double mean, uint64_t now_us)
     return latency_us * (1 + (offer->active + lead / 4) * mean / endpoint_weight(offer->endpoint));
 }
 
-static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, uint64_t now_us)
+static struct offer cheapest(struct sample *sample, uint64_t now, uint64_t now_us)
 {
+    const struct balancer_candidates *c = sample->candidates;
     double mean = (double)(c->points * c->unit) / c->count;
     struct offer best = {.cost = INFINITY};
 
-    for (unsigned i = 0; i < c->count; i++) {
-        struct endpoint *e = candidates_at(c, i);
+    for (unsigned i = 0; i < sample->count; i++) {
+        struct endpoint *e = sample_next(sample, i);
         struct offer offer = {
             .endpoint = e, .active = endpoint_active(e), .turn = stride_look(now, e)};
 
@@ -119,20 +121,23 @@ static struct offer cheapest(const struct balancer_candidates *c, uint64_t now, 
 static struct endpoint *least_latency_choose(const struct balancer_candidates *c, const void *state,
                                              const struct balancer_request *request)
 {
+    struct sample sample = sample_of(c, request);
     struct offer best = {0};
     bool taken = false;
 
     for (unsigned look = 0; look < CANDIDATES_LOOKS && !taken; look++) {
         uint64_t now = stride_now(c->clock);
 
-        best = cheapest(c, now, request->now_us);
+        best = cheapest(&sample, now, request->now_us);
+        if (best.endpoint == NULL && sample_widen(&sample))
+            continue;
         if (best.endpoint == NULL)
             return NULL;
         taken = endpoint_take_seen(best.endpoint, best.active);
         if (taken)
             stride_take(c->clock, now, best.endpoint, &best.turn);
     }
-    if (!taken)
+    if (!taken && best.endpoint != NULL)
         taken = endpoint_take(best.endpoint);
     if (!taken)
         return candidates_take_from(c, 0);

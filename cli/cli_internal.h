@@ -48,6 +48,7 @@ struct cli_options {
     uint64_t count;    /* 0: not given */
     bool has_since, follow, exit_code;
     uint64_t since;
+    bool strict, no_system; /* of `doctor` */
     const char *why, *method, *client, *listener;
     struct cli_given given[CLI_GIVEN_MAX];
     unsigned given_count;
@@ -68,6 +69,7 @@ enum cli_option_bits {
     CLI_TAKES_REQUEST = 1 << 10,
     CLI_TAKES_COUNT = 1 << 11,
     CLI_TAKES_ALL = 1 << 12, /* every command */
+    CLI_TAKES_DOCTOR = 1 << 13,
     CLI_ASKS = CLI_TAKES_REMOTE | CLI_TAKES_ADDRESS,
 };
 
@@ -169,6 +171,7 @@ int cli_serve(struct config **config,
 
 int cli_run(const struct cli_options *options);
 int cli_check(const struct cli_options *options);
+int cli_doctor(const struct cli_options *options);
 int cli_demo(const struct cli_options *options);
 int cli_plan(const struct cli_options *options);
 int cli_reload(const struct cli_options *options);

@@ -20,6 +20,13 @@ static bool is_failing(const json_t *source)
     return strcmp(remote_text(source, "state"), "failing") == 0;
 }
 
+static bool is_unregistered(const json_t *source)
+{
+    const json_t *registration = json_object_get(source, "registration");
+
+    return strcmp(remote_text(registration, "state"), "failing") == 0;
+}
+
 static double refused_count(const json_t *source)
 {
     return remote_number(json_object_get(source, "refused"), "count");
@@ -77,11 +84,15 @@ static void add_source(struct table *table, const json_t *source)
 static char *failure_text(const json_t *source)
 {
     double endpoints = remote_number(source, "endpoints");
+    char *kept = endpoints > 0 ? xasprintf("the last %.0f endpoint%s stay%s", endpoints,
+                                           endpoints == 1 ? "" : "s", endpoints == 1 ? "s" : "")
+                               : xstrdup("it has told of no endpoints");
+    char *text = xasprintf("failing since %s: %s; %s; next try in %s", remote_text(source, "since"),
+                           remote_text(source, "last_error"), kept,
+                           seconds_text(remote_number(source, "next_try_in_s")).text);
 
-    return xasprintf("failing since %s: %s; the last %.0f endpoint%s stay%s; next try in %s",
-                     remote_text(source, "since"), remote_text(source, "last_error"), endpoints,
-                     endpoints == 1 ? "" : "s", endpoints == 1 ? "s" : "",
-                     seconds_text(remote_number(source, "next_try_in_s")).text);
+    free(kept);
+    return text;
 }
 
 static char *refusal_text(const json_t *source)
@@ -93,9 +104,20 @@ static char *refusal_text(const json_t *source)
                      json_is_string(first) ? json_string_value(first) : "?");
 }
 
+static char *registration_text(const json_t *source)
+{
+    const json_t *registration = json_object_get(source, "registration");
+
+    return xasprintf("this proxy's service \"%s\" is not registered since %s: %s",
+                     remote_text(registration, "id"), remote_text(registration, "since"),
+                     remote_text(registration, "last_error"));
+}
+
 char *remote_source_trouble(const json_t *source)
 {
-    return is_failing(source) ? failure_text(source) : refusal_text(source);
+    if (is_failing(source))
+        return failure_text(source);
+    return is_unregistered(source) ? registration_text(source) : refusal_text(source);
 }
 
 static void print_trouble(const json_t *source, FILE *out)
@@ -126,7 +148,7 @@ void remote_print_providers(const json_t *sources, FILE *out, bool colours)
     table_free(table);
     json_array_foreach(sources, i, source)
     {
-        if (!is_failing(source) && refused_count(source) == 0)
+        if (!is_failing(source) && !is_unregistered(source) && refused_count(source) == 0)
             continue;
         if (!troubled)
             fputc('\n', out);

@@ -7,6 +7,7 @@
 #include "cli/cli_internal.h"
 #include "cli/config_errors.h"
 #include "confine/confine.h"
+#include "proxy/listen_activation.h"
 #include "proxy/server.h"
 #include "proxy/upgrade.h"
 
@@ -37,6 +38,8 @@ int cli_serve(struct config **config, start_cb on_start)
     int code = server_new(&server, *config, &why);
 
     config_unref(config);
+    if (code == EG_E_DRAINING)
+        return CLI_GOOD;
     if (code != EG_OK) {
         log_error("%s", why);
         free(why);
@@ -51,7 +54,7 @@ static int serve_or_succeed(struct config **config)
 {
     char *why = NULL;
 
-    if (upgrade_begin(&why) == EG_OK)
+    if (listen_activation_begin(&why) == EG_OK && upgrade_begin(&why) == EG_OK)
         return cli_serve(config, NULL);
     log_error("%s", why);
     free(why);

@@ -117,6 +117,14 @@ const struct cli_command cli_commands[] = {
              "to\nwrite instead. Exit code 0 when there is none, else 1.\n",
      .takes = CLI_TAKES_CONFIG,
      .run = cli_check},
+    {.name = "doctor",
+     .summary = "what is risky in a valid file, and on this machine",
+     .help =
+         "Prints errors, warnings and hints, each with why it matters and the line to write.\n"
+         "Sends nothing, changes nothing, and needs no running instance. Exit code 0 when\n"
+         "there are at most hints, else 1; a file with mistakes is as for \"evergate check\".\n",
+     .takes = CLI_TAKES_CONFIG | CLI_TAKES_DOCTOR,
+     .run = cli_doctor},
     {.name = "plan",
      .summary = "what a reload of a file would change",
      .help = "Changes nothing. + is added, - is removed, ~ is changed; below them what is kept,\n"

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
+
 const char *words_span(char *out, uint64_t span_ms)
 {
     if (span_ms < 1000)
@@ -43,8 +45,10 @@ const char *words_transport_error(char *out, const struct transport *transport, 
 
 const char *words_quote(char *out, struct slice text)
 {
-    size_t n = text.n < WORDS_QUOTE_BYTES - 1 ? text.n : WORDS_QUOTE_BYTES - 1;
+    size_t n = text.n;
 
+    if (n >= WORDS_QUOTE_BYTES)
+        n = utf8_whole(text.p, WORDS_QUOTE_BYTES - 1);
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text.p[i];
         out[i] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);

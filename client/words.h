@@ -21,8 +21,8 @@ const char *words_span(char *out, uint64_t span_ms);
  * "connection refused", "TLS: certificate verify failed: ...". */
 const char *words_transport_error(char *out, const struct transport *transport, int code);
 
-/* What a stranger sent, fit to be quoted: without control characters, cut to WORDS_QUOTE_BYTES with
- * its NUL; returns it. */
+/* What a stranger sent, fit to be quoted: without control characters, cut where a character ends to
+ * WORDS_QUOTE_BYTES with its NUL; returns it. */
 const char *words_quote(char *out, struct slice text);
 
 #endif

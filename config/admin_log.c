@@ -73,6 +73,7 @@ static void admin_check(struct schema_walk *walk, const struct config_node *grou
     struct config *config = out;
     const char *problem;
 
+    config->admin.where = config_schema_where(walk, group->line);
     if (config->admin.socket != NULL && config->admin.socket[0] == '\0')
         config->admin.socket = NULL;
     if (config->admin.socket != NULL) {
@@ -207,8 +208,16 @@ static const struct schema_key log_keys[] = {
      .max = 1024 * 1024 * 1024},
 };
 
+static void log_check(struct schema_walk *walk, const struct config_node *group, void *out)
+{
+    struct config *config = out;
+
+    config->log.where = config_schema_where(walk, group->line);
+}
+
 const struct schema_section config_log_section = {
     .title = "log",
     .struct_bytes = sizeof(struct config),
     SCHEMA_KEYS(log_keys),
+    .check = log_check,
 };

@@ -488,13 +488,15 @@ struct config {
         const char *socket;     /* NULL: none */
         const char *token_file; /* NULL: none */
         struct config_digest token_digest;
+        struct config_where where; /* of the group; .file is NULL when it is not in the file */
     } admin;
     struct {
         enum log_level level;
         enum config_access_target access;
         const char *access_path; /* for FILE */
         bool json;
-        size_t buffer_bytes; /* access log ring per worker, 64k to 1g; 1m */
+        size_t buffer_bytes;       /* access log ring per worker, 64k to 1g; 1m */
+        struct config_where where; /* likewise */
     } log;
     uint64_t drain_timeout_ms;      /* 30 s; how long SIGTERM waits for work in flight */
     const char *state_file;         /* NULL: none; where what the API changed is kept */

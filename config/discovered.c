@@ -167,28 +167,64 @@ bool config_discovered_equal(const struct config_discovered *a, const struct con
 
 /* ---- JSON ---- */
 
+/* The first pool with the same set. */
+static const struct discovered_pool *pool_twin(const struct config_discovered *discovered,
+                                               size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (discovered->pools[i].found == discovered->pools[index].found)
+            return &discovered->pools[i];
+    }
+    return NULL;
+}
+
+/* Pools of one source share its set: it stands there once, however many they are. */
 json_t *config_discovered_json(const struct config_discovered *discovered)
 {
     json_t *object = json_object();
 
-    for (size_t i = 0; discovered != NULL && i < discovered->count; i++)
+    for (size_t i = 0; discovered != NULL && i < discovered->count; i++) {
+        const struct discovered_pool *twin = pool_twin(discovered, i);
+
         json_object_set_new(object, discovered->pools[i].name,
-                            config_found_json(discovered->pools[i].found));
+                            twin != NULL ? json_string(twin->name)
+                                         : config_found_json(discovered->pools[i].found));
+    }
     return object;
+}
+
+static void parse_pool(struct config_discovered *discovered, const char *name, const json_t *value)
+{
+    struct config_refused refused;
+    struct config_found *found;
+
+    if (!json_is_array(value))
+        return;
+    found = config_found_new(value, NULL, &refused);
+    config_discovered_put(discovered, name, found);
+    config_found_unref(&found);
+    config_refused_fini(&refused);
+}
+
+static void parse_twin(struct config_discovered *discovered, const char *name, const json_t *value)
+{
+    const char *twin = json_string_value(value);
+    struct config_found *found = twin != NULL ? config_discovered_get(discovered, twin) : NULL;
+
+    if (found != NULL)
+        config_discovered_put(discovered, name, found);
 }
 
 struct config_discovered *config_discovered_parse(const json_t *json)
 {
+    static void (*const passes[])(struct config_discovered * discovered, const char *name,
+                                  const json_t *value) = {parse_pool, parse_twin};
     struct config_discovered *discovered = config_discovered_new(NULL);
     json_t *pools = (json_t *)json; /* jansson's iterators take no const */
 
-    for (void *at = json_object_iter(pools); at != NULL; at = json_object_iter_next(pools, at)) {
-        struct config_refused refused;
-        struct config_found *found = config_found_new(json_object_iter_value(at), NULL, &refused);
-
-        config_discovered_put(discovered, json_object_iter_key(at), found);
-        config_found_unref(&found);
-        config_refused_fini(&refused);
+    for (size_t i = 0; i < 2; i++) {
+        for (void *at = json_object_iter(pools); at != NULL; at = json_object_iter_next(pools, at))
+            passes[i](discovered, json_object_iter_key(at), json_object_iter_value(at));
     }
     return discovered;
 }

@@ -323,28 +323,3 @@ void config_registration_check(struct schema_walk *walk, const struct config_nod
     for (const char **tag = registration->tags; *tag != NULL; tag++)
         check_plain(walk, group, "tags", *tag);
 }
-
-/* ---- several blocks ---- */
-
-void config_check_caches(struct schema_walk *walk, const struct config_node *root)
-{
-    const struct config_node *pools = config_node_find(root, "pools");
-    const struct config *config = walk->config;
-
-    for (size_t i = 0; i < config->pool_count; i++) {
-        const struct config_discovery *a = config->pools[i].discovery;
-
-        for (size_t k = 0; a != NULL && a->cache != NULL && a->key != NULL && k < i; k++) {
-            const struct config_discovery *b = config->pools[k].discovery;
-
-            if (b == NULL || b->cache == NULL || b->key == NULL ||
-                strcmp(a->cache, b->cache) != 0 || strcmp(a->key, b->key) == 0)
-                continue;
-            config_diag_add(walk->diag, pools->children[i].line,
-                            "pool \"%s\": discovery: cache: \"%s\" is the file of pool \"%s\" too, "
-                            "which has another source; write another file",
-                            config->pools[i].name, a->cache, config->pools[k].name);
-            break;
-        }
-    }
-}

@@ -1,5 +1,6 @@
 /* The parts of a discovery section: its keys (discovery.c), what they must be together
- * (discovery_check.c, discovery_dns.c) and what tells two sources apart (discovery_key.c). */
+ * (discovery_check.c, discovery_dns.c, discovery_cache.c) and what tells two sources apart
+ * (discovery_key.c). */
 #ifndef EVERGATE_CONFIG_DISCOVERY_INTERNAL_H
 #define EVERGATE_CONFIG_DISCOVERY_INTERNAL_H
 

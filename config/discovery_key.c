@@ -51,6 +51,12 @@ static json_t *key_digests(const struct config_discovery *block)
     return digests;
 }
 
+/* Hints of EndpointSlices are read as from where this instance is. */
+static void key_add_place(json_t *json, const struct config_place *place)
+{
+    json_object_set_new(json, "here", json_pack("[ss]", place->region, place->zone));
+}
+
 const char *config_discovery_key(struct schema_walk *walk, const struct config_discovery *block)
 {
     json_t *json = config_schema_json(walk->config, &config_discovery_section, block);
@@ -59,6 +65,8 @@ const char *config_discovery_key(struct schema_walk *walk, const struct config_d
 
     json_object_del(json, "allow_empty");
     json_object_set_new(json, "digests", key_digests(block));
+    if (block->type == CONFIG_DISCOVERY_KUBERNETES)
+        key_add_place(json, &walk->config->place);
     text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
     CHECK(text != NULL);
     key = config_schema_dup(walk, text);

@@ -12,6 +12,8 @@
 
 /* ---- what was left out ---- */
 
+enum { REASON_MAX_BYTES = 512 };
+
 void config_refused_fini(struct config_refused *refused)
 {
     for (unsigned i = 0; i < refused->reason_count; i++)
@@ -19,12 +21,27 @@ void config_refused_fini(struct config_refused *refused)
     *refused = (struct config_refused){0};
 }
 
+/* A reason quotes what was said, which may be megabytes. Takes it over. */
+static char *reason_cut(char *reason)
+{
+    size_t n = REASON_MAX_BYTES;
+    char *cut;
+
+    if (strlen(reason) <= n)
+        return reason;
+    while (n > 0 && ((unsigned char)reason[n] & 0xc0) == 0x80)
+        n--; /* not within a character (RFC 3629 section 3) */
+    cut = xasprintf("%.*s...", (int)n, reason);
+    free(reason);
+    return cut;
+}
+
 /* Takes over the reason. */
 static void refuse(struct config_refused *refused, unsigned count, char *reason)
 {
     refused->count += count;
     if (refused->reason_count < CONFIG_FOUND_REASONS)
-        refused->reasons[refused->reason_count++] = reason;
+        refused->reasons[refused->reason_count++] = reason_cut(reason);
     else
         free(reason);
 }
@@ -81,7 +98,7 @@ static struct found_entry *before_take(struct found_build *build, const json_t *
     const char *id = json_string_value(json_object_get(fields, "id"));
     struct found_entry *entry = id != NULL ? before_find(build, id) : NULL;
 
-    if (entry == NULL || !json_equal(fields, entry->fields))
+    if (entry == NULL || !config_found_packed_equal(entry->fields, fields))
         return NULL;
     return config_found_entry_ref(entry);
 }
@@ -272,8 +289,7 @@ bool config_found_equal(const struct config_found *a, const struct config_found 
     if (config_found_count(a) != config_found_count(b))
         return false;
     for (size_t i = 0; i < config_found_count(a); i++) {
-        if (a->entries[i] != b->entries[i] &&
-            !json_equal(a->entries[i]->fields, b->entries[i]->fields))
+        if (!config_found_entry_equal(a->entries[i], b->entries[i]))
             return false;
     }
     return true;
@@ -284,6 +300,6 @@ json_t *config_found_json(const struct config_found *found)
     json_t *array = json_array();
 
     for (size_t i = 0; i < config_found_count(found); i++)
-        json_array_append(array, found->entries[i]->fields);
+        json_array_append_new(array, config_found_packed_json(found->entries[i]->fields));
     return array;
 }

@@ -28,7 +28,7 @@ struct config_found;
 /* What was left out of a set. */
 struct config_refused {
     unsigned count;
-    char *reasons[CONFIG_FOUND_REASONS]; /* heap: "endpoint "a": address: ..."; the first ones */
+    char *reasons[CONFIG_FOUND_REASONS]; /* heap, short: "endpoint "a": address: ..."; the first */
     unsigned reason_count;
 };
 void config_refused_fini(struct config_refused *refused);
@@ -75,7 +75,8 @@ struct config_discovered *config_discovered_ref(struct config_discovered *discov
 void config_discovered_unref(struct config_discovered **discovered);
 bool config_discovered_equal(const struct config_discovered *a, const struct config_discovered *b);
 
-/* {"api": [endpoints], ...}, for the next binary; and back (what is no such object: empty). */
+/* {"api": [endpoints], "web": "api", ...}, for the next binary: "web" has the same set as "api".
+ * And back (what is no such object: empty). */
 json_t *config_discovered_json(const struct config_discovered *discovered);
 struct config_discovered *config_discovered_parse(const json_t *json);
 

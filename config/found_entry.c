@@ -98,39 +98,24 @@ json_t *config_found_entry_fields(const json_t *object)
 
 /* ---- one piece of memory ---- */
 
-/* Twice through the same steps: first `at` is NULL, and it is only counted. */
-struct pack {
-    char *at;
-    size_t used;
-};
-
-static void *pack_bytes(struct pack *pack, const void *bytes, size_t n)
-{
-    void *place = pack->at != NULL ? pack->at + pack->used : NULL;
-
-    if (place != NULL && n > 0)
-        memcpy(place, bytes, n);
-    pack->used += n;
-    return place;
-}
-
-static const char *pack_text(struct pack *pack, const char *text)
+static const char *pack_text(struct found_pack *pack, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return text != NULL ? "" : NULL;
-    return pack_bytes(pack, text, strlen(text) + 1);
+    return config_found_pack_bytes(pack, text, strlen(text) + 1);
 }
 
 /* Arrays first, since they are of pointers. */
-static void pack_lists(struct pack *pack, const struct config_backend *from,
+static void pack_lists(struct found_pack *pack, const struct config_backend *from,
                        struct config_backend *to)
 {
     size_t tags = 0;
 
     while (from->tags[tags] != NULL)
         tags++;
-    to->tags = pack_bytes(pack, from->tags, (tags + 1) * sizeof(*from->tags));
-    to->metadata = pack_bytes(pack, from->metadata, from->metadata_count * sizeof(*from->metadata));
+    to->tags = config_found_pack_bytes(pack, from->tags, (tags + 1) * sizeof(*from->tags));
+    to->metadata = config_found_pack_bytes(pack, from->metadata,
+                                           from->metadata_count * sizeof(*from->metadata));
     for (size_t i = 0; i < tags; i++) {
         const char *tag = pack_text(pack, from->tags[i]);
 
@@ -146,7 +131,7 @@ static void pack_lists(struct pack *pack, const struct config_backend *from,
     }
 }
 
-static void pack_backend(struct pack *pack, const struct config_backend *from,
+static void pack_backend(struct found_pack *pack, const struct config_backend *from,
                          struct config_backend *to)
 {
     pack_lists(pack, from, to);
@@ -162,22 +147,36 @@ static void pack_backend(struct pack *pack, const struct config_backend *from,
 static size_t entry_texts_bytes(const struct config_backend *backend)
 {
     struct config_backend scratch;
-    struct pack pack = {0};
+    struct found_pack pack = {0};
 
     pack_backend(&pack, backend, &scratch);
     return pack.used;
 }
 
-static struct found_entry *entry_new(const struct config_backend *backend, json_t *fields)
+static void pack_entry(struct found_pack *pack, const struct config_backend *backend,
+                       const json_t *fields, struct found_entry *entry)
 {
-    struct found_entry *entry = xmalloc(sizeof(*entry) + entry_texts_bytes(backend));
-    struct pack pack = {.at = (char *)entry->texts};
+    size_t before;
 
+    pack_backend(pack, backend, &entry->backend);
+    before = pack->used;
+    entry->fields = config_found_pack_bytes(pack, NULL, 0);
+    config_found_pack_json(pack, fields);
+    entry->fields_bytes = pack->used - before;
+}
+
+static struct found_entry *entry_new(const struct config_backend *backend, const json_t *fields)
+{
+    struct found_entry scratch = {0}, *entry;
+    struct found_pack pack = {0};
+
+    pack_entry(&pack, backend, fields, &scratch);
+    entry = xmalloc(sizeof(*entry) + pack.used);
     memset(entry, 0, sizeof(*entry));
     entry->refs = 1;
-    entry->fields = json_incref(fields);
     entry->backend = *backend;
-    pack_backend(&pack, backend, &entry->backend);
+    pack = (struct found_pack){.at = (char *)entry->room};
+    pack_entry(&pack, backend, fields, entry);
     return entry;
 }
 
@@ -192,8 +191,24 @@ void config_found_entry_unref(struct found_entry *entry)
 {
     if (atomic_fetch_sub_explicit(&entry->refs, 1, memory_order_acq_rel) != 1)
         return;
-    json_decref(entry->fields);
     free(entry);
+}
+
+bool config_found_entry_equal(const struct found_entry *a, const struct found_entry *b)
+{
+    json_t *fields;
+    bool equal;
+
+    if (a == b)
+        return true;
+    if (a->fields_bytes != b->fields_bytes)
+        return false;
+    if (memcmp(a->fields, b->fields, a->fields_bytes) == 0)
+        return true;
+    fields = config_found_packed_json(b->fields); /* their members may stand in another order */
+    equal = config_found_packed_equal(a->fields, fields);
+    json_decref(fields);
+    return equal;
 }
 
 /* ---- reading ---- */

@@ -16,21 +16,42 @@
 #include "config/diag_internal.h"
 #include "config/found.h"
 
+/* ---- several things in one piece of memory, and an object in few bytes (found_pack.c) ---- */
+
+/* Filled twice by the same steps: first `at` is NULL, and it is only counted. */
+struct found_pack {
+    char *at;
+    size_t used;
+};
+
+/* Where the bytes are now; NULL while it is only counted. */
+void *config_found_pack_bytes(struct found_pack *pack, const void *bytes, size_t n);
+
+/* An object, or what stands in one; its strings have no NUL, which the reader made sure of. */
+void config_found_pack_json(struct found_pack *pack, const json_t *json);
+/* Equal as json_equal has it: the order of members is none. */
+bool config_found_packed_equal(const char *packed, const json_t *json);
+/* The caller's reference. */
+json_t *config_found_packed_json(const char *packed);
+
 /* ---- one endpoint (found_entry.c) ---- */
 
 struct found_entry {
     _Atomic unsigned refs; /* a snapshot may be freed by any thread */
-    json_t *fields;        /* as it was read, with an id */
     struct config_backend backend;
-    void *texts[]; /* all that the backend points to; an array of pointers for its alignment */
+    const char
+        *fields; /* as it was read, with an id; packed, for as JSON it has ten times the size */
+    size_t fields_bytes;
+    void *room[]; /* all that both point to; an array of pointers for its alignment */
 };
 
 /* The object as it is kept: with an id, without what the API only shows and without nulls. A
  * reference of the caller's, maybe to the object itself. */
 json_t *config_found_entry_fields(const json_t *object);
 
-/* Takes its own reference of `fields`, which are as above; NULL after adding mistakes. */
+/* Of fields as above; NULL after adding mistakes. */
 struct found_entry *config_found_entry_read(json_t *fields, struct config_diag *diag);
+bool config_found_entry_equal(const struct found_entry *a, const struct found_entry *b);
 struct found_entry *config_found_entry_ref(struct found_entry *entry);
 void config_found_entry_unref(struct found_entry *entry);
 

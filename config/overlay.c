@@ -169,6 +169,33 @@ void config_overlay_drop(struct config_overlay *overlay, const char *pool_name, 
             (pool->count - at) * sizeof(struct overlay_entry *));
 }
 
+static size_t pool_keep(struct overlay_pool *pool, const bool *keep)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < pool->count; i++) {
+        if (keep[i])
+            pool->entries[kept++] = pool->entries[i];
+        else
+            entry_unref(pool->entries[i]);
+    }
+    pool->count = kept;
+    return kept;
+}
+
+void config_overlay_keep(struct config_overlay *overlay, const bool *keep)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < overlay->pool_count; i++) {
+        size_t count = overlay->pools[i].count;
+
+        kept += pool_keep(&overlay->pools[i], keep);
+        keep += count;
+    }
+    overlay->endpoint_count = kept;
+}
+
 void config_overlay_put_policy(struct config_overlay *overlay, const char *pool_name,
                                json_t *policy)
 {

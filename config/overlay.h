@@ -37,6 +37,8 @@
 
 enum {
     CONFIG_OVERLAY_ENDPOINTS = 65536, /* that it may name, over all pools */
+    CONFIG_OVERLAY_WAITING = 4096,    /* found ones among them that are gone */
+    CONFIG_OVERLAY_GONE_S = 3600,     /* none is forgotten before it is gone for so long */
 };
 
 struct config_overlay;
@@ -82,6 +84,20 @@ bool config_overlay_is_empty(const struct config_overlay *overlay);
 int config_overlay_apply(struct config **ret_config, struct config_overlay *overlay,
                          struct config *base, struct config_discovered *discovered,
                          struct config_errors *ret_errors) WARN_UNUSED;
+
+/*
+ * Forgets what is said of endpoints that will hardly return, for where they come and go under ever
+ * new names that would fill the overlay. `served` was made with it. Of pools with discovery whose
+ * source was heard:
+ *
+ *   "deregistered"  once the endpoint was gone for CONFIG_OVERLAY_GONE_S
+ *   any other word  where more than CONFIG_OVERLAY_WAITING wait, of those that are gone for as
+ *                   long; what went first is forgotten first
+ *
+ * and of other pools "deregistered" of what the file does not have. `now_us` is monotonic.
+ */
+void config_overlay_forget(struct config_overlay *overlay, const struct config *served,
+                           uint64_t now_us);
 
 /* The document; the caller's reference. */
 json_t *config_overlay_json(const struct config_overlay *overlay);

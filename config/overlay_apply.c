@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "config/found_internal.h"
 #include "config/overlay_internal.h"
+#include "config/values_internal.h"
 
 enum { APPLY_MAX_ENDPOINTS = 65535 }; /* of a pool, as in the file */
 
@@ -55,42 +56,30 @@ static bool apply_read(struct overlay_apply *apply, struct overlay_entry *entry)
     return entry->read;
 }
 
-/* As in the file, an address may be the id of what was not given another. */
+static bool is_address(const char *text)
+{
+    struct config_address address;
+    char *why = config_address_parse(&address, slice_str(text), 1);
+    bool is = why == NULL;
+
+    free(why);
+    return is;
+}
+
+/* As in the file, an address may be the id of what was not given another; and of what was, once
+ * somebody moved what had been found there: that must not become a mistake when it is gone. */
 static void apply_check_id(struct overlay_apply *apply, const struct overlay_entry *entry,
                            const struct config_backend *backend, bool registered)
 {
     if (entry->said.id != NULL && strcmp(entry->said.id, entry->id) != 0)
         config_diag_add(apply->diag, 0, "id: \"%s\" cannot be changed to \"%s\"; leave it out",
                         entry->id, entry->said.id);
-    if (registered && strcmp(entry->id, backend->address) != 0 && !config_value_is_name(entry->id))
+    if (registered && strcmp(entry->id, backend->address) != 0 &&
+        !config_value_is_name(entry->id) && !is_address(entry->id))
         config_diag_add(apply->diag, 0,
                         "id: \"%s\" cannot be a name; write 1 to 128 letters, digits and marks "
                         "without spaces, quotes, / \\ ? # %%",
                         entry->id);
-}
-
-/* `before` is the file's or the found one, or NULL. */
-static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry,
-                        const struct config_backend *before, struct config_backend *ret_backend)
-{
-    char *label = xasprintf("endpoint \"%s\"", entry->id);
-    struct config_scope scope;
-
-    config_diag_enter(apply->diag, &scope, label);
-    *ret_backend = before != NULL && !entry->replaces ? *before : apply->defaults;
-    ret_backend->id = before != NULL ? before->id : entry->id;
-    /* What its source says of it is no setting that could be replaced. */
-    ret_backend->reported = before != NULL ? before->reported : CONFIG_REPORTED_NOTHING;
-    if (apply_read(apply, entry)) {
-        config_endpoint_lay(ret_backend, &entry->said, entry->fields, apply->config->arena,
-                            apply->diag);
-        apply_check_id(apply, entry, ret_backend, before == NULL);
-        if (ret_backend->address[0] == '\0')
-            config_diag_add(apply->diag, 0,
-                            "\"address\" is missing; write address = \"10.0.0.1:8080\"");
-    }
-    config_diag_leave(apply->diag);
-    free(label);
 }
 
 /* A port alone is nothing that could be laid over a Unix socket. Where a file has one, that is a
@@ -103,6 +92,42 @@ static bool entry_fits(const struct overlay_entry *entry, const struct config_ba
     return !found || strncmp(before->address, "unix:", 5) != 0 ||
            json_object_get(entry->fields, "port") == NULL ||
            json_object_get(entry->fields, "address") != NULL;
+}
+
+/* `before` is the file's or the found one, or NULL; the backend is as it is, or has the defaults.
+ */
+static void apply_lay(struct overlay_apply *apply, const struct overlay_entry *entry,
+                      const struct config_backend *before, struct config_backend *ret_backend)
+{
+    if (entry->replaces)
+        *ret_backend = apply->defaults;
+    ret_backend->id = before != NULL ? before->id : entry->id;
+    /* What its source says of it is no setting that could be replaced. */
+    ret_backend->reported = before != NULL ? before->reported : CONFIG_REPORTED_NOTHING;
+    config_endpoint_lay(ret_backend, &entry->said, entry->fields, apply->config->arena,
+                        apply->diag);
+    apply_check_id(apply, entry, ret_backend, before == NULL);
+    if (ret_backend->address[0] == '\0')
+        config_diag_add(apply->diag, 0,
+                        "\"address\" is missing; write address = \"10.0.0.1:8080\"");
+}
+
+/* What waits is read as well: its mistakes belong to who made them, and are none of the source's
+ * that brings the endpoint one day. `ret_backend` NULL: it waits. */
+static void apply_entry(struct overlay_apply *apply, struct overlay_entry *entry,
+                        const struct config_backend *before, struct config_backend *ret_backend)
+{
+    char *label = xasprintf("endpoint \"%s\"", entry->id);
+    struct config_scope scope;
+
+    if (ret_backend != NULL)
+        *ret_backend = before != NULL ? *before : apply->defaults;
+    config_diag_enter(apply->diag, &scope, label);
+    if (apply_read(apply, entry) && ret_backend != NULL &&
+        (before == NULL || entry_fits(entry, before)))
+        apply_lay(apply, entry, before, ret_backend);
+    config_diag_leave(apply->diag);
+    free(label);
 }
 
 static size_t apply_to_backends(struct overlay_apply *apply, const struct config_pool *pool,
@@ -119,19 +144,15 @@ static size_t apply_to_backends(struct overlay_apply *apply, const struct config
             continue;
         }
         apply->found[at] = true;
-        if (said->entries[at]->fields == NULL)
-            continue;
-        if (entry_fits(said->entries[at], &pool->backends[i]))
+        if (said->entries[at]->fields != NULL)
             apply_entry(apply, said->entries[at], &pool->backends[i], &backends[count++]);
-        else
-            backends[count++] = pool->backends[i];
     }
     return count;
 }
 
 /* A word about an endpoint that the file does not have (any more) waits for its return, unless it
  * makes one by itself. */
-static bool entry_registers(const struct overlay_entry *entry)
+bool config_overlay_registers(const struct overlay_entry *entry)
 {
     return entry->fields != NULL &&
            (entry->replaces || json_object_get(entry->fields, "address") != NULL);
@@ -147,8 +168,12 @@ static void apply_endpoints(struct overlay_apply *apply, struct config_pool *poo
     apply->found = xcalloc(said->count + 1, sizeof(*apply->found));
     count = apply_to_backends(apply, pool, backends);
     for (size_t i = 0; i < said->count; i++) {
-        if (!apply->found[i] && entry_registers(said->entries[i]))
-            apply_entry(apply, said->entries[i], NULL, &backends[count++]);
+        struct overlay_entry *entry = said->entries[i];
+
+        if (apply->found[i] || entry->fields == NULL)
+            continue;
+        apply_entry(apply, entry, NULL,
+                    config_overlay_registers(entry) ? &backends[count++] : NULL);
     }
     free(apply->found);
     if (count > APPLY_MAX_ENDPOINTS)
@@ -252,48 +277,6 @@ static void apply_pool(struct overlay_apply *apply, struct config_pool *pool)
     free(label);
 }
 
-static bool prune_has_any(const struct overlay_pool *said)
-{
-    for (size_t i = 0; i < said->count; i++) {
-        if (said->entries[i]->fields == NULL)
-            return true;
-    }
-    return false;
-}
-
-/* "Deregistered" of what neither the file has nor was found says nothing; without this, endpoints
- * that come and go under ever new names would fill the overlay. */
-static void prune_pool(struct config_overlay *overlay, const struct overlay_pool *said,
-                       const struct config_pool *pool, const struct config_found *discovered)
-{
-    size_t count = said->count;
-    bool *found = xcalloc(count + 1, sizeof(*found));
-
-    for (size_t i = 0; i < pool->backend_count; i++)
-        found[config_overlay_find_entry(said, pool->backends[i].id)] = true;
-    for (size_t i = 0; i < config_found_count(discovered); i++)
-        found[config_overlay_find_entry(said, discovered->entries[i]->backend.id)] = true;
-    while (count-- > 0) {
-        if (!found[count] && said->entries[count]->fields == NULL)
-            config_overlay_drop(overlay, pool->name, said->entries[count]->id);
-    }
-    free(found);
-}
-
-/* Where nothing was heard of a source yet, nobody knows what it has. */
-static void apply_prune(struct config_overlay *overlay, const struct config *base,
-                        const struct config_discovered *discovered)
-{
-    for (size_t i = 0; i < base->pool_count; i++) {
-        const struct config_pool *pool = &base->pools[i];
-        const struct overlay_pool *said = config_overlay_find_pool(overlay, pool->name);
-        const struct config_found *found = config_discovered_get(discovered, pool->name);
-
-        if (said != NULL && prune_has_any(said) && (pool->discovery == NULL || found != NULL))
-            prune_pool(overlay, said, pool, found);
-    }
-}
-
 int config_overlay_apply(struct config **ret_config, struct config_overlay *overlay,
                          struct config *base, struct config_discovered *discovered,
                          struct config_errors *ret_errors)
@@ -318,7 +301,6 @@ int config_overlay_apply(struct config **ret_config, struct config_overlay *over
             apply_pool(&apply, &config->pools[i]);
     }
     if (diag.count == 0) {
-        apply_prune(overlay, base, discovered);
         config->overlay = config_overlay_copy(overlay);
         *ret_config = config;
     } else {

@@ -20,9 +20,10 @@
 struct overlay_entry {
     _Atomic unsigned refs; /* a snapshot may be freed by any thread */
     char *id;
-    json_t *fields; /* NULL: deregistered */
-    bool replaces;  /* what is not said has its default, not the file's value */
-    bool read;      /* `said` is there */
+    json_t *fields;   /* NULL: deregistered */
+    bool replaces;    /* what is not said has its default, not the file's value */
+    bool read;        /* `said` is there */
+    uint64_t gone_us; /* since when what it is said of is not there; 0: it is (overlay_forget.c) */
     struct config_endpoint said;
     struct arena arena;
 };
@@ -55,6 +56,12 @@ void config_overlay_put_policy(struct config_overlay *overlay, const char *pool,
 
 /* Forgets what was said of one endpoint. */
 void config_overlay_drop(struct config_overlay *overlay, const char *pool, const char *id);
+
+/* Of all entries, pool by pool, those stay that are marked. */
+void config_overlay_keep(struct config_overlay *overlay, const bool *keep);
+
+/* Does it make an endpoint by itself? */
+bool config_overlay_registers(const struct overlay_entry *entry);
 
 /* RFC 7396: `target` becomes what `patch` makes of it; values are shared. */
 void config_json_merge(json_t *target, const json_t *patch);

@@ -74,6 +74,8 @@ char *consul_query_segment(const char *prefix, const char *id, const char *suffi
 
 /* ---- the token ---- */
 
+enum { TOKEN_TELLING_BYTES = 4 }; /* fewer of them may stand anywhere by chance */
+
 void consul_token_init(struct consul_token *token, const struct config_discovery *config)
 {
     char *why = NULL;
@@ -126,6 +128,21 @@ int consul_token_read(struct consul_token *token, struct http_header_edit *ret_h
     return 0;
 }
 
+/* The quote may have been cut within it. */
+static void redact_end(char *text, struct slice secret)
+{
+    size_t n = strlen(text), cut = secret.n;
+
+    if (n > 0 && text[n - 1] == '"')
+        n--;
+    while (--cut >= TOKEN_TELLING_BYTES) {
+        if (cut > n || memcmp(text + n - cut, secret.p, cut) != 0)
+            continue;
+        memset(text + n - cut, '*', cut);
+        return;
+    }
+}
+
 void consul_token_redact(const struct consul_token *token, char *text)
 {
     struct slice secret = token_text(token);
@@ -135,4 +152,5 @@ void consul_token_redact(const struct consul_token *token, char *text)
         return;
     while ((found = memmem(found, strlen(found), secret.p, secret.n)) != NULL)
         memset(found, '*', secret.n);
+    redact_end(text, secret);
 }

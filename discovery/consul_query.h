@@ -38,7 +38,8 @@ void consul_token_fini(struct consul_token *token);
 int consul_token_read(struct consul_token *token, struct http_header_edit *ret_header,
                       size_t *ret_count, char **ret_why) WARN_UNUSED;
 
-/* Overwrites the token wherever it stands in `text`: a server may quote what it was sent. */
+/* Overwrites the token wherever it stands in `text`, which may be cut within it: a server may quote
+ * what it was sent. */
 void consul_token_redact(const struct consul_token *token, char *text);
 
 #endif

@@ -29,8 +29,8 @@ struct consul_registration {
     struct loop_task reap;
     struct backoff backoff;
     unsigned leave_tries;
+    bool begun;
     bool leaving, left; /* `left`: or given up */
-    bool failing;       /* which was logged */
 };
 
 static void registration_ask(struct consul_registration *r);
@@ -46,7 +46,7 @@ static json_t *registration_tags(const char *const *tags)
     return array;
 }
 
-/* It passes from the beginning: what serves has been serving before it could say so. */
+/* It passes from the beginning: it serves before it says so. */
 static json_t *registration_check(const struct config_registration *config)
 {
     uint64_t reaped_ms = config->ttl_ms * REGISTRATION_REAPED_AFTER_TTLS;
@@ -106,21 +106,19 @@ static uint64_t registration_pace_ms(const struct consul_registration *r)
 
 static void registration_succeeded(struct consul_registration *r)
 {
-    const char *id = r->params.config->id;
-
     if (r->step == REGISTRATION_DEREGISTER) {
         r->left = true;
-        log_info("consul: this proxy's service \"%s\" was taken back", id);
+        log_info("consul: this proxy's service \"%s\" was taken back", r->params.config->id);
+        source_registration(r->params.source, SOURCE_TAKEN_BACK, 0, NULL);
         return;
     }
-    if (r->step == REGISTRATION_REGISTER || r->failing)
-        log_info("consul: this proxy is registered as \"%s\"", id);
-    r->failing = false;
+    source_registration(r->params.source, SOURCE_REGISTERED, 0, NULL);
     backoff_reset(&r->backoff);
     r->step = REGISTRATION_PASS;
     registration_wait(r, registration_pace_ms(r));
 }
 
+/* The end of this row is the end of the process too, so that the log alone has it. */
 static bool registration_gives_up(struct consul_registration *r)
 {
     return r->step == REGISTRATION_DEREGISTER && ++r->leave_tries == REGISTRATION_LEAVE_TRIES;
@@ -131,19 +129,17 @@ static bool registration_gives_up(struct consul_registration *r)
 static void registration_failed(struct consul_registration *r, const char *why)
 {
     uint64_t delay_ms = backoff_next_ms(&r->backoff);
-    const char *id = r->params.config->id;
 
     r->left = registration_gives_up(r);
     if (r->left) {
-        log_warn("consul: this proxy's service \"%s\" was not taken back: %s", id, why);
+        log_warn("consul: this proxy's service \"%s\" was not taken back: %s", r->params.config->id,
+                 why);
         return;
     }
-    if (!r->failing)
-        log_warn("consul: this proxy's service \"%s\": %s; tried again", id, why);
-    r->failing = true;
     if (delay_ms > registration_pace_ms(r))
         delay_ms = registration_pace_ms(r);
     registration_wait(r, delay_ms);
+    source_registration(r->params.source, SOURCE_UNREGISTERED, delay_ms, why);
 }
 
 /* An agent that does not know the check says 404, or 500 in older versions: it was restarted, or
@@ -212,16 +208,20 @@ static void registration_on_timer(struct loop_timer *timer)
     registration_ask(container_of(timer, struct consul_registration, timer));
 }
 
-struct consul_registration *
-consul_registration_start(const struct consul_registration_params *params)
+struct consul_registration *consul_registration_new(const struct consul_registration_params *params)
 {
     struct consul_registration *r = xcalloc(1, sizeof(*r));
 
     r->params = *params;
     backoff_init(&r->backoff, (uint64_t)(uintptr_t)r ^ params->loop->now_us);
     loop_timer_init(&r->timer, registration_on_timer);
-    registration_wait(r, 0);
     return r;
+}
+
+void consul_registration_begin(struct consul_registration *r)
+{
+    r->begun = true;
+    registration_wait(r, 0);
 }
 
 /* A request that is under way may still be carried out by the agent, so it is waited for: what
@@ -231,8 +231,9 @@ void consul_registration_leave(struct consul_registration *r)
     if (r->leaving)
         return;
     r->leaving = true;
+    r->left = !r->begun;
     loop_timer_cancel(&r->timer);
-    if (r->fetch != NULL)
+    if (r->fetch != NULL || r->left)
         return;
     r->step = REGISTRATION_DEREGISTER;
     registration_ask(r);
@@ -248,7 +249,7 @@ static void registration_reap(struct loop_task *task)
     free(container_of(task, struct consul_registration, reap));
 }
 
-void consul_registration_stop(struct consul_registration **registration)
+void consul_registration_free(struct consul_registration **registration)
 {
     struct consul_registration *r = *registration;
 

@@ -50,26 +50,24 @@ struct discovery_source *discovery_source_locked(const struct discovery *discove
     return NULL;
 }
 
+static bool label_is_taken_locked(const struct discovery *discovery,
+                                  const struct discovery_source *source)
+{
+    list_for_each(node, &discovery->sources)
+    {
+        const struct discovery_source *other = source_of(node);
+
+        if (other->block->type == source->block->type && strcmp(other->label, source->label) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Labels tell time series apart; sources that differ in what a label does not say get a number. */
 static void source_number_locked(const struct discovery *discovery, struct discovery_source *source)
 {
-    size_t n = strlen(source->label);
-    unsigned number = 1;
-    bool taken = true;
-
-    n = n < sizeof(source->label) - 8 ? n : sizeof(source->label) - 8;
-    while (taken) {
-        taken = false;
-        list_for_each(node, &discovery->sources)
-        {
-            struct discovery_source *other = source_of(node);
-
-            taken |= other->block->type == source->block->type &&
-                     strcmp(other->label, source->label) == 0;
-        }
-        if (taken)
-            snprintf(source->label + n, sizeof(source->label) - n, " #%u", ++number % 10000);
-    }
+    for (unsigned number = 2; label_is_taken_locked(discovery, source); number++)
+        source_label(source->block, number, source->label, sizeof(source->label));
 }
 
 static void follow_config_locked(struct discovery *discovery, struct config *config)
@@ -146,6 +144,8 @@ static void on_followed(void *arg)
     while (!discovery->ending && (source = take(discovery, take_new_locked)) != NULL) {
         list_push_back(&discovery->running, &source->running_node);
         source_start(source, discovery_provider_of(source->block->type));
+        if (discovery->serving)
+            source_serve(source);
     }
     discovery_await_look(discovery);
 }
@@ -170,6 +170,22 @@ void discovery_follow(struct discovery *discovery, struct config *config, struct
     }
     pthread_mutex_unlock(&discovery->context.lock);
     loop_post(&discovery->loop, on_followed, discovery);
+}
+
+static void on_serve(void *arg)
+{
+    struct discovery *discovery = arg;
+
+    if (discovery->serving)
+        return;
+    discovery->serving = true;
+    list_for_each(node, &discovery->running)
+        source_serve(container_of(node, struct discovery_source, running_node));
+}
+
+void discovery_serve(struct discovery *discovery)
+{
+    loop_post(&discovery->loop, on_serve, discovery);
 }
 
 static void on_leave(void *arg)
@@ -221,8 +237,6 @@ static void discovery_destroy(struct discovery *discovery)
 {
     pthread_cond_destroy(&discovery->settled);
     pthread_mutex_destroy(&discovery->context.lock);
-    free(discovery->region);
-    free(discovery->zone);
     free(discovery);
 }
 
@@ -232,11 +246,8 @@ int discovery_new(struct discovery **ret_discovery, const struct discovery_param
     struct discovery *discovery = xcalloc(1, sizeof(*discovery));
 
     discovery->params = *params;
-    discovery->region = xstrdup(params->place.region != NULL ? params->place.region : "");
-    discovery->zone = xstrdup(params->place.zone != NULL ? params->place.zone : "");
     discovery->context = (struct source_context){
         .loop = &discovery->loop,
-        .place = {.region = discovery->region, .zone = discovery->zone},
         .on_changed = on_source_changed,
         .on_event = on_source_event,
         .on_settled = on_source_settled,

@@ -22,9 +22,16 @@
 
 struct discovery;
 
-/* The last good set was replaced by nothing new (state), or by another one. */
+/* What became of a source, or of this proxy's own service in it. */
 struct discovery_event {
-    enum { DISCOVERY_LOST, DISCOVERY_BACK, DISCOVERY_EMPTY, DISCOVERY_REFUSED } what;
+    enum {
+        DISCOVERY_LOST,
+        DISCOVERY_BACK,
+        DISCOVERY_EMPTY,
+        DISCOVERY_REFUSED,
+        DISCOVERY_REGISTERED,
+        DISCOVERY_UNREGISTERED,
+    } what;
     const char *source;    /* "consul \"api\" at 127.0.0.1:8500" */
     const char *pool;      /* the only one that it fills, or "" */
     const char *from, *to; /* "synced", "failing", ... */
@@ -34,7 +41,6 @@ struct discovery_event {
 };
 
 struct discovery_params {
-    struct config_place place; /* of this instance; copied */
     /* Both on the discovery thread; they must not call back into discovery. */
     void (*on_changed)(void *arg); /* discovery_collect would say something else than before */
     void (*on_event)(void *arg, const struct discovery_event *event);
@@ -67,13 +73,15 @@ void discovery_await(struct discovery *discovery, uint64_t at_most_ms, void (*th
  * What the sources say, for each pool of `config` that has a discovery block: its source's last
  * good set; where that has none yet, or an empty one which the pool does not allow (allow_empty),
  * what the pool had in `served` (NULL: nothing): found endpoints, or, if it had no discovery block
- * there, those that its file named; and where it had nothing, what the source's cache holds. The
- * caller's reference; never NULL.
+ * there, those that its file named; and where it had nothing, the source's last set that was not
+ * empty, be it from its cache. The caller's reference; never NULL.
  */
 struct config_discovered *discovery_collect(struct discovery *discovery,
                                             const struct config *config,
                                             const struct config *served);
 
+/* evergate serves from now on: registrations of its own begin. Returns at once. */
+void discovery_serve(struct discovery *discovery);
 /* evergate leaves (drain): registrations of its own are taken back. Returns at once. */
 void discovery_leave(struct discovery *discovery);
 

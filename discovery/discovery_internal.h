@@ -12,13 +12,12 @@ struct discovery {
     struct loop loop;
     pthread_t thread;
     struct discovery_params params;
-    char *region, *zone;    /* of params.place */
     pthread_cond_t settled; /* a source is, or left */
     struct list sources;    /* in the order in which configurations named them */
     struct list leavers;    /* to be stopped and freed */
 
     /* ---- the discovery thread's ---- */
-    bool ending;
+    bool ending, serving;
     struct list running;               /* discovery_source.running_node */
     struct discovery_awaited *awaited; /* NULL: nobody waits */
     struct loop_timer await_timer;

@@ -6,20 +6,24 @@
 
 /* ---- collecting ---- */
 
-/* What a source says; the caller's reference. NULL: nothing, or nothing that the pool would take.
- * *ret_fresh: it said so itself, and not its cache. */
+/* What a pool may take of what a source said; the caller's reference. NULL: nothing. *ret_fresh: it
+ * is the source's last word, and not its cache's. */
 static struct config_found *view_found(struct discovery *discovery,
                                        const struct config_discovery *block, bool *ret_fresh)
 {
     struct discovery_source *source;
     struct config_found *found = NULL;
+    bool last_word = false;
 
     pthread_mutex_lock(&discovery->context.lock);
     source = discovery_source_locked(discovery, block->key);
-    if (source != NULL && source->found != NULL &&
-        (block->allow_empty || config_found_count(source->found) > 0))
-        found = config_found_ref(source->found);
-    *ret_fresh = found != NULL && !source->from_cache;
+    if (source != NULL) {
+        found = block->allow_empty ? source->found : source->filled;
+        last_word = found == source->found && !source->from_cache;
+    }
+    if (found != NULL)
+        found = config_found_ref(found);
+    *ret_fresh = found != NULL && last_word;
     pthread_mutex_unlock(&discovery->context.lock);
     return found;
 }
@@ -50,9 +54,9 @@ static struct config_found *view_served(const struct config *served, const char 
     return config_found_of_backends(pool->backends, pool->backend_count);
 }
 
-/* The first of these: what its source said, what it had, what its source's cache holds. A cache is
- * as old as the last process, what is served may have been changed since (an heir's most of all).
- */
+/* The first of these: what its source says, what it had, what its source said before it was empty,
+ * or its cache. A cache is as old as the last process, what is served may have been changed since
+ * (an heir's most of all). */
 static struct config_found *view_of_pool(struct discovery *discovery,
                                          const struct config_pool *pool,
                                          const struct config *served)

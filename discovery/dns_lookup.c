@@ -16,11 +16,14 @@ struct dns_lookup {
     char *name, *hosts;
     enum config_dns_record record;
     uint16_t port;
+    uint64_t other_ms;
+    size_t max_endpoints;
     const struct dns_lookup_ops *ops;
     void *arg;
 
     struct dns_query queries[2]; /* A and AAAA; or SRV alone */
     struct dns_ips known[2];     /* what those of addresses were answered last */
+    struct loop_timer other;     /* set while one of two has its addresses */
     struct dns_targets targets;
     struct loop_task reap;
 };
@@ -93,6 +96,7 @@ static void take_answered(struct dns_lookup *lookup, size_t i)
     drop_unusable(lookup, lookup->name, known);
 }
 
+/* The last of both questions is over. */
 static void addresses_done(struct dns_lookup *lookup)
 {
     const struct dns_query *a = &lookup->queries[0], *aaaa = &lookup->queries[1];
@@ -101,6 +105,7 @@ static void addresses_done(struct dns_lookup *lookup)
                                                                    : NULL;
     json_t *endpoints;
 
+    loop_timer_cancel(&lookup->other);
     if (a->outcome == DNS_FAILED && aaaa->outcome == DNS_FAILED) {
         lookup->ops->on_failed(lookup->arg, a->why);
         return;
@@ -119,12 +124,31 @@ static void addresses_done(struct dns_lookup *lookup)
            failed != NULL);
 }
 
+static void on_other_late(struct loop_timer *timer)
+{
+    struct dns_lookup *lookup = container_of(timer, struct dns_lookup, other);
+
+    for (size_t i = 0; i < 2; i++) {
+        if (lookup->queries[i].outcome == DNS_UNASKED)
+            dns_query_give_up(&lookup->queries[i], lookup->other_ms);
+    }
+    addresses_done(lookup);
+}
+
+static void await_other(struct dns_lookup *lookup, const struct dns_query *answered)
+{
+    if (answered->outcome == DNS_FOUND)
+        loop_timer_set(lookup->loop, &lookup->other, lookup->other_ms);
+}
+
 static void on_aaaa(struct dns_query *query)
 {
     struct dns_lookup *lookup = container_of(query, struct dns_lookup, queries[1]);
 
     if (lookup->queries[0].outcome != DNS_UNASKED)
         addresses_done(lookup);
+    else
+        await_other(lookup, query);
 }
 
 /* A name without a dot is searched for, and both its questions should be about the same host. */
@@ -134,12 +158,13 @@ static void on_a(struct dns_query *query)
     struct dns_query *aaaa = &lookup->queries[1];
     char same[DNS_NAME_BYTES + 1];
 
-    if (aaaa->asking)
-        return;
     if (aaaa->outcome != DNS_UNASKED) {
         addresses_done(lookup);
         return;
     }
+    await_other(lookup, query);
+    if (aaaa->asking)
+        return;
     snprintf(same, sizeof(same), "%s.", query->answer.question);
     dns_query_start(aaaa, lookup->resolver, query->outcome == DNS_FOUND ? same : lookup->name,
                     DNS_AAAA, on_aaaa);
@@ -226,20 +251,32 @@ static const struct dns_target *judge_targets(struct dns_lookup *lookup, uint32_
     return failed;
 }
 
-static void on_targets(struct dns_targets *targets)
+/* The caller's reference. Some 3,000 services at 3,000 addresses fit into one message. */
+static json_t *service_endpoints(struct dns_lookup *lookup)
 {
-    struct dns_lookup *lookup = container_of(targets, struct dns_lookup, targets);
-    const struct dns_answer *answer = &lookup->queries[0].answer;
-    const struct dns_services *services = &answer->services;
-    uint32_t ttl_s = answer->ttl_s;
-    const struct dns_target *failed = judge_targets(lookup, &ttl_s);
+    const struct dns_services *services = &lookup->queries[0].answer.services;
     json_t *endpoints = json_array();
 
     for (size_t i = 0; i < services->count; i++) {
         const struct dns_service *service = &services->v[i];
-        dns_endpoints_add_service(endpoints, service,
-                                  &dns_targets_find(targets, service->target)->ips);
+        const struct dns_ips *ips = &dns_targets_find(&lookup->targets, service->target)->ips;
+
+        if (ips->count <= lookup->max_endpoints - json_array_size(endpoints))
+            dns_endpoints_add_service(endpoints, service, ips);
+        else
+            refuse(lookup, "target %s, port %u: there are more than %zu endpoints", service->target,
+                   service->port, lookup->max_endpoints);
     }
+    return endpoints;
+}
+
+static void on_targets(struct dns_targets *targets)
+{
+    struct dns_lookup *lookup = container_of(targets, struct dns_lookup, targets);
+    uint32_t ttl_s = lookup->queries[0].answer.ttl_s;
+    const struct dns_target *failed = judge_targets(lookup, &ttl_s);
+    json_t *endpoints = service_endpoints(lookup);
+
     if (!failed || json_array_size(endpoints) > 0) {
         finish(lookup, endpoints, ttl_s, failed != NULL);
         return;
@@ -295,9 +332,12 @@ struct dns_lookup *dns_lookup_new(const struct dns_lookup_params *params)
     lookup->hosts = xstrdup(params->hosts);
     lookup->record = params->record;
     lookup->port = params->port;
+    lookup->max_endpoints = params->max_endpoints;
     lookup->ops = params->ops;
     lookup->arg = params->arg;
-    dns_targets_init(&lookup->targets, params->resolver, on_targets);
+    lookup->other_ms = params->other_ms;
+    loop_timer_init(&lookup->other, on_other_late);
+    dns_targets_init(&lookup->targets, params->resolver, params->max_endpoints, on_targets);
     loop_task_init(&lookup->reap, lookup_free);
     return lookup;
 }
@@ -309,6 +349,7 @@ void dns_lookup_free(struct dns_lookup **lookup)
     *lookup = NULL;
     if (!freed)
         return;
+    loop_timer_cancel(&freed->other);
     /* What is read by a callback that is on the stack stays until the turn's end. */
     for (size_t i = 0; i < 2; i++)
         resolver_query_stop(&freed->queries[i].asking);

@@ -5,7 +5,8 @@
  *                                                  ─► on_failed: there is nothing to go by
  *
  * One question of several that fails takes nothing away: what it was answered last stands in for
- * it. An answer that there is nothing does take away. The discovery thread's.
+ * it. So it is with A and AAAA when one of them is answered and the other one is not, as where a
+ * firewall knows only A. An answer that there is nothing does take away. The discovery thread's.
  */
 #ifndef EVERGATE_DISCOVERY_DNS_LOOKUP_H
 #define EVERGATE_DISCOVERY_DNS_LOOKUP_H
@@ -38,7 +39,9 @@ struct dns_lookup_params {
     const char *name; /* all are copied */
     enum config_dns_record record;
     uint16_t port;
-    const char *hosts; /* "/etc/hosts": for addresses */
+    const char *hosts;    /* "/etc/hosts": for addresses */
+    uint64_t other_ms;    /* how much longer than one of A and AAAA the other one is waited for */
+    size_t max_endpoints; /* what services have beyond is refused: each may be at each address */
     const struct dns_lookup_ops *ops;
     void *arg;
 };

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "client/words.h"
+
 const char *dns_type_name(enum dns_type type)
 {
     switch (type) {
@@ -64,6 +66,15 @@ void dns_query_start(struct dns_query *query, struct resolver *resolver, const c
     query->on_done = on_done;
     snprintf(query->name, sizeof(query->name), "%s", name);
     query->asking = resolver_query_start(resolver, query->name, (uint16_t)type, on_answer, query);
+}
+
+void dns_query_give_up(struct dns_query *query, uint64_t waited_ms)
+{
+    char span[WORDS_SPAN_BYTES], why[64];
+
+    resolver_query_stop(&query->asking);
+    snprintf(why, sizeof(why), "no answer within %s of the other one", words_span(span, waited_ms));
+    fail(query, why);
 }
 
 void dns_query_fini(struct dns_query *query)

@@ -30,6 +30,8 @@ struct dns_query {
  * what an earlier question left is forgotten. The memory must be zeroed before its first one. */
 void dns_query_start(struct dns_query *query, struct resolver *resolver, const char *name,
                      enum dns_type type, void (*on_done)(struct dns_query *query));
+/* It has failed, since nobody answered within `waited_ms`. No callback. */
+void dns_query_give_up(struct dns_query *query, uint64_t waited_ms);
 /* Ends all callbacks. Harmless to what is zeroed. */
 void dns_query_fini(struct dns_query *query);
 

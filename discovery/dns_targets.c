@@ -1,6 +1,7 @@
 /* The targets of SRV records and their addresses. */
 #include "discovery/dns_targets.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +9,10 @@
 #include "base/check.h"
 #include "base/list.h"
 
-void dns_targets_init(struct dns_targets *targets, struct resolver *resolver,
+void dns_targets_init(struct dns_targets *targets, struct resolver *resolver, size_t max_ips,
                       void (*on_done)(struct dns_targets *targets))
 {
-    *targets = (struct dns_targets){.resolver = resolver, .on_done = on_done};
+    *targets = (struct dns_targets){.resolver = resolver, .max_ips = max_ips, .on_done = on_done};
 }
 
 static void targets_clear(struct dns_target *v, size_t count)
@@ -72,6 +73,27 @@ static void take_ips(struct dns_target *target, struct dns_ips *ips)
     *ips = (struct dns_ips){0};
 }
 
+static void target_failed(struct dns_target *target, const char *why)
+{
+    target->failed = true;
+    snprintf(target->why, sizeof(target->why), "%s", why);
+}
+
+static void target_answered(struct dns_target *target, struct dns_ips *ips)
+{
+    struct dns_targets *targets = target->all;
+    char why[DNS_WHY_BYTES];
+
+    if (ips->count <= targets->max_ips - targets->asked_ips) {
+        targets->asked_ips += ips->count;
+        take_ips(target, ips);
+        return;
+    }
+    snprintf(why, sizeof(why), "target %s: with it they have more than %zu addresses", target->name,
+             targets->max_ips);
+    target_failed(target, why);
+}
+
 static void on_answer(struct dns_query *query)
 {
     struct dns_target *target = container_of(query, struct dns_target, query);
@@ -83,11 +105,10 @@ static void on_answer(struct dns_query *query)
         dns_query_start(query, targets->resolver, target->name, DNS_AAAA, on_answer);
         return;
     }
-    target->failed = query->outcome == DNS_FAILED;
-    if (target->failed)
-        memcpy(target->why, query->why, sizeof(target->why));
+    if (query->outcome == DNS_FAILED)
+        target_failed(target, query->why);
     else
-        take_ips(target, &query->answer.ips);
+        target_answered(target, &query->answer.ips);
     targets->asking--;
     round_go_on(targets);
 }
@@ -155,6 +176,6 @@ void dns_targets_resolve(struct dns_targets *targets, const struct dns_answer *a
     targets_clear(targets->v, targets->count);
     targets->v = v;
     targets->count = count;
-    targets->next = 0;
+    targets->next = targets->asked_ips = 0;
     round_go_on(targets);
 }

@@ -3,7 +3,9 @@
  * otherwise those that the name servers are asked for, IPv6 only where there is no IPv4.
  *
  * A target that cannot be asked for keeps the addresses that it had, for as long as that is so; one
- * that does not exist has none. /etc/hosts is not looked at. The discovery thread's.
+ * that does not exist has none. One message can name thousands of targets, and each of them can be
+ * said to have thousands of addresses: beyond `max_ips` a target counts as one that failed.
+ * /etc/hosts is not looked at. The discovery thread's.
  */
 #ifndef EVERGATE_DISCOVERY_DNS_TARGETS_H
 #define EVERGATE_DISCOVERY_DNS_TARGETS_H
@@ -25,16 +27,18 @@ struct dns_target {
 
 struct dns_targets {
     struct resolver *resolver;
+    size_t max_ips; /* of all targets together, in one round */
     void (*on_done)(struct dns_targets *targets);
 
     struct dns_target *v; /* heap; by name, each once */
     size_t count;
-    size_t next;     /* to be asked for */
-    unsigned asking; /* how many are, at most DNS_TARGETS_AT_ONCE */
+    size_t next;      /* to be asked for */
+    unsigned asking;  /* how many are, at most DNS_TARGETS_AT_ONCE */
+    size_t asked_ips; /* what was answered to this round's questions */
 };
 enum { DNS_TARGETS_AT_ONCE = 32 };
 
-void dns_targets_init(struct dns_targets *targets, struct resolver *resolver,
+void dns_targets_init(struct dns_targets *targets, struct resolver *resolver, size_t max_ips,
                       void (*on_done)(struct dns_targets *targets));
 /* Ends all callbacks. */
 void dns_targets_fini(struct dns_targets *targets);

@@ -2,6 +2,8 @@
  * by the parser, once a text is complete. */
 #include "discovery/json_lines.h"
 
+#include "discovery/json_read.h"
+
 void json_lines_init(struct json_lines *lines, size_t max_bytes)
 {
     *lines = (struct json_lines){.max_bytes = max_bytes};
@@ -57,17 +59,16 @@ static size_t text_length(struct json_lines *lines, const char *p, size_t n, boo
 
 static int text_parse(struct json_lines *lines, const char *p, size_t n, json_t **ret_json)
 {
-    json_error_t error;
     json_t *json;
 
     if (n > lines->max_bytes - lines->kept.size)
         return EG_E_OVERLOAD;
     if (lines->kept.size == 0) {
-        json = json_loadb(p, n, 0, &error);
+        json = json_read(p, n);
     } else {
         if (bytes_append(&lines->kept, p, n) != EG_OK)
             return EG_E_OVERLOAD;
-        json = json_loadb(bytes_data(&lines->kept), lines->kept.size, 0, &error);
+        json = json_read(bytes_data(&lines->kept), lines->kept.size);
         bytes_fini(&lines->kept);
     }
     if (!json)

@@ -39,7 +39,9 @@ struct discovery_provider {
     void *(*start)(struct discovery_source *source, const struct discovery_context *context);
     /* Ends all callbacks. Within a turn; what is on the stack is freed by loop_reap. */
     void (*stop)(void *watch);
-    /* Optional: evergate drains (true: a Consul registration is taken back). */
+    /* Optional, once: evergate serves requests, so that it may be said (a Consul registration). */
+    void (*serve)(void *watch);
+    /* Optional: evergate drains (a Consul registration is taken back). */
     void (*leave)(void *watch);
     /* With leave: that is not done yet. The end waits a moment for it. */
     bool (*is_leaving)(const void *watch);
@@ -71,5 +73,17 @@ void source_refused(struct discovery_source *source, const char *format, ...)
 
 /* The source was asked and nothing has changed: its answer is as fresh as now. */
 void source_unchanged(struct discovery_source *source);
+
+/* How it stands with this proxy's own service in the source, where the configuration wants one. */
+enum source_registration {
+    SOURCE_REGISTERING, /* nothing was heard of it yet */
+    SOURCE_REGISTERED,
+    SOURCE_UNREGISTERED, /* it could not be registered, kept passing or taken back */
+    SOURCE_TAKEN_BACK,
+};
+/* `why`, and after how long it is tried again, are of SOURCE_UNREGISTERED; else NULL and 0. Told as
+ * an event when it changes, but for SOURCE_TAKEN_BACK, after which nobody looks at events. */
+void source_registration(struct discovery_source *source, enum source_registration state,
+                         uint64_t delay_ms, const char *why);
 
 #endif

@@ -72,12 +72,12 @@ static bool watch_take(struct consul_watch *watch, const struct fetch *fetch)
     struct consul_index index = watch->index;
     json_t *endpoints;
 
+    if (answer_is_withheld(fetch))
+        return false;
     if (json_is_array(fetch->json) && !consul_index_take(&index, fetch->header)) {
         source_unchanged(watch->source);
         return true;
     }
-    if (answer_is_withheld(fetch))
-        return false;
     endpoints = consul_answer_read(fetch->json, watch_on_refused, watch);
     if (endpoints == NULL)
         return false;
@@ -173,8 +173,9 @@ static void *provider_consul_start(struct discovery_source *source,
     loop_timer_init(&watch->timer, watch_on_timer);
     watch_wait(watch, 0);
     if (config->registration != NULL)
-        watch->registration = consul_registration_start(
-            &(struct consul_registration_params){.config = config->registration,
+        watch->registration = consul_registration_new(
+            &(struct consul_registration_params){.source = source,
+                                                 .config = config->registration,
                                                  .loop = context->loop,
                                                  .server = watch->server,
                                                  .token = &watch->token});
@@ -190,13 +191,21 @@ static void provider_consul_stop(void *arg)
 {
     struct consul_watch *watch = arg;
 
-    consul_registration_stop(&watch->registration);
+    consul_registration_free(&watch->registration);
     fetch_stop(&watch->fetch);
     loop_timer_cancel(&watch->timer);
     fetch_server_free(&watch->server);
     consul_token_fini(&watch->token);
     loop_task_init(&watch->reap, watch_reap);
     loop_reap(watch->loop, &watch->reap);
+}
+
+static void provider_consul_serve(void *arg)
+{
+    struct consul_watch *watch = arg;
+
+    if (watch->registration != NULL)
+        consul_registration_begin(watch->registration);
 }
 
 static void provider_consul_leave(void *arg)
@@ -218,6 +227,7 @@ const struct discovery_provider discovery_consul = {
     .name = "consul",
     .start = provider_consul_start,
     .stop = provider_consul_stop,
+    .serve = provider_consul_serve,
     .leave = provider_consul_leave,
     .is_leaving = provider_consul_is_leaving,
 };

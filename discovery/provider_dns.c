@@ -7,9 +7,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "config/found.h"
 #include "discovery/dns_lookup.h"
 #include "discovery/provider.h"
 #include "discovery/providers.h"
+
+/* Enough for one name server that is silent (net/resolver_query.h). */
+enum { DNS_OTHER_MS = 3000 };
 
 struct dns_watch {
     struct discovery_source *source;
@@ -68,6 +72,8 @@ static void *dns_start(struct discovery_source *source, const struct discovery_c
         .record = config->record,
         .port = (uint16_t)config->port,
         .hosts = "/etc/hosts",
+        .other_ms = DNS_OTHER_MS,
+        .max_endpoints = CONFIG_FOUND_ENDPOINTS,
         .ops = &lookup_ops,
         .arg = watch,
     };

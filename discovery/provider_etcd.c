@@ -18,10 +18,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "client/secret.h"
 #include "discovery/backoff.h"
 #include "discovery/etcd_ask.h"
 #include "discovery/etcd_store.h"
+#include "discovery/etcd_token.h"
 #include "discovery/fetch.h"
 #include "discovery/provider_etcd.h"
 #include "discovery/providers.h"
@@ -41,9 +41,7 @@ struct etcd_watch {
     struct loop *loop;
     struct fetch_server *server;
     struct etcd_store store;
-    char *token;            /* heap; NULL: none */
-    bool token_fresh;       /* nothing was asked with it yet */
-    bool without_token;     /* etcd says that it wants none */
+    struct etcd_token token;
     struct fetch *asking;   /* a login, a page, or a check; NULL: none */
     struct fetch *watching; /* NULL: not yet */
     uint64_t watching_since_ms, check_ms;
@@ -96,16 +94,8 @@ static void quiet(struct etcd_watch *watch)
 static void failed(struct etcd_watch *watch, const char *why)
 {
     quiet(watch);
-    watch->without_token = false;
+    etcd_token_doubt(&watch->token);
     loop_timer_set(watch->loop, &watch->timer, source_failed(watch->source, "%s", why));
-}
-
-static void failed_fetch(struct etcd_watch *watch, const char *what, const struct fetch *fetch)
-{
-    char problem[FETCH_WHY_BYTES], why[FETCH_WHY_BYTES + 32];
-
-    snprintf(why, sizeof(why), "%s%s", what, fetch_problem(fetch, problem, sizeof(problem)));
-    failed(watch, why);
 }
 
 /* ---- asking ---- */
@@ -114,12 +104,13 @@ static void failed_fetch(struct etcd_watch *watch, const char *what, const struc
 static struct fetch *ask(struct etcd_watch *watch, const char *target, char *body,
                          const struct fetch_ops *ops, bool lines)
 {
-    const struct http_header_edit token = {SLICE_LIT("Authorization"), slice_str(watch->token)};
+    const struct http_header_edit token = {SLICE_LIT("Authorization"),
+                                           slice_str(watch->token.text)};
     const struct fetch_request request = {
         .method = "POST",
         .target = target,
         .headers = &token,
-        .header_count = watch->token ? 1 : 0,
+        .header_count = watch->token.text ? 1 : 0,
         .body = body,
         .content_type = "application/json",
         .answer_ms = ANSWER_MS,
@@ -133,40 +124,22 @@ static struct fetch *ask(struct etcd_watch *watch, const char *target, char *bod
     return fetch;
 }
 
-static bool complains_of(const struct fetch *fetch, const char *words)
-{
-    const char *message = json_string_value(json_object_get(fetch->json, "message"));
-
-    if (!message)
-        message = json_string_value(json_object_get(fetch->json, "error"));
-    return message && strstr(message, words);
-}
-
-/* The token has expired, or authentication was turned on: etcd says so in several ways. */
-static bool wants_login(const struct etcd_watch *watch, const struct fetch *fetch)
-{
-    if (watch->config->user[0] == '\0' || watch->token_fresh)
-        return false;
-    return fetch->status == 401 || complains_of(fetch, "invalid auth token") ||
-           complains_of(fetch, "user name is empty") || complains_of(fetch, "auth store is old");
-}
-
 static void login_again(struct etcd_watch *watch)
 {
     quiet(watch);
-    free(watch->token);
-    watch->token = NULL;
-    watch->without_token = false;
+    etcd_token_forget(&watch->token);
     begin(watch);
 }
 
 /* A list, a check or a watch was refused. */
 static void refused(struct etcd_watch *watch, const struct fetch *fetch)
 {
-    if (wants_login(watch, fetch))
+    char problem[FETCH_WHY_BYTES];
+
+    if (etcd_token_is_refused(&watch->token, fetch))
         login_again(watch);
     else
-        failed_fetch(watch, "", fetch);
+        failed(watch, fetch_problem(fetch, problem, sizeof(problem)));
 }
 
 /* ---- the check ---- */
@@ -180,7 +153,7 @@ static void check_on_end(struct fetch *fetch)
 {
     struct etcd_watch *watch = fetch->arg;
 
-    if (fetch->status != 200 || !json_is_object(fetch->json)) {
+    if (fetch->status != 200 || !fetch->json) {
         refused(watch, fetch);
         return;
     }
@@ -204,6 +177,30 @@ static void check(struct etcd_watch *watch)
 
 /* ---- the watch ---- */
 
+/* One that lived ends the row of those that did not. */
+static bool watch_lived(struct etcd_watch *watch)
+{
+    bool lived = watch->loop->now_ms - watch->watching_since_ms >= WATCH_LIVED_MS;
+
+    if (lived)
+        backoff_reset(&watch->endings);
+    return lived;
+}
+
+/* At once, but not in a row: what is listed now cannot have been compacted, unless etcd compacts
+ * faster than we ask, or is none. */
+static void watch_compacted(struct etcd_watch *watch)
+{
+    bool first = watch_lived(watch) || watch->endings.failures == 0;
+    uint64_t delay_ms = backoff_next_ms(&watch->endings);
+
+    quiet(watch);
+    if (first)
+        begin(watch);
+    else
+        loop_timer_set(watch->loop, &watch->timer, delay_ms);
+}
+
 static void watch_on_json(struct fetch *fetch, json_t *json)
 {
     struct etcd_watch *watch = fetch->arg;
@@ -216,8 +213,7 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
         publish_soon(watch);
         break;
     case ETCD_COMPACTED:
-        quiet(watch);
-        begin(watch);
+        watch_compacted(watch);
         break;
     case ETCD_CANCELED:
         failed(watch, why);
@@ -233,16 +229,13 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
 static void watch_ended(struct etcd_watch *watch, const struct fetch *fetch)
 {
     char why[FETCH_WHY_BYTES + 32];
-    bool lived = watch->loop->now_ms - watch->watching_since_ms >= WATCH_LIVED_MS;
 
     snprintf(why, sizeof(why), "the watch ended at once%s%s", fetch->status == 0 ? ": " : "",
              fetch->status == 0 ? fetch->why : "");
-    if (lived) {
+    if (watch_lived(watch))
         quiet(watch);
-        backoff_reset(&watch->endings);
-    } else {
+    else
         failed(watch, why);
-    }
     loop_timer_set(watch->loop, &watch->timer, backoff_next_ms(&watch->endings));
 }
 
@@ -285,7 +278,7 @@ static void page_on_end(struct fetch *fetch)
         refused(watch, fetch);
         return;
     }
-    watch->token_fresh = false;
+    etcd_token_prove(&watch->token);
     if (etcd_store_take_page(&watch->store, fetch->json, &more) != EG_OK) {
         failed(watch, "the answer is no list of keys");
         return;
@@ -310,15 +303,10 @@ static void list(struct etcd_watch *watch)
 static void login_on_end(struct fetch *fetch)
 {
     struct etcd_watch *watch = fetch->arg;
-    const char *token = json_string_value(json_object_get(fetch->json, "token"));
+    char why[ETCD_WHY_BYTES];
 
-    if (fetch->status == 200 && token) {
-        watch->token = xstrdup(token);
-        watch->token_fresh = true;
-    } else if (complains_of(fetch, "authentication is not enabled")) {
-        watch->without_token = true;
-    } else {
-        failed_fetch(watch, "authentication: ", fetch);
+    if (!etcd_token_take(&watch->token, fetch, why)) {
+        failed(watch, why);
         return;
     }
     fetch_stop(&watch->asking);
@@ -327,17 +315,10 @@ static void login_on_end(struct fetch *fetch)
 
 static const struct fetch_ops login_ops = {.on_end = login_on_end};
 
-/* The file is read each time, so a password that was changed on both sides needs no reload. */
 static void login(struct etcd_watch *watch)
 {
-    struct secret password;
-    char *why = NULL, *body = NULL;
+    char *why = NULL, *body = etcd_token_ask(&watch->token, &why);
 
-    if (secret_init(&password, watch->config->password_file, &why) == 0) {
-        body = etcd_ask_token(watch->config->user, secret_slice(&password));
-        why = body ? NULL : xstrdup("the password is not UTF-8");
-    }
-    secret_fini(&password);
     if (body)
         watch->asking = ask(watch, "/v3/auth/authenticate", body, &login_ops, false);
     else
@@ -349,7 +330,7 @@ static void login(struct etcd_watch *watch)
 
 static void begin(struct etcd_watch *watch)
 {
-    if (watch->config->user[0] != '\0' && !watch->token && !watch->without_token)
+    if (etcd_token_is_due(&watch->token))
         login(watch);
     else
         list(watch);
@@ -378,6 +359,7 @@ void *provider_etcd_start(struct discovery_source *source, const struct discover
     watch->server = fetch_server_new(
         context->loop, context->resolver,
         &(struct fetch_server_params){.addresses = config->addresses, .tls = config->tls});
+    etcd_token_init(&watch->token, config->user, config->password_file);
     etcd_store_init(&watch->store, config->prefix, config->max_bytes);
     backoff_init(&watch->endings, (uint64_t)(uintptr_t)watch ^ context->loop->now_us);
     loop_timer_init(&watch->timer, on_timer);
@@ -406,7 +388,7 @@ static void stop(void *arg)
     loop_timer_cancel(&watch->publish);
     fetch_server_free(&watch->server);
     etcd_store_fini(&watch->store);
-    free(watch->token);
+    etcd_token_fini(&watch->token);
     loop_task_init(&watch->reap, watch_reap);
     loop_reap(watch->loop, &watch->reap);
 }

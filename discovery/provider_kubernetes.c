@@ -19,6 +19,8 @@
  *   - a watch that breaks off is resumed at once, and only if that fails too the source has failed:
  *     load balancers before API servers cut what is silent for long;
  *   - after a failure there is a list, since its answer is also what says that all is well again;
+ *     not so after a watch that was refused (RBAC knows lists and watches apart): the list is
+ * taken, but if it brings nothing new, all is well only when a watch has run for a while;
  *   - 401: the token may have been exchanged; it is read anew, and the request made once more;
  *   - silence for longer than bookmarks take (kube_client.c): the connection may be half open, and
  *     the watch is resumed on another one.
@@ -40,6 +42,7 @@ enum {
     WATCH_LONG_MS = 60 * 1000, /* it was answered: to connect and be answered takes less */
     TELL_MS = 10,              /* events come in bursts: a rollout, a node that goes */
     TELL_APART_MS = 100,       /* while they go on, the full set is made so often */
+    DOUBT_MS = 3 * 1000,       /* a watch that is refused is so within that time */
     PAGES = 1000,              /* of a list */
     EXPIRED_PAUSE_MS = 1000,   /* for each version in a row that is too old */
     EXPIRED_PAUSE_MAX_MS = 30 * 1000,
@@ -60,6 +63,7 @@ struct kube_watch {
 
     bool renewed;      /* the token was read anew for a 401, and nothing was answered since */
     bool resumed;      /* a watch broke off, and nothing was heard since */
+    bool doubted;      /* the last watch was refused, and none has run since */
     unsigned expired;  /* so many versions in a row were too old */
     uint64_t began_ms; /* the watch */
     uint64_t told_ms;  /* source_found */
@@ -88,18 +92,25 @@ static void watch_tell(struct kube_watch *watch)
 
 static void watch_on_tell(struct loop_timer *timer)
 {
-    watch_tell(container_of(timer, struct kube_watch, tell));
+    struct kube_watch *watch = container_of(timer, struct kube_watch, tell);
+
+    watch->doubted = false;
+    watch_tell(watch);
+}
+
+static void watch_tell_after(struct kube_watch *watch, uint64_t after_ms)
+{
+    watch->telling = true;
+    loop_timer_set(watch->loop, &watch->tell, after_ms);
 }
 
 static void watch_tell_soon(struct kube_watch *watch)
 {
     uint64_t passed_ms = watch->loop->now_ms - watch->told_ms;
 
-    if (watch->telling)
-        return;
-    watch->telling = true;
-    loop_timer_set(watch->loop, &watch->tell,
-                   passed_ms + TELL_MS < TELL_APART_MS ? TELL_APART_MS - passed_ms : TELL_MS);
+    if (!watch->telling)
+        watch_tell_after(watch,
+                         passed_ms + TELL_MS < TELL_APART_MS ? TELL_APART_MS - passed_ms : TELL_MS);
 }
 
 /* ---- what is next ---- */
@@ -126,11 +137,14 @@ static void drop_version(struct kube_watch *watch)
     watch->version = NULL;
 }
 
-/* What was heard before it is told first: told later, it would say that all is well. */
+/* What was heard before it is told first: told later, it would say that all is well. So would what
+ * is doubted, and it is nothing new. */
 static void watch_failed(struct kube_watch *watch, const char *why, uint64_t at_least_ms)
 {
-    if (watch->telling)
+    if (watch->telling && !watch->doubted)
         watch_tell(watch);
+    loop_timer_cancel(&watch->tell);
+    watch->telling = false;
     drop_version(watch);
     watch->resumed = watch->renewed = false;
     uint64_t delay_ms = source_failed(watch->source, "%s", why);
@@ -153,6 +167,9 @@ static void watch_expired(struct kube_watch *watch)
 /* The server knows us, and our version. */
 static void watch_heard(struct kube_watch *watch)
 {
+    if (watch->doubted && watch->telling)
+        watch_tell(watch);
+    watch->doubted = false;
     watch->resumed = watch->renewed = false;
     watch->expired = 0;
 }
@@ -160,7 +177,7 @@ static void watch_heard(struct kube_watch *watch)
 /* A list or a watch that was not answered with 200, or not to its end. */
 static void watch_refused(struct kube_watch *watch, const struct fetch *fetch)
 {
-    const char *verb = watch->version ? "watch" : "list";
+    bool watched = watch->version != NULL;
     char why[KUBE_PROBLEM_BYTES];
 
     if (fetch->status == 401 && !watch->renewed) {
@@ -172,23 +189,41 @@ static void watch_refused(struct kube_watch *watch, const struct fetch *fetch)
     } else if (fetch->status == 0 || fetch->status == 200) {
         watch_failed(watch, fetch->why, 0);
     } else {
-        kube_client_problem(&watch->client, why, verb, fetch->status, fetch->json);
+        kube_client_problem(&watch->client, why, watched ? "watch" : "list", fetch->status,
+                            fetch->json);
         watch_failed(watch, why, kube_client_pause_ms(fetch));
+        watch->doubted = watched;
     }
 }
 
 /* ---- the list ---- */
 
+static bool is_known(const struct kube_watch *watch)
+{
+    json_t *before = kube_slices_endpoints(watch->slices);
+    json_t *now = kube_slices_endpoints(watch->listing);
+    bool known = json_equal(before, now);
+
+    json_decref(before);
+    json_decref(now);
+    return known;
+}
+
 /* The last page is in. */
 static void take_list(struct kube_watch *watch, const char *version)
 {
+    bool nothing_new = watch->doubted && is_known(watch);
+
     kube_slices_free(watch->slices);
     watch->slices = watch->listing;
     watch->listing = NULL;
     drop_version(watch);
     watch->version = xstrdup(version);
     watch->renewed = watch->resumed = false;
-    watch_tell(watch);
+    if (nothing_new)
+        watch_tell_after(watch, DOUBT_MS);
+    else
+        watch_tell(watch);
     watch_next(watch, 0);
 }
 

@@ -35,26 +35,33 @@ struct discovery_source *source_new(struct source_context *context, struct confi
     source->config = config_ref(config);
     source->block = block;
     source->title = source_title(block);
-    source_label(block, source->label, sizeof(source->label));
+    source_label(block, 1, source->label, sizeof(source->label));
     backoff_init(&source->backoff, seed);
     loop_task_init(&source->absent, source_on_absent);
     source->since_wall_us = clock_wall_us();
     return source;
 }
 
-/* Takes the reference. False: it is what it was. */
+/* Takes the reference. False: it is what it was, and as fresh: an answer counts for more than a
+ * cache that held the same. */
 static bool source_publish(struct discovery_source *source, struct config_found *found,
                            bool from_cache)
 {
     struct source_context *context = source->context;
-    struct config_found *before = source->found;
-    bool changed = before == NULL || !config_found_equal(before, found);
+    struct config_found *before = source->found, *filled_before = NULL;
+    bool changed =
+        before == NULL || source->from_cache != from_cache || !config_found_equal(before, found);
 
     pthread_mutex_lock(&context->lock);
     source->found = found;
     source->from_cache = from_cache;
+    if (config_found_count(found) > 0) {
+        filled_before = source->filled;
+        source->filled = config_found_ref(found);
+    }
     pthread_mutex_unlock(&context->lock);
     config_found_unref(&before);
+    config_found_unref(&filled_before);
     if (changed)
         context->on_changed(context->arg);
     return changed;
@@ -62,7 +69,8 @@ static bool source_publish(struct discovery_source *source, struct config_found 
 
 static void source_load_cache(struct discovery_source *source)
 {
-    json_t *endpoints = source_cache_load(source->cache, source->block->max_bytes);
+    json_t *endpoints =
+        source_cache_load(source->cache, SOURCE_CACHE_TIMES * source->block->max_bytes);
     struct config_refused refused;
 
     if (endpoints == NULL)
@@ -78,7 +86,7 @@ void source_start(struct discovery_source *source, const struct discovery_provid
         .loop = source->context->loop,
         .resolver = source->context->resolver,
         .config = source->block,
-        .place = source->context->place,
+        .place = source->config->place,
     };
 
     source->started = true;
@@ -91,6 +99,12 @@ void source_start(struct discovery_source *source, const struct discovery_provid
         loop_soon(context.loop, &source->absent);
     else
         source->watch = provider->start(source, &context);
+}
+
+void source_serve(struct discovery_source *source)
+{
+    if (source->watch != NULL && source->provider->serve != NULL)
+        source->provider->serve(source->watch);
 }
 
 void source_leave(struct discovery_source *source)
@@ -120,6 +134,7 @@ void source_free(struct discovery_source *source)
     source_forget_pools_locked(source); /* nobody else has it any more */
     free(source->pools);
     config_found_unref(&source->found);
+    config_found_unref(&source->filled);
     config_refused_fini(&source->refused);
     config_refused_fini(&source->premature);
     config_unref(&source->config);
@@ -194,25 +209,6 @@ static void source_synced(struct discovery_source *source)
 
 /* ---- what the provider says ---- */
 
-/* Text of strangers: one line, and UTF-8 or else ASCII, since it becomes JSON. */
-static void source_tidy(char *text)
-{
-    json_t *string;
-    bool utf8;
-
-    for (char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' ';
-    }
-    string = json_string(text);
-    utf8 = string != NULL;
-    json_decref(string);
-    for (char *p = text; !utf8 && *p != '\0'; p++) {
-        if ((unsigned char)*p >= 0x80)
-            *p = '?';
-    }
-}
-
 static void source_add_refused(struct config_refused *refused, char *reason)
 {
     refused->count++;
@@ -225,14 +221,12 @@ static void source_add_refused(struct config_refused *refused, char *reason)
 void source_refused(struct discovery_source *source, const char *format, ...)
 {
     va_list args;
-    char *reason, cut[SOURCE_ERROR_BYTES];
+    char reason[SOURCE_ERROR_BYTES];
 
     va_start(args, format);
-    vsnprintf(cut, sizeof(cut), format, args);
+    source_text(reason, format, args);
     va_end(args);
-    reason = xstrdup(cut);
-    source_tidy(reason);
-    source_add_refused(&source->premature, reason);
+    source_add_refused(&source->premature, xstrdup(reason));
 }
 
 /* What the provider could not say comes first, then what config/ refused. */
@@ -255,8 +249,8 @@ static void source_take_refused(struct discovery_source *source, struct config_r
     config_refused_fini(&before);
 }
 
-/* An empty set is only worth keeping where one is allowed: else a restart would begin with less
- * than the pools had. */
+/* An empty set is only worth keeping where every pool allows it: else a restart would begin with
+ * less than they had. */
 static void source_keep(struct discovery_source *source)
 {
     bool allowed;
@@ -264,34 +258,28 @@ static void source_keep(struct discovery_source *source)
     if (source->cache == NULL)
         return;
     pthread_mutex_lock(&source->context->lock);
-    allowed = source->allowing > 0;
+    allowed = source->allowing == source->pool_count;
     pthread_mutex_unlock(&source->context->lock);
     if (allowed || config_found_count(source->found) > 0)
         source_cache_store(source->cache, source->found);
 }
 
-/* Of an answer in which nothing can be used, the last good set stays, even where pools may be
- * empty: it does not say that there are none. Takes the reference, and gives one. */
-static struct config_found *source_usable(const struct discovery_source *source,
-                                          struct config_found *found)
-{
-    if (config_found_count(found) > 0 || source->refused.count == 0 || source->found == NULL)
-        return found;
-    config_found_unref(&found);
-    return config_found_ref(source->found);
-}
-
 void source_found(struct discovery_source *source, json_t *endpoints)
 {
     struct config_refused refused;
-    struct config_found *found = config_found_new(endpoints, source->found, &refused);
+    struct config_found *found = config_found_new(endpoints, source->filled, &refused);
     size_t kept = source->found != NULL ? config_found_count(source->found) : 0;
-    bool had_refused = source->refused.count > 0, was_empty = source->empty, changed;
+    bool had_refused = source->refused.count > 0, was_empty = source->empty, changed = false;
 
     json_decref(endpoints);
     source_take_refused(source, &refused);
     source->empty = config_found_count(found) == 0 && source->refused.count == 0;
-    changed = source_publish(source, source_usable(source, found), false);
+    /* An answer in which nothing can be used does not say that there are none: what was known
+     * stands, even where pools may be empty. */
+    if (config_found_count(found) > 0 || source->empty)
+        changed = source_publish(source, found, false);
+    else
+        config_found_unref(&found);
     source_synced(source);
     if (changed)
         source_keep(source);
@@ -316,9 +304,8 @@ uint64_t source_failed(struct discovery_source *source, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    source_text(text, format, args);
     va_end(args);
-    source_tidy(text);
     config_refused_fini(&source->premature); /* of an answer that is not one */
     source->premature = (struct config_refused){0};
     pthread_mutex_lock(&source->context->lock);

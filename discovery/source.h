@@ -14,6 +14,7 @@
 #define EVERGATE_DISCOVERY_SOURCE_H
 
 #include <pthread.h>
+#include <stdarg.h>
 
 #include "base/list.h"
 #include "discovery/backoff.h"
@@ -27,7 +28,6 @@ enum { SOURCE_ERROR_BYTES = 300 };
 struct source_context {
     struct loop *loop;
     struct resolver *resolver;
-    struct config_place place;
     pthread_mutex_t lock;
     /* Hooks; never with the lock held. */
     void (*on_changed)(void *arg);
@@ -37,6 +37,13 @@ struct source_context {
 };
 
 enum source_state { SOURCE_CONNECTING, SOURCE_SYNCED, SOURCE_FAILING };
+
+/* This proxy's own service there. */
+struct source_own {
+    enum source_registration state;
+    uint64_t since_wall_us, failed_wall_us; /* 0: never */
+    char last_error[SOURCE_ERROR_BYTES];    /* "": none yet */
+};
 
 struct discovery_source {
     struct list node; /* discovery.sources or .leavers */
@@ -65,12 +72,14 @@ struct discovery_source {
     bool settled;    /* answered, or failed, once */
     bool from_cache; /* `found` is what the file held; no answer came yet */
     enum source_state state;
-    struct config_found *found; /* the last good set; NULL: none yet */
+    struct config_found *found;  /* the last good set; NULL: none yet */
+    struct config_found *filled; /* the last one that was not empty; NULL: none yet */
     struct config_refused refused;
     char last_error[SOURCE_ERROR_BYTES];                    /* "": none yet */
     uint64_t since_wall_us, synced_wall_us, failed_wall_us; /* 0: never */
     uint64_t next_try_us;                                   /* monotonic; 0: not failing */
     uint64_t syncs, failures, refusals;
+    struct source_own own; /* where the block has a `register` */
 };
 
 /* Any thread. Holds a reference of `config`, whose `block` is. */
@@ -79,6 +88,7 @@ struct discovery_source *source_new(struct source_context *context, struct confi
 /* The cache's set is published at once. `provider` NULL: it fails, with a sentence, in a later
  * turn. */
 void source_start(struct discovery_source *source, const struct discovery_provider *provider);
+void source_serve(struct discovery_source *source);
 void source_leave(struct discovery_source *source);
 bool source_is_leaving(const struct discovery_source *source); /* not done with it yet */
 /* Ends all callbacks, and writes what the cache is still to hold. */
@@ -95,13 +105,22 @@ void source_add_pool_locked(struct discovery_source *source, const char *name, b
 
 /* `consul "api" at 127.0.0.1:8500`; heap. */
 char *source_title(const struct config_discovery *block);
-/* `api at 127.0.0.1:8500`, cut where a character ends. */
-void source_label(const struct config_discovery *block, char *out, size_t capacity);
+/* `api at 127.0.0.1:8500`, cut where a character ends; behind it ` #2` from `number` 2 on. */
+void source_label(const struct config_discovery *block, unsigned number, char *out,
+                  size_t capacity);
+
+/* ---- what strangers say: source_text.c ---- */
+
+/* One line of UTF-8 (what is none is ASCII instead), cut where a character ends. */
+void source_text(char out[SOURCE_ERROR_BYTES], const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* ---- what it tells: source_report.c ---- */
 
 const char *source_state_name(enum source_state state);
 json_t *source_json_locked(const struct discovery_source *source);
+json_t *source_registration_json_locked(const struct discovery_source *source);
+json_t *source_time_json(uint64_t wall_us); /* RFC 3339; 0: null */
 void source_stats_locked(const struct discovery_source *source,
                          struct discovery_source_stats *ret_stats);
 
@@ -113,5 +132,7 @@ void source_tell_back(const struct discovery_source *source, enum source_state f
 /* `kept`: how many endpoints the set before had. */
 void source_tell_empty(const struct discovery_source *source, size_t kept);
 void source_tell_refused(const struct discovery_source *source);
+/* Fills in what every event says, and tells it. */
+void source_tell(const struct discovery_source *source, struct discovery_event *event);
 
 #endif

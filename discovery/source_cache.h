@@ -14,7 +14,12 @@
 #include "config/found.h"
 #include "net/loop.h"
 
-enum { SOURCE_CACHE_EVERY_MS = 1000 };
+enum {
+    SOURCE_CACHE_EVERY_MS = 1000,
+    /* So many times an answer's limit: what comes as an address of 16 bytes is kept as an object.
+     */
+    SOURCE_CACHE_TIMES = 16,
+};
 
 struct source_cache;
 

@@ -1,9 +1,11 @@
 /* How a source is called: for people (events, logs) and as a label (metrics, GET /providers). No
  * key that may hold a secret is looked at. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "discovery/source.h"
 
 /* What is looked for; heap. */
@@ -18,9 +20,13 @@ static char *label_subject(const struct config_discovery *block)
         if (block->record == CONFIG_DNS_SRV) /* these have their own ports */
             return xstrdup(block->name);
         return xasprintf("%s:%u", block->name, block->port);
-    default:
+    case CONFIG_DISCOVERY_CONSUL:
+    case CONFIG_DISCOVERY_KUBERNETES:
         return xstrdup(block->service);
+    case CONFIG_DISCOVERY_TYPE_COUNT: /* no type; without a default, one that is new is missed */
+        break;
     }
+    return xstrdup("");
 }
 
 static void label_append(char **text, const char *between, const char *more)
@@ -64,20 +70,20 @@ char *source_title(const struct config_discovery *block)
     return title;
 }
 
-void source_label(const struct config_discovery *block, char *out, size_t capacity)
+void source_label(const struct config_discovery *block, unsigned number, char *out, size_t capacity)
 {
+    char suffix[16] = "";
     char *subject = label_subject(block), *place = label_place(block);
     char *whole =
         xasprintf("%s%s%s", subject, place[0] != '\0' ? label_preposition(block) : "", place);
-    size_t n = strlen(whole);
+    size_t n = strlen(whole), room;
 
-    if (n >= capacity) {
-        n = capacity - 1;
-        while (n > 0 && ((unsigned char)whole[n] & 0xc0) == 0x80)
-            n--; /* 10xxxxxx continues a character (RFC 3629 section 3) */
-    }
-    memcpy(out, whole, n);
-    out[n] = '\0';
+    if (number > 1)
+        snprintf(suffix, sizeof(suffix), " #%u", number);
+    room = capacity - 1 - strlen(suffix);
+    if (n > room)
+        n = utf8_whole(whole, room);
+    snprintf(out, capacity, "%.*s%s", (int)n, whole, suffix);
     free(whole);
     free(subject);
     free(place);

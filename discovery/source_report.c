@@ -32,7 +32,7 @@ static void report_set(json_t *object, const char *key, json_t *value)
     CHECK(json_object_set_new(object, key, value) == 0);
 }
 
-static json_t *report_time(uint64_t wall_us)
+json_t *source_time_json(uint64_t wall_us)
 {
     char text[TIMESTAMP_LOG_BYTES];
 
@@ -79,7 +79,7 @@ static void report_ages(const struct discovery_source *source, json_t *object)
 {
     uint64_t wall_us = clock_wall_us(), now_us = clock_monotonic_us();
 
-    report_set(object, "last_sync", report_time(source->synced_wall_us));
+    report_set(object, "last_sync", source_time_json(source->synced_wall_us));
     if (source->synced_wall_us != 0)
         report_set(object, "last_sync_ago_s",
                    json_real(wall_us > source->synced_wall_us
@@ -87,7 +87,7 @@ static void report_ages(const struct discovery_source *source, json_t *object)
                                  : 0));
     report_set(object, "last_error",
                source->failed_wall_us != 0 ? report_text(source->last_error) : json_null());
-    report_set(object, "last_error_at", report_time(source->failed_wall_us));
+    report_set(object, "last_error_at", source_time_json(source->failed_wall_us));
     report_set(object, "next_try_in_s",
                source->next_try_us == 0
                    ? json_null()
@@ -104,12 +104,13 @@ json_t *source_json_locked(const struct discovery_source *source)
     report_set(object, "source", report_text(source->label));
     report_set(object, "pools", report_pools(source));
     report_set(object, "state", json_string(source_state_name(source->state)));
-    report_set(object, "since", report_time(source->since_wall_us));
+    report_set(object, "since", source_time_json(source->since_wall_us));
     report_set(object, "endpoints", report_number(endpoint_count(source)));
     report_ages(source, object);
     report_set(object, "syncs", report_number(source->syncs));
     report_set(object, "failures", report_number(source->failures));
     report_set(object, "refused", report_refused(&source->refused));
+    report_set(object, "registration", source_registration_json_locked(source));
     report_set(object, "from_cache", json_boolean(source->from_cache));
     return object;
 }
@@ -132,8 +133,8 @@ void source_stats_locked(const struct discovery_source *source,
 
 /* ---- events ---- */
 
-/* Fills in what every event says. The pools' names are another thread's to change. */
-static void report_tell(const struct discovery_source *source, struct discovery_event *event)
+/* The pools' names are another thread's to change. */
+void source_tell(const struct discovery_source *source, struct discovery_event *event)
 {
     struct source_context *context = source->context;
     char *pool;
@@ -172,7 +173,7 @@ void source_tell_lost(const struct discovery_source *source, enum source_state f
         snprintf(next, sizeof(next), "the last %zu endpoint%s stay%s; next try in %.1f s", count,
                  plural(count), count == 1 ? "s" : "", (double)delay_ms / 1000);
     event.next = next;
-    report_tell(source, &event);
+    source_tell(source, &event);
 }
 
 void source_tell_back(const struct discovery_source *source, enum source_state from,
@@ -188,7 +189,7 @@ void source_tell_back(const struct discovery_source *source, enum source_state f
              count == 1 ? "s" : "");
     event.why = why;
     event.next = next;
-    report_tell(source, &event);
+    source_tell(source, &event);
 }
 
 void source_tell_empty(const struct discovery_source *source, size_t kept)
@@ -213,7 +214,7 @@ void source_tell_empty(const struct discovery_source *source, size_t kept)
                  allowing == 0 ? "; allow_empty = true would let them go"
                                : " but in pools with allow_empty = true");
     event.next = next;
-    report_tell(source, &event);
+    source_tell(source, &event);
 }
 
 void source_tell_refused(const struct discovery_source *source)
@@ -229,6 +230,6 @@ void source_tell_refused(const struct discovery_source *source)
              count == 1 ? "s" : "");
     event.why = why;
     event.next = next;
-    report_tell(source, &event);
+    source_tell(source, &event);
     free(why);
 }

@@ -235,9 +235,12 @@ void change_status_locked(struct health_pool *pool, struct record *r, const char
     struct why all;
 
     judged_store_locked(pool, r);
-    if (from == to)
-        return;
     all = why_status(r, to, why);
+    if (from == to) { /* but what keeps it there may be another thing */
+        if (to == ENDPOINT_DEGRADED || to == ENDPOINT_UNHEALTHY)
+            snprintf(r->why, sizeof(r->why), "%s", all.text);
+        return;
+    }
     event_init(&event, drain ? EVENT_DRAIN : EVENT_HEALTH, endpoint_status_name(from),
                endpoint_status_name(to), all.text, now_us - r->status_since_us);
     event.severity = to == ENDPOINT_UNHEALTHY  ? loss_severity(pool)

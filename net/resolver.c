@@ -168,6 +168,8 @@ static void on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinf
     struct resolver_watch *w = arg;
 
     w->asking = false;
+    if (!w->in_call)
+        resolver_servers_heard(w->resolver, status, timeouts);
     if (w->stopped)
         loop_reap(w->resolver->loop, &w->reap);
     else if (status == ARES_SUCCESS)
@@ -186,6 +188,7 @@ static void watch_ask(struct loop_task *task)
     const struct ares_addrinfo_hints hints = {
         .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
+    resolver_servers_order(resolver);
     w->asking = w->in_call = true;
     ares_getaddrinfo(resolver->channel, w->host, NULL, &hints, on_addrinfo, w);
     w->in_call = false; /* even if stopped meanwhile, reaping comes after the turn */
@@ -255,6 +258,7 @@ int resolver_new(struct resolver **ret_resolver, struct loop *loop)
 
 int resolver_set_servers(struct resolver *resolver, const char *csv)
 {
+    resolver->servers = (struct resolver_servers){0};
     return ares_set_servers_ports_csv(resolver->channel, csv) == ARES_SUCCESS ? 0 : EG_E_INTERNAL;
 }
 

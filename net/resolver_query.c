@@ -78,6 +78,7 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *messag
     struct resolver_query *query = arg;
     struct slice answer = slice_from((const char *)message, message ? (size_t)size : 0);
 
+    resolver_servers_heard(query->resolver, status, timeouts);
     if (ask_again(query, status))
         return;
     loop_reap(query->resolver->loop, &query->reap);
@@ -92,6 +93,7 @@ static void query_ask(struct loop_task *task)
     struct resolver *resolver = query->resolver;
     const char *name = query->name;
 
+    resolver_servers_order(resolver);
     query->asking = true; /* freed after this turn at the earliest, even if answered from within */
     if (strchr(name, '.'))
         ares_query(resolver->channel, name, CLASS_IN, query->type, on_answer, query);

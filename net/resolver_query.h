@@ -3,8 +3,9 @@
  * its records. What keeps a name resolved to addresses is resolver.h.
  *
  * c-ares asks each server in turn: one that is silent for 2 s, cannot be reached, or answers
- * SERVFAIL, NOTIMP or REFUSED makes room for the next, and each gets three tries. Answers that do
- * not fit into a datagram (1280 bytes, EDNS) are fetched over TCP. /etc/hosts is not looked at.
+ * SERVFAIL, NOTIMP or REFUSED makes room for the next, and each gets three tries. One that left
+ * three questions in a row to another is asked last for a minute. Answers that do not fit into a
+ * datagram (1280 bytes, EDNS) are fetched over TCP. /etc/hosts is not looked at.
  */
 #ifndef EVERGATE_NET_RESOLVER_QUERY_H
 #define EVERGATE_NET_RESOLVER_QUERY_H

@@ -49,8 +49,10 @@ static bool use_chain(SSL_CTX *ctx, const char *pem)
     bool good = certificate && SSL_CTX_use_certificate(ctx, certificate) == 1;
 
     X509_free(certificate);
-    while (good && (certificate = next_certificate(bio)) != NULL)
-        good = SSL_CTX_add0_chain_cert(ctx, certificate) == 1;
+    while (good && (certificate = next_certificate(bio)) != NULL) {
+        good = SSL_CTX_add1_chain_cert(ctx, certificate) == 1;
+        X509_free(certificate);
+    }
     BIO_free(bio);
     return good && ERR_peek_error() == 0;
 }

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/check.h"
 #include "net/tls_internal.h"
@@ -53,9 +54,10 @@ void tls_tickets_rotate(void)
 {
     struct ticket_key key;
 
-    CHECK(RAND_bytes(key.name, sizeof(key.name)) == 1);
-    CHECK(RAND_priv_bytes(key.cipher, sizeof(key.cipher)) == 1);
-    CHECK(RAND_priv_bytes(key.mac, sizeof(key.mac)) == 1);
+    /* From the kernel, which OpenSSL's own generator is seeded from: RAND_bytes() would bring up
+     * all of libcrypto, 2 MB of it, in a proxy that may never see TLS. Up to 256 bytes come at once
+     * and whole: getrandom(2). */
+    CHECK(getrandom(&key, sizeof(key), 0) == (ssize_t)sizeof(key));
     publish(&key);
     OPENSSL_cleanse(&key, sizeof(key));
 }

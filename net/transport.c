@@ -45,6 +45,20 @@ static void set_nodelay(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+/* It is asked after a quarter of the time, and three times more. */
+void transport_watch_peer(struct transport *t)
+{
+    const int on = 1, apart_s = TRANSPORT_LOST_S / 4, times = 3;
+    const unsigned lost_ms = TRANSPORT_LOST_S * 1000;
+
+    if (setsockopt(t->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0)
+        return;
+    (void)setsockopt(t->fd, IPPROTO_TCP, TCP_KEEPIDLE, &apart_s, sizeof(apart_s));
+    (void)setsockopt(t->fd, IPPROTO_TCP, TCP_KEEPINTVL, &apart_s, sizeof(apart_s));
+    (void)setsockopt(t->fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof(times));
+    (void)setsockopt(t->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost_ms, sizeof(lost_ms));
+}
+
 void transport_init_accepted(struct transport *t, struct loop *loop, int fd,
                              struct tls_session *tls, size_t in_limit_bytes,
                              const struct transport_ops *ops)

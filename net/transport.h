@@ -114,6 +114,7 @@ struct transport {
 enum {
     TRANSPORT_HIGH_WATER = 64 * 1024,
     TRANSPORT_LOW_WATER = 16 * 1024,
+    TRANSPORT_LOST_S = 60, /* transport_watch_peer */
     TRANSPORT_OUT_LIMIT = TRANSPORT_HIGH_WATER + 2 * LOOP_READ_BYTES + LOOP_SCRATCH_BYTES,
 };
 
@@ -176,6 +177,11 @@ bool transport_flushed(const struct transport *t);
  * recv(MSG_PEEK). False when the peer closed it or sent something unasked; session tickets that
  * came late are taken in. */
 bool transport_alive(struct transport *t);
+
+/* For a connection on which nothing is said for long: a peer that is gone without a word (its
+ * machine lost power, a firewall forgot the connection) is an error after TRANSPORT_LOST_S, be it
+ * that we wait for it or that it acknowledges nothing. The kernel asks (RFC 9293 section 3.8.4). */
+void transport_watch_peer(struct transport *t);
 
 /*
  * Ends all callbacks and frees everything but the struct; sends close_notify first where it can.

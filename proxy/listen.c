@@ -183,6 +183,8 @@ static int open_group(struct listen_set *set, const char *bind)
     bool both_families = bind[0] == ':';
 
     set->group = listen_claim(bind);
+    if (set->group == NULL)
+        set->group = listen_activation_claim(bind, &set->address, set->count);
     if (set->group != NULL)
         return widen_inherited(set, both_families);
     set->group = listen_group_new(bind);

@@ -31,7 +31,8 @@ struct listen_set {
 /*
  * `bind` is numeric or "unix:...". ":80" is every address of both families, "[::]:80" every one of
  * IPv6 (so that it can stand beside "0.0.0.0:80"). Sockets inherited under the same `bind` are
- * taken over, all of them. 0, or EG_E_INTERNAL with a sentence in *ret_why (heap).
+ * taken over, all of them; so are those passed for that address (listen_activation.h). 0, or
+ * EG_E_INTERNAL with a sentence in *ret_why (heap).
  */
 int listen_open(struct listen_set *ret_set, const char *bind, unsigned count,
                 char **ret_why) WARN_UNUSED;

@@ -48,6 +48,24 @@ void listen_group_close(struct listen_group *group)
     group->silent_from = 0;
 }
 
+bool listen_group_has(int fd)
+{
+    struct stat wanted, st;
+
+    if (fstat(fd, &wanted) < 0)
+        return false;
+    list_for_each(node, &open_groups)
+    {
+        const struct listen_group *group = container_of(node, struct listen_group, node);
+
+        for (unsigned i = 0; i < group->count; i++)
+            if (fstat(group->fds[i], &st) == 0 && st.st_dev == wanted.st_dev &&
+                st.st_ino == wanted.st_ino)
+                return true;
+    }
+    return false;
+}
+
 void listen_group_remove_file(const struct listen_group *group)
 {
     const char *path = group->bind + strlen("unix:");
@@ -88,6 +106,7 @@ void listen_bequeath(void (*each)(void *arg, const struct listen_estate *estate)
         if (group->count > 0)
             each(arg, &estate);
     }
+    listen_activation_bequeath(each, arg);
 }
 
 void listen_disown(void)
@@ -100,8 +119,11 @@ void listen_disown(void)
 
 void listen_inherit(const struct listen_estate *estate)
 {
-    struct listen_group *group = group_new(estate->bind, &inherited);
+    struct listen_group *group;
 
+    if (listen_activation_inherit(estate))
+        return;
+    group = group_new(estate->bind, &inherited);
     for (unsigned i = 0; i < estate->count; i++)
         listen_group_add(group, estate->fds[i]);
     group->silent_from = group->count;

@@ -39,7 +39,7 @@ struct server {
     /* What is served. Changed by the control thread with the write lock held; other threads read it
      * with the read lock (server_change.h). */
     pthread_rwlock_t structure;
-    struct config *config;              /* the file, with the overlay over it */
+    struct config *config;              /* the file, what was found, the overlay */
     struct pool_runtime **runtimes;     /* config->pool_count */
     struct shared_listener **listeners; /* config->listener_count */
     struct discovery *discovery;        /* NULL: no configuration has had a block of it yet */
@@ -81,7 +81,8 @@ struct server {
 
 /* Binds every listener before anything starts, so that a port in use is an error and not half a
  * server. Takes a reference of `config`, which is what the file says; what its state_file holds is
- * laid over it. 0 or an error with a sentence in *ret_why (heap). */
+ * laid over it. 0, an error with a sentence in *ret_why (heap), or EG_E_DRAINING without one: it
+ * was told to stop while it waited for discovery. */
 int server_new(struct server **ret_server, struct config *config, char **ret_why) WARN_UNUSED;
 
 /* Serves until drained: SIGTERM/SIGINT drain (up to drain_timeout_ms), a second one exits at once;

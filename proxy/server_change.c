@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/clock.h"
 #include "config/state_file.h"
 #include "proxy/server_discovery.h"
 #include "proxy/service_manager.h"
@@ -75,6 +76,7 @@ static void on_applied(void *arg)
         server->overlay = orders->overlay;
         orders->overlay = NULL;
     }
+    config_overlay_forget(server->overlay, server->config, clock_monotonic_us());
     if (to_save)
         orders->current->outcome->not_saved = save_overlay(server);
     atomic_fetch_add(&server->generation, 1);
@@ -166,18 +168,12 @@ static void carry_out(struct server_orders *orders, struct config *config)
     server_order_finish(orders, SERVER_CHANGE_REFUSED);
 }
 
-/* What discovery found may be what is served already, */
+/* What discovery found may be what is served already. What is only hidden, by what file and
+ * operators say, is served nevertheless: an edit that gives it back takes it from there. */
 static bool is_nothing_new(const struct server_orders *orders)
 {
     return orders->current->kind == ORDER_DISCOVERY &&
            config_discovered_equal(orders->discovered, orders->server->config->discovered);
-}
-
-/* ... or hidden by what file and operators say. And a plan is for being looked at. */
-static bool is_over_with_plan(const struct order *order)
-{
-    return order->kind == ORDER_PLAN ||
-           (order->kind == ORDER_DISCOVERY && order->outcome->plan->count == 0);
 }
 
 static void serve_wanted(struct server_orders *orders)
@@ -192,7 +188,7 @@ static void serve_wanted(struct server_orders *orders)
     }
     outcome->plan = config_plan_new(server->config, config);
     server_foresee(server, config, &outcome->closing, &outcome->draining);
-    if (!is_over_with_plan(orders->current)) {
+    if (orders->current->kind != ORDER_PLAN) {
         carry_out(orders, config);
         return;
     }

@@ -1,11 +1,11 @@
 /*
- * Changes while serving: a reload of the file, an edit over the API. Both end in one way: a new
- * snapshot is made aside, what it needs is opened (sockets, certificates, programs), and only then
- * it takes the place of the old one, in the pools and in every worker. When anything fails before
- * that, nothing has changed.
+ * Changes while serving: a reload of the file, an edit over the API, what discovery found. All end
+ * in one way: a new snapshot is made aside, what it needs is opened (sockets, certificates,
+ * programs), and only then it takes the place of the old one, in the pools and in every worker.
+ * When anything fails before that, nothing has changed.
  *
- *   file, overlay ─► snapshot ─► prepare (may fail) ─► commit (cannot) ─► every worker has it ─►
- * done
+ *   file, found, overlay ─► snapshot ─► prepare (may fail) ─► commit (cannot)
+ *                                                               └─► every worker has it ─► done
  *
  * What has not changed is kept: connections of clients and tunnels, idle connections to backends,
  * health, breakers, latencies, queues, counters, sticky keys; matched by the pool's name and the
@@ -42,12 +42,15 @@ void server_outcome_free(struct server_outcome *outcome); /* what is inside */
 
 /*
  * All of these may be called from any thread but the server's own (control, workers, health), and
- * without the read lock; they return when every worker serves from the new snapshot. *ret_outcome
- * is always to be freed.
+ * without the read lock; they return when every worker serves from the new snapshot. The outcome is
+ * always to be freed.
  */
 
-/* The file again, with the overlay over it. */
-void server_reload(struct server *server, struct server_outcome *ret_outcome);
+/* The file again, with the overlay over it. It may take seconds (new sources, names), so this one
+ * does not wait: `then(arg)` on any thread when it is over, maybe from within. *outcome is filled
+ * by then. */
+void server_reload(struct server *server, struct server_outcome *outcome, void (*then)(void *arg),
+                   void *arg);
 
 /* What a reload of `path` (NULL: the file that is served) would come to; nothing changes. */
 void server_plan(struct server *server, const char *path, struct server_outcome *ret_outcome);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "discovery/discovery.h"
 #include "proxy/server_internal.h"
 
@@ -83,17 +84,28 @@ static void text_set(char *out, size_t capacity, const char *text)
     snprintf(out, capacity, "%s", text != NULL ? text : "");
 }
 
+/* The source's words may be in any language. */
+static void why_set(char *out, size_t capacity, const struct discovery_event *event)
+{
+    int n = snprintf(out, capacity, "%s: %s", event->source, event->why);
+
+    if ((size_t)n >= capacity)
+        out[utf8_whole(out, capacity - 1)] = '\0';
+}
+
 /* On the discovery thread. A pool's name makes it an event of that pool. */
 static void on_event(void *arg, const struct discovery_event *event)
 {
     static const struct {
         enum event_severity severity;
-        const char *oddity; /* an answer of a source that is as well as before */
+        const char *oddity; /* of a source that is as well as before */
     } kinds[] = {
         [DISCOVERY_LOST] = {EVENT_WARN, NULL},
         [DISCOVERY_BACK] = {EVENT_INFO, NULL},
         [DISCOVERY_EMPTY] = {EVENT_WARN, "empty"},
         [DISCOVERY_REFUSED] = {EVENT_WARN, "refused"},
+        [DISCOVERY_REGISTERED] = {EVENT_INFO, "registered"},
+        [DISCOVERY_UNREGISTERED] = {EVENT_WARN, "unregistered"},
     };
     struct server_discovery *d = arg;
     const char *oddity = kinds[event->what].oddity;
@@ -107,7 +119,7 @@ static void on_event(void *arg, const struct discovery_event *event)
     text_set(told.from, sizeof(told.from), oddity == NULL ? event->from : "");
     text_set(told.to, sizeof(told.to), oddity == NULL ? event->to : oddity);
     text_set(told.next, sizeof(told.next), event->next);
-    snprintf(told.why, sizeof(told.why), "%s: %s", event->source, event->why);
+    why_set(told.why, sizeof(told.why), event);
     events_add(health_events(d->server->health), &told);
 }
 
@@ -116,7 +128,6 @@ static void on_event(void *arg, const struct discovery_event *event)
 static int make(struct server *server, char **ret_why)
 {
     const struct discovery_params params = {
-        .place = server->base->place,
         .on_changed = on_changed,
         .on_event = on_event,
         .arg = server->discoverer,
@@ -129,23 +140,11 @@ static int make(struct server *server, char **ret_why)
     rc = discovery_new(&discovery, &params, ret_why);
     if (rc != EG_OK)
         return rc;
+    if (server_phase(server) == SERVER_SERVING)
+        discovery_serve(discovery);
     pthread_rwlock_wrlock(&server->structure);
     server->discovery = discovery;
     pthread_rwlock_unlock(&server->structure);
-    return EG_OK;
-}
-
-int server_discovery_start(struct server *server, char **ret_why)
-{
-    int rc;
-
-    if (!has_discovery(server->base))
-        return EG_OK;
-    rc = make(server, ret_why);
-    if (rc != EG_OK)
-        return rc;
-    discovery_follow(server->discovery, server->base, NULL);
-    discovery_wait(server->discovery, DISCOVERY_START_MS);
     return EG_OK;
 }
 
@@ -164,7 +163,7 @@ int server_discovery_collect(struct server *server, const struct config *base,
     return rc;
 }
 
-/* ---- Candidates ---- */
+/* ---- Asking and waiting ---- */
 
 static void call_back(void *arg)
 {
@@ -183,23 +182,47 @@ static void on_answered(void *arg)
     loop_post(&d->server->loop, call_back, d);
 }
 
-int server_discovery_try(struct server *server, struct config *candidate, void (*then)(void *arg),
-                         void *arg, char **ret_why)
+/* The sources of server->base, and those of a candidate (NULL: there is none). */
+static int ask(struct server *server, struct config *candidate, uint64_t at_most_ms,
+               void (*then)(void *arg), void *arg, char **ret_why)
 {
     struct server_discovery *d = server->discoverer;
-    int rc;
+    int rc = make(server, ret_why);
 
-    if (!has_discovery(candidate)) {
-        then(arg);
-        return EG_OK;
-    }
-    rc = make(server, ret_why);
     if (rc != EG_OK)
         return rc;
     d->then = then;
     d->arg = arg;
-    discovery_follow(server->discovery, candidate, server->base);
-    discovery_await(server->discovery, DISCOVERY_RELOAD_MS, on_answered, d);
+    discovery_follow(server->discovery, server->base, candidate);
+    discovery_await(server->discovery, at_most_ms, on_answered, d);
+    return EG_OK;
+}
+
+static void end_waiting(void *arg)
+{
+    loop_stop(arg);
+}
+
+/* The loop runs meanwhile, so that a signal to stop is heard. */
+int server_discovery_start(struct server *server, char **ret_why)
+{
+    int rc;
+
+    if (!has_discovery(server->base))
+        return EG_OK;
+    rc = ask(server, NULL, DISCOVERY_START_MS, end_waiting, &server->loop, ret_why);
+    if (rc != EG_OK)
+        return rc;
+    loop_run(&server->loop);
+    return server_is_told_to_stop(server) ? EG_E_DRAINING : EG_OK;
+}
+
+int server_discovery_try(struct server *server, struct config *candidate, void (*then)(void *arg),
+                         void *arg, char **ret_why)
+{
+    if (has_discovery(candidate))
+        return ask(server, candidate, DISCOVERY_RELOAD_MS, then, arg, ret_why);
+    then(arg);
     return EG_OK;
 }
 

@@ -25,8 +25,8 @@ void server_discovery_init(struct server *server);
 /* While the loop and health are there still. No callback comes after it. */
 void server_discovery_free(struct server *server);
 
-/* At start: asks the sources of server->base and waits for them. 0 or EG_E_INTERNAL with a sentence
- * in *ret_why (heap). */
+/* At start: asks the sources of server->base and waits for them. 0, EG_E_INTERNAL with a sentence
+ * in *ret_why (heap), or EG_E_DRAINING: a signal said to stop meanwhile. */
 int server_discovery_start(struct server *server, char **ret_why) WARN_UNUSED;
 
 /*

@@ -1,18 +1,18 @@
 /*
  * For the files of the server only, all on the control thread:
  *
- *   server.c          making and ending it, reading it
- *   server_run.c      phases
- *   server_signals.c  signals
- *   server_orders.c   changes that are asked for: one after the other
- *   server_change.c   what one wants to be served
- *   server_foresee.c  ... what that would end
- *   server_apply.c    ... how it is carried out
- *   server_tell.c     ... and what others hear of it
- *   server_leavers.c  endpoints and pools that go, once nobody uses them
- *   server_names.c    backends given by name
- *   server_discovery.c   what discovery finds
- *   server_spawner.c  the process that starts commands
+ *   server.c            making and ending it, reading it
+ *   server_run.c        phases
+ *   server_signals.c    signals
+ *   server_orders.c     changes that are asked for: one after the other
+ *   server_change.c     what one wants to be served
+ *   server_foresee.c    ... what that would end
+ *   server_apply.c      ... how it is carried out
+ *   server_tell.c       ... and what others hear of it
+ *   server_leavers.c    endpoints and pools that go, once nobody uses them
+ *   server_names.c      backends given by name
+ *   server_discovery.c  what discovery finds
+ *   server_spawner.c    the process that starts commands
  */
 #ifndef EVERGATE_PROXY_SERVER_INTERNAL_H
 #define EVERGATE_PROXY_SERVER_INTERNAL_H
@@ -75,6 +75,7 @@ void server_idle(struct server *server);
 void server_turn_ends(struct server *server);
 /* Ends the control thread's loop, when the change that is under way is over. */
 void server_stop_loop(struct server *server);
+bool server_is_told_to_stop(const struct server *server); /* by that */
 
 /* server_change.c, at start: the overlay that state_file holds (or the elder left, see upgrade.h),
  * and what is to be served: the file, what was found, and the overlay over it. 0 or an error with a

@@ -48,11 +48,19 @@ static void ask(struct server *server, struct order *order, struct server_outcom
     pthread_mutex_unlock(&orders->lock);
 }
 
-void server_reload(struct server *server, struct server_outcome *ret_outcome)
+void server_reload(struct server *server, struct server_outcome *outcome, void (*then)(void *arg),
+                   void *arg)
 {
-    struct order order = {.kind = ORDER_RELOAD};
+    struct order *order = xcalloc(1, sizeof(*order));
 
-    ask(server, &order, ret_outcome);
+    *order =
+        (struct order){.kind = ORDER_RELOAD, .outcome = outcome, .then = then, .then_arg = arg};
+    *outcome = (struct server_outcome){.verdict = SERVER_CHANGE_STOPPING};
+    list_init(&order->node);
+    if (enter(server, order))
+        return;
+    free(order);
+    then(arg);
 }
 
 void server_plan(struct server *server, const char *path, struct server_outcome *ret_outcome)
@@ -131,6 +139,11 @@ static void hand_back(struct server_orders *orders, struct order *order)
     if (order->who != NULL) {
         server_outcome_free(order->outcome);
         free(order->outcome);
+        free(order);
+        return;
+    }
+    if (order->then != NULL) {
+        order->then(order->then_arg);
         free(order);
         return;
     }
@@ -224,6 +237,11 @@ void server_stop_loop(struct server *server)
     server_discovery_hurry(server);
 }
 
+bool server_is_told_to_stop(const struct server *server)
+{
+    return server->orders->stopping;
+}
+
 /* ---- Beginning and end ---- */
 
 void server_orders_init(struct server *server)
@@ -259,6 +277,7 @@ void server_orders_free(struct server *server)
 
     if (orders == NULL)
         return;
+    server_orders_close(server); /* what was found while a start failed still waits */
     config_unref(&orders->base);
     config_overlay_free(orders->overlay);
     config_discovered_unref(&orders->discovered);

@@ -1,11 +1,11 @@
 /*
- * For server_orders.c, server_change.c and server_tell.c only: one change that was asked for, and
- * who waits for it.
+ * For server_orders.c, server_change.c, server_tell.c and server_tell_found.c only: one change that
+ * was asked for, and who waits for it.
  *
- *   server_orders.c   asking, waiting, taking turns
- *   server_change.c   what an order wants to be served, and carrying it out
- *   server_tell.c     what log, events and service manager hear of it
- *   server_tell_found.c   ... of what discovery found
+ *   server_orders.c      asking, waiting, taking turns
+ *   server_change.c      what an order wants to be served, and carrying it out
+ *   server_tell.c        what log, events and service manager hear of it
+ *   server_tell_found.c  ... where discovery asked for it
  */
 #ifndef EVERGATE_PROXY_SERVER_ORDERS_H
 #define EVERGATE_PROXY_SERVER_ORDERS_H
@@ -21,7 +21,9 @@ struct order {
     const char *path; /* of a plan; NULL: the served file */
     server_edit_cb edit;
     void *arg;
-    const char *who; /* of one that nobody waits for; then the order is on the heap */
+    const char *who;              /* of one that nobody waits for; then the order is on the heap */
+    void (*then)(void *then_arg); /* of one whose end is told by a call; likewise */
+    void *then_arg;
     struct server_outcome *outcome;
     bool done;
 };

@@ -11,6 +11,7 @@
 #include "discovery/discovery.h"
 #include "net/address.h"
 #include "net/tls.h"
+#include "proxy/listen_activation.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
 #include "proxy/service_manager.h"
@@ -74,9 +75,12 @@ static void begin_serving(struct server *server)
         return;
     }
     log_listeners(server);
+    listen_activation_tell_unused();
     log_info("serving \"%s\": workers %u, routes %zu, pools %zu", server->config->file,
              server->worker_count, server->config->route_count, server->config->pool_count);
     server_open_doors(server, true);
+    if (server->discovery != NULL)
+        discovery_serve(server->discovery);
     upgrade_serving(server);
     server_idle(server); /* changes that were asked for meanwhile */
 }
@@ -131,13 +135,14 @@ static void service_ends(struct server *server)
 void server_drain(struct server *server, const char *why)
 {
     struct server_totals totals = server_totals(server);
-    uint64_t limit_ms = server->config->drain_timeout_ms;
+    uint64_t limit_ms;
 
     if (server_phase(server) == SERVER_RESOLVING) {
         log_info("%s: stopping before anything was served", why);
         server_stop_loop(server);
         return;
     }
+    limit_ms = server->config->drain_timeout_ms;
     log_info("%s: draining: %llu connections, %llu requests in flight, limit %g s; again to exit "
              "at once",
              why, (unsigned long long)totals.connections,

@@ -88,13 +88,16 @@ static void tell_refused(struct server *server, const struct order *order)
     log_error("%s: reload refused, the old configuration is served", who);
 }
 
+/* The service manager's state is what it was told last: of one that stops meanwhile, that it stops.
+ */
 static void tell_reload_over(struct server *server, enum server_verdict verdict)
 {
     char status[80];
 
     snprintf(status, sizeof(status), "serving configuration %llu",
              (unsigned long long)atomic_load(&server->generation));
-    service_manager_ready(status);
+    if (server_phase(server) == SERVER_SERVING)
+        service_manager_ready(status);
     if (verdict == SERVER_CHANGE_DONE)
         atomic_fetch_add(&server->reloads_done, 1);
     else

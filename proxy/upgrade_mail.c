@@ -17,7 +17,7 @@
 enum {
     MAIL_BATCH = 250, /* descriptors in one message; the kernel's limit is 253 */
     MAIL_WORD_BYTES = 64,
-    MAIL_LETTER_BYTES = 256 << 20, /* 65,536 endpoints changed by hand are far below that */
+    MAIL_LETTER_BYTES = 1 << 30, /* found sets of some tens of megabytes each */
     MAIL_DESCRIPTORS = 1 << 20,
 };
 

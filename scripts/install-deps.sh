@@ -39,7 +39,10 @@ fish: likewise
 etcd-server: a real source of endpoints for them
 bind9: a real name server
 dnsmasq-base: another, with SRV records of its own
-kubernetes-client|kubectl: the real client proves that the fake Kubernetes API is one"
+kubernetes-client|kubectl: the real client proves that the fake Kubernetes API is one
+debootstrap: a Debian root that the package is installed in
+systemd: its tools judge the unit and pass sockets; nothing is started by it
+mandoc: reads the man pages with a critical eye"
 
 bench_packages="
 haproxy: to compare with
@@ -65,6 +68,8 @@ soak_packages="
 nginx: the backends
 nodejs: the WebSockets' server and clients
 node-ws: what they speak with
+bind9: a source of endpoints
+etcd-server: another
 python3: the measuring script"
 
 fuzz_packages="

@@ -2,18 +2,19 @@
 # Every test, as continuous integration runs them. The last line is "N passed, N failed"; the exit
 # code is 1 when something failed or when a stage ran nothing.
 #
-#   scripts/test.sh [asan] [release] [tsan]      default: all three
+#   scripts/test.sh [asan] [release] [tsan] [deploy]      default: all four
 #
 #   asan     AddressSanitizer + UBSan: unit tests, fuzz replay, tree checks; integration suite
 #   release  the program as it is shipped: integration suite
 #   tsan     ThreadSanitizer: stress programs; integration suite with 4 workers
+#   deploy   the release program as users get it: packages, unit, images, manifests (root)
 #
 # Criterion cannot run under ThreadSanitizer, hence the stress programs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 stages=("$@")
-((${#stages[@]})) || stages=(asan release tsan)
+((${#stages[@]})) || stages=(asan release tsan deploy)
 results=build/test-results
 jobs=$(nproc)
 rm -rf $results
@@ -57,6 +58,12 @@ run_integration() {
         --junitxml="$PWD/$results/$1-integration.xml" </dev/null || true
 }
 
+run_deploy() {
+    heading "deploy: deploy tests"
+    EVERGATE=$PWD/build/evergate timeout -k 10 900 tests/deploy/run.sh \
+        --junitxml="$PWD/$results/deploy.xml" </dev/null || true
+}
+
 run_stage() {
     case $1 in
     asan)
@@ -73,8 +80,12 @@ run_stage() {
         run_ctest tsan build/tsan stress
         EVERGATE_TEST_PATIENCE=5 EVERGATE_WORKERS=4 run_integration tsan build/tsan/evergate
         ;;
+    deploy)
+        build release
+        run_deploy
+        ;;
     *)
-        echo "unknown stage $1: asan, release, tsan" >&2
+        echo "unknown stage $1: asan, release, tsan, deploy" >&2
         return 2
         ;;
     esac
@@ -82,8 +93,11 @@ run_stage() {
 
 expected=()
 for stage in "${stages[@]}"; do
-    [[ $stage == release ]] || expected+=("$results/$stage-ctest.xml")
-    expected+=("$results/$stage-integration.xml")
+    case $stage in
+    asan | tsan) expected+=("$results/$stage-ctest.xml" "$results/$stage-integration.xml") ;;
+    release) expected+=("$results/release-integration.xml") ;;
+    *) expected+=("$results/$stage.xml") ;;
+    esac
     # Not "if run_stage": bash would ignore -e inside, and a broken build would go on.
     set +e
     (set -e; run_stage "$stage")

@@ -18,6 +18,7 @@ from lib.dynasty import Dynasty, dynasty
 from lib.evergate import Evergate, binary
 from lib.management import Management
 from lib.raw_client import RawClient, head
+from lib.service_manager import ServiceManager
 from lib.waiting import DEADLINE_S, wait_until
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
@@ -359,25 +360,6 @@ def test_a_tunnel_lives_on_in_the_old_process_until_its_drain_ends(stage):
     assert proxy.wait_exit() == 0
     proxy.wait_gone(old)
     assert proxy.log_lines("drain: the limit of 3 s has passed: cutting 1 connections")
-
-
-class ServiceManager:
-    """What systemd is to a service: a datagram socket that hears of it."""
-
-    def __init__(self, name):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(name.replace("@", "\0") if name.startswith("@") else name)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self.socket.settimeout(DEADLINE_S)
-
-    def hear(self):
-        """(the sender's process, what it says)."""
-        data, control, _, _ = self.socket.recvmsg(4096, socket.CMSG_SPACE(12))
-        said = dict(line.split("=", 1) for line in data.decode().split("\n"))
-        return int.from_bytes(control[0][2][:4], "little"), said
-
-    def close(self):
-        self.socket.close()
 
 
 @pytest.mark.parametrize("abstract", [False, True])

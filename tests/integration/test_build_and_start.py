@@ -15,7 +15,7 @@ from lib.evergate import Evergate, binary, run_command
 from lib.raw_client import RawClient
 from lib.waiting import wait_until
 
-BUILT = ["run", "demo", "check", "plan", "reload", "status", "pools", "endpoints", "events",
+BUILT = ["run", "demo", "check", "doctor", "plan", "reload", "status", "pools", "endpoints", "events",
          "explain", "top", "completion", "version"]
 LATER = ["drill"]
 

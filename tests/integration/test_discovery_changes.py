@@ -1,21 +1,27 @@
 """What discovery finds is served like any other change: nothing is restarted, nobody notices. With
 the file provider, whose sets a test changes in a moment; each provider has tests of its own."""
 
+import contextlib
+import itertools
 import json
 import pathlib
 import signal
+import socket
+import threading
+from urllib.parse import quote
 
 import pytest
 
 from lib.dynasty import dynasty
-from lib.evergate import run_command
+from lib.evergate import Evergate, run_command
 from lib.failover import ADMIN, NO_BREAKER, NO_OUTLIER, NO_RETRY, checks, group, serve, wait_status
 from lib.found_file import FoundFile, FoundSite, entry
-from lib.libconfig import pool
+from lib.libconfig import pool, simple
 from lib.load import Load, compile_load
 from lib.management import Management
 from lib.reloads import Site, held
-from lib.waiting import PATIENCE, wait_until
+from lib.service_manager import ServiceManager
+from lib.waiting import DEADLINE_S, PATIENCE, wait_until
 
 PLAIN = {"breaker": NO_BREAKER, "outlier": NO_OUTLIER, "retry": NO_RETRY}
 ENDPOINTS = "/api/v1/pools/app/endpoints"
@@ -70,6 +76,19 @@ def test_a_source_that_is_not_there_keeps_nobody_from_starting(stage):
     found.write(a)
     site.wait_ids("a", "static")
     assert set(serve(stage, site.proxy, 10)) == {"a", "static"}
+
+
+def test_a_start_that_waits_for_a_source_ends_when_it_is_told_to(stage):
+    silent = stage.ending(socket.create_server(("127.0.0.1", 0)), "close")
+    silent.settimeout(DEADLINE_S)
+    block = {"type": "consul", "address": "127.0.0.1:%d" % silent.getsockname()[1],
+             "service": "app"}
+    proxy = stage.ending(Evergate(stage.room("evergate"),
+                                  simple([], pool_settings={"discovery": block})))
+    stage.ending(silent.accept()[0], "close")  # and never answered
+    proxy.stop(signal.SIGTERM)
+    assert proxy.log_lines("stopping before anything was served"), proxy.stderr
+    assert not proxy.log_lines("is listening on")
 
 
 def test_static_backends_stand_beside_those_found_and_before_their_namesakes(stage):
@@ -225,6 +244,25 @@ def test_an_edit_between_two_sets_loses_neither(stage):
     site.wait_ids("a", "d")
 
 
+def test_what_was_said_of_a_found_unix_socket_is_no_mistake_when_it_has_gone(stage):
+    """Its id is an address, which nobody could register under another address."""
+    a, b = stage.failing("a"), stage.failing("b")
+    path = f"unix:{stage.room('socket')}/s"
+    found = FoundFile(stage, {"address": path}, a)
+    second = FoundFile(stage, b)
+    state_file = str(stage.room("state") / "state.json")
+    site = FoundSite(stage, found, top={"state_file": state_file}, **PLAIN)
+    site.add_pool(second.pool("second"))
+    site.reload()
+    site.admin.json(f"{ENDPOINTS}/{quote(path, safe='')}", "PATCH", {"address": b.address})
+    found.write(a)
+    second.write(a, b)
+    site.wait_ids("a", "b", pool="second")
+    assert not site.admin.events(type="discovery", to="refused")
+    site.proxy.stop(signal.SIGTERM)
+    assert serve(stage, stage.evergate(site.config), 4)
+
+
 # ---- What the source reports ----
 
 def test_what_the_source_reports_decides_beside_our_checks(stage):
@@ -311,6 +349,26 @@ def test_a_new_source_that_does_not_answer_leaves_the_pool_what_its_file_named(s
     wait_until(lambda: list(site.admin.endpoints()) == ["b"], "what was found takes its place")
 
 
+def test_a_new_pool_whose_source_is_dead_says_where_to_look(stage):
+    a = stage.failing("a")
+    found = FoundFile(stage, a)
+    found.remove()
+    site = Site(stage, a, **PLAIN)
+    site.config["pools"].append(found.pool("new"))
+    site.config["routes"] = [{"name": "new", "path": "/new", "pool": "new"},
+                             {"name": "all", "pool": "app"}]
+    site.reload()
+    answered = stage.get(site.proxy, "/new")
+    assert (answered.status, answered.get("X-Evergate-Error")) == (503, "connection")
+    assert set(serve(stage, site.proxy, 3)) == {"a"}, "the rest of the reload is served"
+    summary = site.admin.json("/api/v1/pools/new")["summary"]
+    assert summary == 'no endpoints: none were found, "evergate providers" tells why'
+    told = run_command("providers", "--admin", site.admin.address).stdout
+    assert "No such file or directory; it has told of no endpoints; next try in" in told
+    found.write(a)
+    wait_until(lambda: stage.get(site.proxy, "/new").status == 200, "they have come")
+
+
 def silent_source(stage):
     """A block of a server that accepts connections and never answers."""
     return {"type": "consul", "address": stage.silent_port().address, "service": "app"}
@@ -374,6 +432,55 @@ def test_an_upgrade_while_the_source_is_dead_keeps_who_was_found(stage):
     wait_until(lambda: set(serve(stage, proxy, 6)) == {"a"}, "the heir has found it again")
 
 
+@contextlib.contextmanager
+def restless(found, sets):
+    """The file changes all the time, from one set to the next and around."""
+    stop = threading.Event()
+
+    def change():
+        for backends in itertools.cycle(sets):
+            found.write(*backends)
+            if stop.wait(0.01):
+                return
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_upgrades_while_the_source_changes_all_the_time_fail_no_request(stage, load_program):
+    a, b, c, d = (stage.failing(name) for name in "abcd")
+    found = FoundFile(stage, a, b)
+    proxy = dynasty(stage, pool_settings={"discovery": found.block(), **PLAIN},
+                    admin={"bind": "127.0.0.1:0"})
+    loads = begin_load(stage, load_program, proxy)
+    with restless(found, [(a, b), (b, c), (c, d), (d, a)]):
+        for _ in range(3):
+            elder = proxy.pid
+            proxy.upgrade()
+            proxy.wait_gone(elder)
+    found.write(c)
+    wait_until(lambda: set(serve(stage, proxy, 6)) == {"c"}, "the last heir has the last set")
+    assert_unharmed(loads)
+
+
+def test_management_answers_while_a_reload_waits_for_a_source(stage):
+    site, _, _ = started(stage)
+    site.pool["discovery"] = silent_source(stage)
+    site.proxy.write_config(site.config)
+    client = stage.client(site.admin.address)
+    client.send(b"POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    wait_until(lambda: len(site.providers()) == 2, "the new source is asked, the old one still")
+    assert site.admin.ask("/health/ready").status == 200
+    client.close()
+    wait_until(lambda: len(site.providers()) == 1, "it is served, though nobody hears of it")
+    site.reload()
+
+
 def test_stopping_ends_a_reload_that_waits_for_a_source(stage):
     site, _, _ = started(stage)
     site.pool["discovery"] = silent_source(stage)
@@ -383,6 +490,19 @@ def test_stopping_ends_a_reload_that_waits_for_a_source(stage):
     # On a machine that is slow enough, the reload was over before the signal came.
     assert (site.proxy.log_lines("no reload: evergate is stopping")
             or site.proxy.log_lines("reload by SIGHUP"))
+
+
+def test_a_reload_that_a_stop_cuts_short_does_not_say_that_it_is_ready(stage):
+    name = str(stage.room("notify") / "notify")
+    manager = stage.ending(ServiceManager(name), "close")
+    site, _, _ = started(stage, env={"NOTIFY_SOCKET": name})
+    site.pool["discovery"] = silent_source(stage)
+    site.proxy.reload(site.config)
+    wait_until(lambda: len(site.providers()) == 2, "the new source is asked, the old one still")
+    site.proxy.stop(signal.SIGTERM)
+    said = manager.heard()
+    stopping = next(i for i, words in enumerate(said) if "STOPPING" in words)
+    assert not [words for words in said[stopping:] if "READY" in words], said
 
 
 # ---- What is told ----

@@ -8,6 +8,7 @@ import stat
 
 from lib.failover import serve
 from lib.found_file import FoundFile, FoundSite
+from lib.management import Management
 from lib.waiting import wait_until
 
 GONE = {"id": "gone", "address": "127.0.0.9:80"}
@@ -172,3 +173,45 @@ def test_a_cache_of_a_pool_that_may_be_empty_says_that_it_is(stage):
     site.wait_ids()
     site.proxy.stop(signal.SIGTERM)
     assert json.loads(cache.read_text()) == {"endpoints": []}
+
+
+def test_a_source_that_is_empty_at_a_restart_does_not_cost_the_pool_what_the_cache_holds(stage):
+    a = stage.failing("a")
+    cache = stage.room("cache") / "found.json"
+    found = FoundFile(stage, a)
+    site = cached_site(stage, found, cache)
+    found.write()
+    site.admin.wait_for_event(type="discovery", to="empty")
+    site.proxy.stop(signal.SIGTERM)
+    again = cached_site(stage, found, cache)
+    assert source_of(again)["state"] == "synced"
+    assert set(serve(stage, again.proxy, 3)) == {"a"}
+
+
+def test_a_cache_that_two_pools_share_keeps_what_one_of_them_needs(stage):
+    a = stage.failing("a")
+    cache = stage.room("cache") / "found.json"
+    found = FoundFile(stage, a)
+    site = cached_site(stage, found, cache, allow_empty=True)
+    site.add_pool(found.pool("careful", block={"cache": str(cache)}))
+    site.reload()
+    found.write()
+    site.wait_ids()
+    assert site.ids("careful") == ["a"]
+    site.proxy.stop(signal.SIGTERM)
+    again = stage.evergate(site.config)
+    assert sorted(Management(again).endpoints("careful")) == ["a"]
+    assert stage.get(again).status == 503, "the source says so itself"
+
+
+def test_a_pool_that_is_renamed_while_its_source_is_empty_keeps_its_endpoints(stage):
+    a = stage.failing("a")
+    found = FoundFile(stage, a)
+    site = FoundSite(stage, found)
+    found.write()
+    site.admin.wait_for_event(type="discovery", to="empty")
+    site.pool["name"] = "renamed"
+    site.config["routes"] = [{"name": "all", "pool": "renamed"}]
+    site.reload()
+    assert site.ids("renamed") == ["a"]
+    assert set(serve(stage, site.proxy, 3)) == {"a"}

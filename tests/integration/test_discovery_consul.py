@@ -1,6 +1,7 @@
 """Endpoints from Consul: what it says of a service, blocking queries, and what goes wrong."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -143,6 +144,15 @@ def test_nonsense_is_left_out_one_by_one(stage, consul):
         assert word in reasons
 
 
+def test_the_output_of_a_check_may_be_anything(stage, consul):
+    consul.catalog.register("a", port=80)
+    for service_id, output in (("b", "bin\0ary \x1b \ud83d\ude00"), ("c", "\\u0000 \"quoted\"")):
+        consul.catalog.register(service_id, port=81)
+        consul.catalog.services["n1", service_id]["Checks"][f"service:{service_id}"]["Output"] = output
+    edge = site(stage, consul)
+    wait_ids(edge, "a", "b", "c")
+
+
 def test_the_same_id_on_two_agents_is_two_endpoints(stage, consul):
     for node in ("n1", "n2"):
         consul.catalog.register("api", port=80, node=node, address=f"10.0.0.{node[1]}")
@@ -200,7 +210,7 @@ def test_a_server_that_never_blocks_is_not_asked_in_a_hurry(stage, consul, mood)
     consul.mood = mood
     edge = site(stage, consul)
     wait_ids(edge, "a")
-    before, began = len(consul.queries), time.monotonic()
+    began, before = time.monotonic(), len(consul.queries)  # in this order: we may be held up
     wait_until(lambda: len(consul.queries) >= before + 8, "it asks and asks")
     # Three at once and then one per 100 ms: slower is fine, faster is not.
     assert time.monotonic() - began > 0.4
@@ -211,12 +221,12 @@ def test_a_server_that_never_blocks_is_not_asked_in_a_hurry(stage, consul, mood)
 
 def test_a_query_whose_wait_is_over_changes_nothing(stage, consul):
     consul.catalog.register("a", port=80)
-    edge = site(stage, consul, wait="1s")
+    edge = site(stage, consul, wait="2s")
     consul.wait_asked("v1", "health", count=3)
     consul.wait_held()
     assert provider(edge)["state"] == "synced"
     indexes = [asked.index for asked in consul.queries]
-    assert indexes[1] == indexes[2] and consul.queries[1].parameter("wait") == "1000ms"
+    assert indexes[1] == indexes[2] and consul.queries[1].parameter("wait") == "2000ms"
     assert not edge.admin.events(type="discovery", to="failing")
 
 
@@ -275,6 +285,22 @@ def test_an_agent_that_says_nothing_is_given_up_and_another_one_asked(stage, con
     consul.catalog.deregister("a")
     wait_ids(edge, "b")
     assert "no answer within" in provider(edge)["last_error"]
+
+
+def is_asked_for_life(address):
+    """Does the kernel keep a timer for an idle connection to there? proc(5), /proc/net/tcp."""
+    port = f":{int(address.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(there.endswith(port) and state == "01" and timer.startswith("02:")
+               for _, _, there, state, _, timer, *_ in lines)
+
+
+def test_an_agent_that_vanishes_is_missed_before_the_query_is_over(stage, consul):
+    consul.catalog.register("a", port=80)
+    edge = site(stage, consul)
+    wait_ids(edge, "a")
+    consul.wait_held()
+    wait_until(lambda: is_asked_for_life(consul.address), "the agent is asked whether it lives")
 
 
 def test_agents_are_asked_in_turn(stage, consul):
@@ -345,6 +371,17 @@ def test_a_token_that_may_read_nothing_is_no_empty_service(stage):
     wait_ids(edge, "a")
     consul.tokens = {"the-token": ["read"]}
     wait_ids(edge, "a", "b")
+
+
+def test_a_token_that_may_read_no_more_is_noticed_when_the_wait_is_over(stage):
+    consul = stage.ending(FakeConsul(tokens={"the-token": ["read"]}))
+    consul.catalog.register("a", port=80)
+    edge = site(stage, consul, token="the-token", wait="1s")
+    wait_ids(edge, "a")
+    consul.wait_held()
+    consul.tokens = {"the-token": []}  # nothing about the service changes, nor does its index
+    wait_until(lambda: "ACLs withhold" in (provider(edge)["last_error"] or ""), "it is noticed")
+    wait_ids(edge, "a")
 
 
 def test_a_token_that_is_rotated_in_its_file_is_used(stage):

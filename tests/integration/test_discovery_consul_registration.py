@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from lib import libconfig
 from lib.consul import FakeConsul
 from lib.dynasty import dynasty
 from lib.failover import ADMIN
@@ -44,6 +45,16 @@ def wait_registered(consul, service_id="evergate-8080"):
     wait_until(lambda: registered(consul, service_id), "it is registered")
 
 
+def registration(site):
+    only, = site.admin.json("/api/v1/providers")
+    return only["registration"]
+
+
+def wait_registration(site, state):
+    wait_until(lambda: registration(site)["state"] == state, f"the registration is {state}")
+    return registration(site)
+
+
 def asked(consul, path):
     return [a for a in list(consul.asked) if a.segments[:len(path)] == list(path)]
 
@@ -57,7 +68,25 @@ def test_it_is_registered_and_taken_back_when_it_leaves(stage, consul):
         "Service": "edge", "Address": "10.0.0.1", "Port": 8080, "Tags": ["blue"]}
     edge.proxy.stop(signal.SIGTERM)
     assert registered(consul, "edge-1") is None
-    assert edge.proxy.log_lines("service .*edge-1.* was taken back")
+    assert edge.proxy.log_lines("discovery registered: consul .*this proxy's service .*edge-1")
+    assert edge.proxy.log_lines("this proxy's service .*edge-1.* was taken back")
+
+
+def test_it_is_not_registered_before_it_accepts_connections(stage, consul):
+    taken = stage.recorder()  # so that it never will
+    proxy = stage.evergate(libconfig.simple(
+        [], listener={"bind": f"127.0.0.1:{taken.port}"},
+        pool_settings={"discovery": block(consul)}), names=())
+    proxy.expected_exit = 1
+    assert proxy.wait_exit() == 1
+    assert consul.queries and not asked(consul, REGISTER)
+
+
+def test_a_registration_that_comes_with_a_reload_is_made(stage, consul):
+    edge = Site(stage, {"id": "static", "address": "127.0.0.1:9"})
+    edge.pool["discovery"] = block(consul)
+    edge.reload()
+    wait_registered(consul)
 
 
 def test_it_is_taken_back_while_it_finishes_what_it_has(stage, consul):
@@ -101,11 +130,14 @@ def test_an_agent_that_has_forgotten_it_is_told_again(stage, consul):
 def test_an_agent_that_comes_later_is_told_then(stage, consul):
     consul.go_down()
     edge = site(stage, consul)
-    edge.proxy.wait_for_log("service .*evergate-8080.*; tried again")
+    failing = wait_registration(edge, "failing")
+    assert failing["id"] == "evergate-8080" and "connect to" in failing["last_error"]
     consul.come_up()
     wait_registered(consul)
-    edge.proxy.wait_for_log("is registered as .*evergate-8080")
-    assert len(edge.proxy.log_lines("tried again")) == 1
+    back = wait_registration(edge, "registered")
+    assert back["since"] > failing["since"] and back["last_error_at"] >= failing["last_error_at"]
+    told = [e["to"] for e in edge.admin.events(type="discovery") if "this proxy" in e["why"]]
+    assert told[:2] == ["unregistered", "registered"]
 
 
 def test_without_an_agent_it_ends_all_the_same(stage, consul):
@@ -121,7 +153,7 @@ def test_its_token_goes_with_it_and_may_be_rotated(stage, consul):
     file = stage.room("token") / "token"
     file.write_text("stale-token\n")
     edge = site(stage, consul, token_file=str(file))
-    edge.proxy.wait_for_log("status 403: ACL not found; tried again")
+    assert "status 403: ACL not found" in wait_registration(edge, "failing")["last_error"]
     file.write_text("good-token\n")
     wait_registered(consul)
     consul.wait_asked(*PASS)

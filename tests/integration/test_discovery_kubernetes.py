@@ -172,7 +172,7 @@ def test_a_service_with_several_ports_wants_one_named(stage, server):
 def test_zones_and_their_hints_say_who_is_near(stage, server):
     near, far, hinted = stage.recorders("near", "far", "hinted")
     for backend, more in ((near, {"zone": "z1"}), (far, {"zone": "z2"}),
-                          (hinted, {"zone": "z2", "hints": ["z1"]})):
+                          (hinted, {"zone": "z2", "hints": ["z1", "z3"]})):
         host, _, number = backend.address.rpartition(":")
         put(server, f"web-{backend.name}",
             [endpoint(host, pod=backend.name, node=f"node-{backend.name}", **more)],
@@ -183,6 +183,9 @@ def test_zones_and_their_hints_say_who_is_near(stage, server):
     found = site.admin.endpoints()
     assert [found[name]["zone"] for name in ("near", "far", "hinted")] == ["z1", "z2", "z1"]
     assert found["near"]["metadata"] == {"pod": "near", "node": "node-near"}
+    site.config["zone"] = "z3"
+    site.reload()
+    assert site.admin.endpoints()["hinted"]["zone"] == "z3", "hints are read from where we are"
 
 
 def test_a_service_without_pods_empties_no_pool_that_does_not_allow_it(stage, server):
@@ -371,18 +374,20 @@ def test_a_version_that_is_forgotten_means_a_new_list(stage, server, way):
     assert server.count("list") == 2 and site.source()["failures"] == 0
 
 
-def test_a_service_that_may_be_listed_but_not_watched_is_listed_again(stage, server):
+def test_a_service_that_may_be_listed_but_not_watched_is_told_of_once(stage, server):
     put(server, "web-1", pods("p1"))
     server.forbidden = {"watch"}
     site = KubernetesSite(stage, server)
     site.wait_ids("p1")
-    site.wait_failures(3)
+    site.wait_failures(2)
     assert "may not watch endpointslices" in site.source()["last_error"]
-    put(server, "web-1", pods("p1", "p2"))
+    assert len(site.source_events()) == 1
+    put(server, "web-1", pods("p1", "p2"))  # each try lists
     site.wait_ids("p1", "p2")
+    site.wait_state("failing")
     server.forbidden = set()
-    server.wait_watched()
     site.wait_state("synced")
+    server.wait_watched()
 
 
 def test_a_half_open_connection_is_given_up(stage, server):

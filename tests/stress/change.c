@@ -8,6 +8,7 @@
  */
 #include <dirent.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,17 +206,27 @@ static void write_file(unsigned step)
     CHECK(fclose(out) == 0);
 }
 
+static void on_reloaded(void *arg)
+{
+    sem_post(arg);
+}
+
 static void *reload_many(void *arg)
 {
     struct server *server = arg;
+    sem_t over;
+
+    CHECK(sem_init(&over, 0, 0) == 0);
 
     for (unsigned step = 1; step <= RELOADS; step++) {
         struct server_outcome outcome;
 
         write_file(step);
-        server_reload(server, &outcome);
+        server_reload(server, &outcome, on_reloaded, &over);
+        CHECK(sem_wait(&over) == 0);
         expect_done(&outcome);
     }
+    sem_destroy(&over);
     return NULL;
 }
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from .consul_catalog import Catalog
 from .scripted_backend import ScriptedBackend
-from .waiting import DEADLINE_S, wait_until
+from .waiting import DEADLINE_S, PATIENCE, wait_until
 from .wire import read_lenient_request
 
 DEFAULT_WAIT_S, MAX_WAIT_S = 300, 600
@@ -265,7 +265,7 @@ class FakeConsul(ScriptedBackend):
 
     def add_ttl(self, service_id, wanted):
         check_id = wanted.get("CheckID") or f"service:{service_id}"
-        ttl_s = seconds(wanted["TTL"])
+        ttl_s = seconds(wanted["TTL"]) * PATIENCE
         reap_s = seconds(wanted.get("DeregisterCriticalServiceAfter", "0s"))
         status = wanted.get("Status") or "critical"
         now = time.monotonic()

@@ -44,7 +44,8 @@ def run_command(*arguments, env=None, cwd=None, timeout_s=60):
 class Evergate:
     """`evergate run -c FILE`. Standard output and error go to files in `directory`."""
 
-    def __init__(self, directory, config, env=None, preexec=None, stdout=None, command=None):
+    def __init__(self, directory, config, env=None, preexec=None, stdout=None, command=None,
+                 pass_fds=()):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config_path = self.directory / "evergate.conf"
@@ -57,7 +58,7 @@ class Evergate:
                 command or [str(binary()), "run", "-c", str(self.config_path)],
                 stdin=subprocess.DEVNULL, stdout=stdout if stdout is not None else output,
                 stderr=errors, cwd=self.directory, env={**os.environ, **(env or {})},
-                preexec_fn=preexec)
+                preexec_fn=preexec, pass_fds=pass_fds)
 
     def write_config(self, config):
         text = config if isinstance(config, str) else libconfig.to_libconfig(config)

@@ -158,6 +158,7 @@ class ConsulRegistry:
         return comes, number
 
     def go_down(self):
+        self.consul.wait_held()
         self.consul.go_down()
 
     def come_up(self):
@@ -198,6 +199,8 @@ class KubernetesRegistry:
         return comes, number
 
     def go_down(self):
+        # A connection that is just being accepted would outlive it.
+        self.server.wait_watched()
         self.server.go_down()
 
     def come_up(self):

@@ -251,6 +251,23 @@ Test(discovery, the_key_holds_no_secret)
     config_unref(&config);
 }
 
+static bool depends_on_zone(const char *here, const char *there)
+{
+    struct config *a = support_load(here), *b = support_load(there);
+    bool differs = strcmp(block_of(a)->key, block_of(b)->key) != 0;
+
+    config_unref(&a);
+    config_unref(&b);
+    return differs;
+}
+
+Test(discovery, only_kubernetes_is_asked_anew_from_another_zone)
+{
+    cr_expect(depends_on_zone("zone = \"z1\";\n" FOUND(KUBERNETES),
+                              "zone = \"z2\";\n" FOUND(KUBERNETES)));
+    cr_expect_not(depends_on_zone("zone = \"z1\";\n" FOUND(ETCD), "zone = \"z2\";\n" FOUND(ETCD)));
+}
+
 Test(discovery, the_key_changes_with_what_the_named_files_hold)
 {
     char *files = support_directory_make();
@@ -285,6 +302,31 @@ Test(discovery, two_sources_do_not_share_a_cache)
     cr_expect_not_null(strstr(errors.v[0].message, "is the file of pool \"p\" too"));
     config_errors_free(&errors);
     config_unref(&config);
+}
+
+/* evergate writes it, and what is read is somebody else's to write. */
+Test(discovery, a_cache_is_no_file_that_is_read)
+{
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {TWO("type = \"file\"; path = \"/tmp/app.json\"; cache = \"/tmp/app.json\";", DNS),
+         "pool \"p\": discovery: cache: \"/tmp/app.json\" is the path of pool \"p\""},
+        {TWO(DNS "cache = \"/tmp/app.json\";", "type = \"file\"; path = \"/tmp/app.json\";"),
+         "pool \"p\": discovery: cache: \"/tmp/app.json\" is the path of pool \"q\""},
+        {TWO(CONSUL "token_file = \"/dev/null\";", DNS "cache = \"/dev/null\";"),
+         "is the token_file of pool \"p\", and would be replaced; write another file"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config_errors errors = support_refuse(cases[i].text);
+        bool told = false;
+
+        for (size_t k = 0; k < errors.count; k++)
+            told |= strstr(errors.v[k].message, cases[i].words) != NULL;
+        cr_expect(told, "%s", errors.v[0].message);
+        config_errors_free(&errors);
+    }
 }
 
 static void check_words(const char *before, const char *after, const char *words)

@@ -498,12 +498,13 @@ Test(overlay, waits_for_what_the_file_does_not_have)
     cr_assert_eq(config_overlay_set_endpoint(overlay, "elsewhere", "x", NULL, false), 0);
     config = apply(overlay, base);
     cr_expect_eq(config->pools[0].backend_count, 2);
+    config_overlay_forget(overlay, config, 1);
     config_unref(&config);
     document = config_overlay_json(overlay);
     expected = json("{\"api\": {\"endpoints\": {\"later\": {\"weight\": 5}}}, \"elsewhere\": "
                     "{\"endpoints\": {\"x\": null}}}");
     cr_expect(json_equal(json_object_get(document, "pools"), expected),
-              "a removal that removes nothing is forgotten once its pool is there");
+              "a removal that removes nothing is forgotten once its pool is served");
     json_decref(expected);
     json_decref(document);
     config_overlay_free(overlay);

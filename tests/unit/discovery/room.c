@@ -44,7 +44,6 @@ void room_init(struct room *room)
     cr_assert_eq(loop_init(&room->loop), 0);
     room->context = (struct source_context){
         .loop = &room->loop,
-        .place = {.region = "", .zone = ""},
         .on_changed = on_changed,
         .on_event = on_event,
         .on_settled = on_settled,

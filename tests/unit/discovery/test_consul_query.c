@@ -162,3 +162,27 @@ Test(consul_token, it_is_overwritten_where_a_server_quotes_it)
     cr_expect_str_eq(text, "******: no token ************ is known (s3cr3)");
     consul_token_fini(&token);
 }
+
+Test(consul_token, is_redacted_where_a_quote_was_cut_within_it)
+{
+    static const struct {
+        char text[32];
+        const char *wanted;
+    } cases[] = {
+        {"no token b1gs33cr3", "no token *********"},
+        {"no JSON: \"b1gs\"", "no JSON: \"****\""},
+        {"a b1g", "a b1g"},
+        {"b1gs3", "*****"},
+    };
+    const struct config_discovery config = {.token = "b1gs33cr3t"};
+    struct consul_token token;
+    char text[32];
+
+    consul_token_init(&token, &config);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        memcpy(text, cases[i].text, sizeof(text));
+        consul_token_redact(&token, text);
+        cr_expect_str_eq(text, cases[i].wanted);
+    }
+    consul_token_fini(&token);
+}

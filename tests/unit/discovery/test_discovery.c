@@ -245,6 +245,32 @@ Test(discovery, tells_sources_apart_that_look_the_same)
     config_unref(&config);
 }
 
+/* "é" is two bytes: before one of these numbers a label is cut between them. */
+Test(discovery, cuts_a_label_before_its_number_where_a_character_ends)
+{
+    for (size_t shift = 0; shift < 2; shift++) {
+        struct discovery_source_stats stats[2];
+        char name[160] = "/x", *blocks, *block;
+        struct config *config;
+        json_t *text;
+
+        for (size_t i = 1 + shift; i + 2 < sizeof(name); i += 2)
+            memcpy(name + i, "\xc3\xa9", 3);
+        block = xasprintf("type = \"file\"; path = \"%s\"", name);
+        blocks = xasprintf(", { name = \"web\"; discovery = { %s; max_bytes = \"1m\" } }", block);
+        config = room_config(block, blocks);
+        follow(config);
+        cr_assert_eq(discovery_stats(f.discovery, stats, 2), 2u);
+        cr_expect_str_eq(strrchr(stats[1].source, ' '), " #2");
+        text = json_string(stats[1].source);
+        cr_expect_not_null(text, "no UTF-8: %s", stats[1].source);
+        json_decref(text);
+        free(block);
+        free(blocks);
+        config_unref(&config);
+    }
+}
+
 /* ---- what a pool had ---- */
 
 Test(discovery, leaves_a_pool_what_it_had_when_the_set_is_empty)
@@ -315,6 +341,64 @@ Test(discovery, begins_with_the_cache_only_where_the_pool_had_nothing)
     expect_collected(next, NULL, "api", "b");
     expect_collected(next, served, "api", "a");
     free(cached);
+    config_unref(&served);
+    config_unref(&config);
+    config_unref(&next);
+}
+
+/* A cache's set is the last good one too: nobody is served yet. */
+Test(discovery, begins_with_the_cache_when_the_first_answer_is_empty)
+{
+    char *cached = xasprintf("cache = \"%s\"", room_path(&f.room, "cache"));
+    struct config *config = config_of("one", cached, ""), *served;
+
+    room_write(&f.room, "one", "[]");
+    room_write(&f.room, "cache", "{\"endpoints\": " OTHER "}");
+    follow(config);
+    expect_collected(config, NULL, "api", "b");
+    served = serve(config);
+    room_replace(&f.room, "one", ONE);
+    until(&f.changes, 3);
+    expect_collected(config, served, "api", "a");
+    free(cached);
+    config_unref(&served);
+    config_unref(&config);
+}
+
+/* What an heir was handed counts before its cache, and an answer before both. */
+Test(discovery, an_answer_counts_though_the_cache_held_the_same)
+{
+    char *cached = xasprintf("cache = \"%s\"", room_path(&f.room, "cache"));
+    struct config *config = config_of("one", "", ""), *next = config_of("missing", cached, "");
+    struct config *served;
+
+    room_write(&f.room, "one", ONE);
+    room_write(&f.room, "cache", "{\"endpoints\": " OTHER "}");
+    follow(config);
+    served = serve(config);
+    follow(next);
+    until(&f.changes, 2);
+    expect_collected(next, served, "api", "a");
+    room_write(&f.room, "missing", OTHER);
+    until(&f.changes, 3);
+    expect_collected(next, served, "api", "b");
+    free(cached);
+    config_unref(&served);
+    config_unref(&config);
+    config_unref(&next);
+}
+
+Test(discovery, a_first_answer_of_nonsense_empties_no_pool)
+{
+    struct config *config = config_of("one", "", ""), *served;
+    struct config *next = config_of("other", "allow_empty = true", "");
+
+    room_write(&f.room, "one", ONE);
+    room_write(&f.room, "other", "[{\"id\": \"b\"}]");
+    follow(config);
+    served = serve(config);
+    follow(next);
+    expect_collected(next, served, "api", "a");
     config_unref(&served);
     config_unref(&config);
     config_unref(&next);

@@ -15,6 +15,7 @@ enum { RCODE_FORMERR = 1, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_SILENCE 
 static struct loop loop;
 static struct resolver *resolver;
 static struct dns_lookup *lookup;
+static uint64_t other_ms;
 static struct dns_message m;
 
 static struct {
@@ -66,6 +67,7 @@ static struct {
     char why[512];
     char refused[1024];
     unsigned answers, failures;
+    size_t count;
     bool free_in_callback;
 } seen;
 
@@ -82,9 +84,11 @@ static void on_found(void *arg, json_t *endpoints, uint64_t ttl_ms)
         cr_assert_eq(json_unpack(endpoint, "{s:s, s:s, s?i, s?i}", "id", &id, "address", &address,
                                  "priority", &priority, "weight", &weight),
                      0);
-        used += (size_t)snprintf(seen.found + used, sizeof(seen.found) - used, "%s=%s %d/%d, ", id,
-                                 address, priority, weight);
+        if (used < sizeof(seen.found))
+            used += (size_t)snprintf(seen.found + used, sizeof(seen.found) - used, "%s=%s %d/%d, ",
+                                     id, address, priority, weight);
     }
+    seen.count = json_array_size(endpoints);
     if (json_array_size(endpoints) == 0)
         seen.found[0] = '\0';
     json_decref(endpoints);
@@ -119,6 +123,8 @@ static void start(const char *name, enum config_dns_record record)
                                              .record = record,
                                              .port = 80,
                                              .hosts = "/etc/hosts",
+                                             .other_ms = other_ms,
+                                             .max_endpoints = 50,
                                              .ops = &ops};
     lookup = dns_lookup_new(&params);
 }
@@ -142,6 +148,7 @@ static void init(void)
     char csv[32];
 
     any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    other_ms = 60 * 1000;
     cr_assert_eq(loop_init(&loop), 0);
     dns.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     cr_assert_eq(bind(dns.fd, (struct sockaddr *)&any, size), 0);
@@ -248,6 +255,30 @@ Test(dns_lookup, one_question_that_fails_takes_nothing_away)
     ask(failure_and_v6);
     cr_expect_str_eq(seen.found,
                      "10.0.0.2:80=10.0.0.2:80 0/0, [2001:db8::1]:80=[2001:db8::1]:80 0/0, ");
+}
+
+static int v4_and_silence(const char *name, unsigned type)
+{
+    return type == DNS_A ? v4_only(name, type) : RCODE_SILENCE;
+}
+
+static int silence_and_v6(const char *name, unsigned type)
+{
+    return type == DNS_A ? RCODE_SILENCE : both(name, type);
+}
+
+Test(dns_lookup, one_question_that_is_not_answered_holds_the_other_one_up_for_a_moment_only)
+{
+    other_ms = 1;
+    start("api.test", CONFIG_DNS_A);
+    ask(v4_and_silence);
+    cr_expect_str_eq(seen.found, "10.0.0.2:80=10.0.0.2:80 0/0, ");
+    cr_expect_eq(seen.ttl_ms, 5000, "asked again soon");
+    ask(silence_and_v6);
+    cr_expect_str_eq(seen.found,
+                     "10.0.0.2:80=10.0.0.2:80 0/0, [2001:db8::1]:80=[2001:db8::1]:80 0/0, ");
+    cr_expect_str_eq(seen.refused, "A of api.test: no answer within 1 ms of the other one; what it "
+                                   "was answered last stays; ");
 }
 
 Test(dns_lookup, one_question_that_always_failed_is_not_minded)
@@ -549,6 +580,60 @@ Test(dns_lookup, many_targets_are_asked_for_a_few_at_a_time)
     ask(many_targets);
     cr_expect_eq(seen.answers, 1);
     cr_expect_eq(dns.queries, 51);
+}
+
+/* 30 services, 29 of them at "a.a", with three addresses each. */
+static int crowded_services(const char *name, unsigned type)
+{
+    if (type == DNS_SRV) {
+        for (unsigned i = 0; i < 29; i++)
+            message_srv(&m, name, 30, 1, 1, 1000 + i, "a.a");
+        message_srv(&m, name, 30, 2, 1, 80, "b.b");
+        return 0;
+    }
+    for (unsigned i = 1; i <= 3 && type == DNS_A; i++) {
+        char ip[32];
+
+        snprintf(ip, sizeof(ip), "10.0.0.%u", i);
+        message_ip(&m, DNS_ANSWERS, name, 30, ip);
+    }
+    return 0;
+}
+
+Test(dns_lookup, no_more_endpoints_are_made_of_a_message_than_a_set_may_have)
+{
+    start("_s.test", CONFIG_DNS_SRV);
+    ask(crowded_services);
+    cr_expect_eq(seen.count, 48);
+    cr_expect_not_null(strstr(seen.refused, "target a.a, port 1016: there are more than 50"), "%s",
+                       seen.refused);
+}
+
+/* Three targets, the last of which has as many addresses as are allowed in all. */
+static int large_target(const char *name, unsigned type)
+{
+    if (type == DNS_SRV) {
+        two_services(name);
+        message_srv(&m, name, 30, 20, 0, 8082, "c.test");
+        return 0;
+    }
+    for (unsigned i = 1; i <= (name[0] == 'c' ? 50 : 1) && type == DNS_A; i++) {
+        char ip[32];
+
+        snprintf(ip, sizeof(ip), "10.0.0.%u", i);
+        message_ip(&m, DNS_ANSWERS, name, 30, ip);
+    }
+    return 0;
+}
+
+Test(dns_lookup, a_target_with_too_many_addresses_is_refused_by_itself)
+{
+    start("_http._tcp.test", CONFIG_DNS_SRV);
+    ask(large_target);
+    cr_expect_eq(seen.count, 2);
+    cr_expect_not_null(strstr(seen.refused, "target c.test: with it they have more than 50"), "%s",
+                       seen.refused);
+    cr_expect_eq(seen.ttl_ms, 5000, "asked again soon");
 }
 
 static int silent_targets(const char *name, unsigned type)

@@ -147,12 +147,44 @@ Test(fetch, what_is_no_json_is_quoted)
     finish(&plain);
     cr_expect_eq(f.fetch->status, 500);
     cr_expect_null(f.fetch->json);
-    cr_expect_str_eq(fetch_problem(f.fetch, problem, sizeof(problem)), "status 500: no leader?  ");
+    cr_expect_str_eq(fetch_problem(f.fetch, problem, sizeof(problem)), "status 500: no leader?");
     restart();
-    f.backends[1].answer = ANSWER("200 OK", "6", "<html>");
+    f.backends[1].answer = ANSWER("200 OK", "7", "a < b\n\n");
     finish(&plain);
     cr_expect_str_eq(fetch_problem(f.fetch, problem, sizeof(problem)),
-                     "the answer is not JSON: \"<html>\"");
+                     "the answer is not JSON: \"a < b\"");
+}
+
+Test(fetch, of_a_page_its_words_are_quoted)
+{
+    static const char *const page = "\r\n<!DOCTYPE html>\r\n<html><head>\n<title>404 Not Found"
+                                    "</title></head><body>\n\t<p>nginx</p>\n</body>";
+    char problem[FETCH_WHY_BYTES];
+    char *answer =
+        xasprintf("HTTP/1.1 404 Not Found\r\nContent-Length: %zu\r\n\r\n%s", strlen(page), page);
+
+    f.backends[0].answer = answer;
+    finish(&plain);
+    cr_expect_str_eq(fetch_problem(f.fetch, problem, sizeof(problem)),
+                     "status 404: 404 Not Found nginx");
+    restart();
+    f.backends[0].answer = ANSWER("404 Not Found", "6", "<html ");
+    finish(&plain);
+    cr_expect_str_eq(fetch_problem(f.fetch, problem, sizeof(problem)), "status 404");
+    free(answer);
+}
+
+Test(fetch, a_redirect_is_told_and_not_followed)
+{
+    char problem[FETCH_WHY_BYTES];
+
+    f.backends[0].answer = "HTTP/1.1 301 Moved Permanently\r\nLocation: https://b.test/v1\r\n"
+                           "Content-Length: 2\r\n\r\n{}";
+    finish(&plain);
+    cr_expect_str_eq(fetch_problem(f.fetch, problem, sizeof(problem)),
+                     "status 301: it sends to \"https://b.test/v1\", and redirects are not "
+                     "followed");
+    cr_expect_eq(f.backends[0].count + f.backends[1].count, 1u);
 }
 
 Test(fetch, an_address_that_refuses_makes_room_for_the_next_which_is_asked_first_then)

@@ -189,6 +189,25 @@ Test(provider_etcd, after_a_compaction_it_lists_anew)
     cr_expect_eq(f.source->failures, 0u);
 }
 
+/* What always says so is not asked as fast as it answers. */
+Test(provider_etcd, compactions_in_a_row_are_followed_by_a_pause)
+{
+    static const char *const compacted =
+        "{\"result\":{\"header\":{},\"canceled\":true,\"compact_revision\":\"9\"}}";
+
+    start("");
+    for (unsigned i = 0; i < 2; i++) {
+        answer_page(FIRST_PAGE, "/s/a", "7", false);
+        send_piece(answer_watch(""), compacted);
+    }
+    RUN_UNTIL(&f.room.loop, f.etcd.connections[f.next - 1]->eof);
+    run_turns(&f.room.loop, 20);
+    cr_expect_eq(f.etcd.count, f.next, "nothing is asked at once");
+    answer_page(FIRST_PAGE, "/s/b", "12", false);
+    RUN_UNTIL(&f.room.loop, has("b"));
+    cr_expect_eq(f.source->failures, 0u);
+}
+
 Test(provider_etcd, a_check_that_agrees_says_that_nothing_has_changed)
 {
     f.check_ms = 20;
@@ -316,6 +335,16 @@ Test(provider_etcd, a_new_token_that_is_refused_is_a_failure)
     answer(asked("/v3/kv/range", ""), "401 Unauthorized",
            "{\"error\":\"etcdserver: invalid auth token\"}");
     RUN_UNTIL(&f.room.loop, failed_with("status 401: etcdserver: invalid auth token"));
+    answer(asked("/v3/auth/authenticate", LOGIN), "200 OK", "{\"token\":\"abc.2\"}");
+    answer_page("\r\nAuthorization: abc.2\r\n", "/s/a", "7", false);
+    RUN_UNTIL(&f.room.loop, has("a"));
+}
+
+Test(provider_etcd, a_login_without_a_token_is_said)
+{
+    start_with_password("secret\n");
+    answer(asked("/v3/auth/authenticate", LOGIN), "200 OK", "{}");
+    RUN_UNTIL(&f.room.loop, failed_with("authentication: the answer holds no token"));
 }
 
 Test(provider_etcd, a_password_that_was_changed_needs_no_reload)

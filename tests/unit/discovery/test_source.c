@@ -284,6 +284,27 @@ Test(source, lets_no_strange_bytes_through)
     expect_shown("last_error", "\"caf\xc3\xa9\"");
 }
 
+/* "é" is two bytes: one of these texts is cut between them. */
+Test(source, cuts_long_texts_between_two_characters)
+{
+    static char text[400];
+
+    start_block(PLAIN);
+    for (size_t shift = 0; shift < 2; shift++) {
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 2 < sizeof(text); i += 2)
+            memcpy(text + i, "\xc3\xa9", 2);
+        IN_TURN(&f.room.loop, {
+            source_refused(f.source, "%s", text);
+            source_found(f.source, json_array());
+            source_failed(f.source, "%s", text);
+        });
+        cr_expect_null(strchr(f.source->refused.reasons[0], '?'), "%zu", shift);
+        cr_expect_null(strchr(f.source->last_error, '?'), "%zu", shift);
+        cr_expect_gt(strlen(f.source->last_error), (size_t)SOURCE_ERROR_BYTES - 4);
+    }
+}
+
 Test(source, fails_in_a_later_turn_when_there_is_no_such_provider)
 {
     f.config = room_config(PLAIN, "");
@@ -338,7 +359,19 @@ Test(source_cache, is_published_at_once_but_is_no_answer, .init = setup, .fini =
     cr_expect_str_eq(room_ids(f.source->found), "a");
     say(ONE);
     expect_shown("from_cache", "false");
-    cr_expect_eq(f.room.changes, 1u);
+    cr_expect_eq(f.room.changes, 2u, "an answer counts for more than a cache");
+}
+
+/* What came as an address alone is kept as an object. */
+Test(source_cache, may_be_larger_than_an_answer, .init = setup, .fini = teardown)
+{
+    char *large = xasprintf("%70000s", CACHED_ONE);
+
+    room_write(&f.room, "cache", large);
+    start_cached("max_bytes = \"64k\"");
+    cr_assert_not_null(f.source->found);
+    cr_expect_str_eq(room_ids(f.source->found), "a");
+    free(large);
 }
 
 Test(source_cache, is_written_for_its_owner_only, .init = setup, .fini = teardown)
@@ -413,7 +446,7 @@ static void expect_names(const char *block, const char *wanted_title, const char
     struct config *config = room_config(block, "");
     char *title = source_title(config->pools[0].discovery), label[128];
 
-    source_label(config->pools[0].discovery, label, sizeof(label));
+    source_label(config->pools[0].discovery, 1, label, sizeof(label));
     cr_expect_str_eq(title, wanted_title, "%s", title);
     cr_expect_str_eq(label, wanted_label, "%s", label);
     free(title);
@@ -441,8 +474,10 @@ Test(source, cuts_a_label_where_a_character_ends)
     struct config_discovery block = {.type = CONFIG_DISCOVERY_FILE, .path = "/caf\xc3\xa9s"};
     char label[7];
 
-    source_label(&block, label, sizeof(label));
+    source_label(&block, 1, label, sizeof(label));
     cr_expect_str_eq(label, "/caf\xc3\xa9");
-    source_label(&block, label, sizeof(label) - 1);
+    source_label(&block, 1, label, sizeof(label) - 1);
     cr_expect_str_eq(label, "/caf");
+    source_label(&block, 12, label, sizeof(label));
+    cr_expect_str_eq(label, "/c #12");
 }

@@ -186,6 +186,27 @@ Test(reported, a_status_that_the_report_holds_says_so)
     fixture_fini(&f);
 }
 
+Test(reported, a_status_that_is_as_before_says_who_holds_it_now)
+{
+    struct fixture f;
+
+    start(&f, 2, true);
+    report(&f, 0, CONFIG_REPORTED_UNHEALTHY);
+    fixture_checks(&f, 0, CHECK_FAIL, 3);
+    report(&f, 0, CONFIG_REPORTED_HEALTHY);
+    cr_assert_eq(status(&f, 0), ENDPOINT_UNHEALTHY);
+    cr_assert_str_eq(fixture_view(&f, 0).why,
+                     "reported healthy by discovery; unhealthy by our own checks");
+    report(&f, 0, CONFIG_REPORTED_UNHEALTHY);
+    fixture_checks(&f, 0, CHECK_PASS, 2);
+    cr_assert_eq(status(&f, 0), ENDPOINT_UNHEALTHY);
+    cr_assert_str_eq(fixture_view(&f, 0).why,
+                     "2 checks in a row passed, the last: status 503; reported unhealthy by "
+                     "discovery");
+    cr_assert_eq(fixture_events(&f, EVENT_HEALTH), 1);
+    fixture_fini(&f);
+}
+
 Test(reported, recovery_is_for_whom_our_own_checks_find_unhealthy)
 {
     struct fixture f;

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/resolver.h"
+#include "net/resolver_internal.h"
 #include "net_fixture.h"
 
 enum { RCODE_OK = 0, RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, TYPE_A = 1, TYPE_AAAA = 28 };
@@ -252,6 +252,120 @@ Test(resolver, freeing_the_resolver_ends_watches_silently)
     resolver_free(resolver);
     resolver = NULL;
     cr_expect_eq(seen.answers + seen.failures, 0);
+}
+
+/* ---- whom to ask first ---- */
+
+/* One that says nothing before the one that answers; how often it is asked is read from it. */
+static int silent_server(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in other;
+    socklen_t size = sizeof(address), other_size = sizeof(other);
+    char servers[64];
+
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, size), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    cr_assert_eq(getsockname(dns.fd, (struct sockaddr *)&other, &other_size), 0);
+    snprintf(servers, sizeof(servers), "127.0.0.1:%u,127.0.0.1:%u", ntohs(address.sin_port),
+             ntohs(other.sin_port));
+    cr_assert_eq(resolver_set_servers(resolver, servers), 0);
+    return fd;
+}
+
+static bool was_asked(int fd)
+{
+    char query[512];
+    bool asked = recv(fd, query, sizeof(query), 0) > 0;
+
+    while (recv(fd, query, sizeof(query), 0) > 0)
+        ;
+    return asked;
+}
+
+/* As if c-ares had told so of three questions, each of which would take 2 s. */
+static void hear(int timeouts)
+{
+    for (unsigned i = 0; i < 3; i++)
+        resolver_servers_heard(resolver, ARES_SUCCESS, timeouts);
+}
+
+static struct resolver_watch *begin_asking(void)
+{
+    struct resolver_watch *watch;
+
+    loop_enter(&loop);
+    watch = resolver_watch_start(resolver, "app.test", 80, on_resolved, NULL);
+    loop_leave(&loop);
+    fixture_settle(&loop);
+    return watch;
+}
+
+static void ask_once(unsigned answers)
+{
+    struct resolver_watch *watch = begin_asking();
+
+    wait_answers(answers);
+    loop_enter(&loop);
+    resolver_watch_stop(&watch);
+    loop_leave(&loop);
+}
+
+Test(resolver, a_silent_server_is_asked_last_for_a_minute)
+{
+    int fd = silent_server();
+
+    serve_a(0, "10.0.0.1");
+    hear(1);
+    ask_once(1);
+    cr_expect_not(was_asked(fd));
+    resolver->servers.turned_ms -= 59 * 1000;
+    ask_once(2);
+    cr_expect_not(was_asked(fd));
+    resolver->servers.turned_ms -= 1000;
+    loop_enter(&loop);
+    resolver_servers_order(resolver);
+    loop_leave(&loop);
+    cr_expect_eq(resolver->servers.turned, 0);
+    cr_expect_eq(resolver->servers.silences, 2, "one question is enough to find it silent still");
+    struct resolver_watch *watch = begin_asking();
+    cr_expect(was_asked(fd));
+    loop_enter(&loop);
+    resolver_watch_stop(&watch);
+    loop_leave(&loop);
+    close(fd);
+}
+
+Test(resolver, a_server_that_answered_meanwhile_stays_the_first)
+{
+    int fd = silent_server();
+
+    hear(1);
+    resolver_servers_heard(resolver, ARES_SUCCESS, 0);
+    hear(0);
+    resolver_servers_heard(resolver, ARES_ETIMEOUT, 6); /* all of them */
+    loop_enter(&loop);
+    resolver_servers_order(resolver);
+    loop_leave(&loop);
+    cr_expect_eq(resolver->servers.turned, 0);
+    close(fd);
+}
+
+Test(resolver, the_order_waits_for_the_questions_that_are_under_way)
+{
+    int fd = silent_server();
+
+    struct resolver_watch *watch = begin_asking();
+    cr_expect(was_asked(fd));
+    hear(1);
+    loop_enter(&loop);
+    resolver_servers_order(resolver);
+    resolver_watch_stop(&watch);
+    loop_leave(&loop);
+    cr_expect_eq(resolver->servers.turned, 0);
+    cr_expect_eq(resolver->servers.silences, 3);
+    close(fd);
 }
 
 Test(resolver, malformed_server_lists_are_refused)

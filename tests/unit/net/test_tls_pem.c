@@ -1,5 +1,6 @@
 /* Certificates and keys as texts do what the same in files do. */
 #include <criterion/criterion.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,42 @@ static void expect_mistake(const struct tls_client_params *params, const char *w
     cr_expect_eq(tls_context_new_client(&tls_link.client_context, params, &why), EG_E_INTERNAL);
     cr_expect(why && strstr(why, words), "%s", why);
     free(why);
+}
+
+/* A certificate whose key is shorter than OpenSSL's security level takes; heap. */
+static char *weak_certificate(void)
+{
+    EVP_PKEY *key = EVP_RSA_gen(512);
+    X509 *certificate = X509_new();
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *pem, *text;
+    long n;
+
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    cr_assert_gt(X509_sign(certificate, key, EVP_sha256()), 0);
+    cr_assert_eq(PEM_write_bio_X509(bio, certificate), 1);
+    n = BIO_get_mem_data(bio, &pem);
+    text = xstrndup(pem, (size_t)n);
+    BIO_free(bio);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return text;
+}
+
+/* Under LeakSanitizer: what OpenSSL does not take stays ours. */
+Test(tls_pem, an_intermediate_that_is_too_weak_is_told)
+{
+    char *leaf = read_files("a.pem", NULL), *key = read_files("a.key", NULL);
+    char *weak = weak_certificate(), *chain = xasprintf("%s%s", leaf, weak);
+
+    expect_mistake(&(struct tls_client_params){.cert_pem = chain, .key_pem = key},
+                   "cannot load the certificate");
+    free(leaf);
+    free(key);
+    free(weak);
+    free(chain);
 }
 
 Test(tls_pem, mistakes_in_texts_are_told)

@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -69,6 +70,35 @@ Test(transport, carries_bytes_both_ways)
     cr_expect_eq(a.t.bytes_in, 5);
     peer_fini(&a);
     peer_fini(&b);
+}
+
+static int option_of(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t size = sizeof(value);
+
+    cr_assert_eq(getsockopt(fd, level, name, &value, &size), 0);
+    return value;
+}
+
+Test(transport, a_peer_that_is_watched_is_asked_whether_it_is_still_there)
+{
+    struct peer p;
+    int fds[2];
+
+    peer_init(&p);
+    tcp_pair(fds);
+    transport_init_accepted(&p.t, &loop, fds[0], NULL, 1024, &peer_ops);
+    cr_expect_eq(option_of(fds[0], SOL_SOCKET, SO_KEEPALIVE), 0);
+    transport_watch_peer(&p.t);
+    cr_expect_eq(option_of(fds[0], SOL_SOCKET, SO_KEEPALIVE), 1);
+    int idle_s = option_of(fds[0], IPPROTO_TCP, TCP_KEEPIDLE);
+    int asked_s =
+        option_of(fds[0], IPPROTO_TCP, TCP_KEEPINTVL) * option_of(fds[0], IPPROTO_TCP, TCP_KEEPCNT);
+    cr_expect_eq(idle_s + asked_s, TRANSPORT_LOST_S);
+    cr_expect_eq(option_of(fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT), TRANSPORT_LOST_S * 1000);
+    peer_fini(&p);
+    close(fds[1]);
 }
 
 Test(transport, many_pieces_of_a_turn_arrive_in_order)
