@@ -34,6 +34,7 @@ static _Noreturn void child_main(int socket, const struct privileges *privileges
     struct spawner_answer answer = {0};
     char *why = NULL;
 
+    spawner_process_rename();
     if (privileges_take(privileges, PRIVILEGES_OF_SPAWNER, &why) != EG_OK)
         answer.error = EPERM;
     spawner_send(socket, &answer, sizeof(answer), NULL, 0);
@@ -103,6 +104,15 @@ static void give_up_locked(void)
     spawner.socket = -1;
 }
 
+/* It may be in the middle of starting a program from a file system that does not answer: that is
+ * nothing to wait for. */
+static void wait_readable(int pidfd)
+{
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+
+    (void)!poll(&end, 1, SPAWNER_REAP_PATIENCE_MS);
+}
+
 void spawner_stop(void)
 {
     if (!spawner.used)
@@ -110,10 +120,12 @@ void spawner_stop(void)
     pthread_mutex_lock(&spawner.lock);
     give_up_locked();
     pthread_mutex_unlock(&spawner.lock);
-    if (spawner.pid > 0)
-        waitpid(spawner.pid, NULL, 0);
-    if (spawner.pidfd >= 0)
+    if (spawner.pidfd >= 0) {
+        wait_readable(spawner.pidfd);
         close(spawner.pidfd);
+    }
+    if (spawner.pid > 0)
+        waitpid(spawner.pid, NULL, WNOHANG);
     spawner.pidfd = -1;
     spawner.used = false;
 }
@@ -243,10 +255,9 @@ int spawner_reap(pid_t pid, int *ret_status)
 
 void spawner_wait(pid_t pid, int pidfd)
 {
-    struct pollfd end = {.fd = pidfd, .events = POLLIN};
     int status;
 
-    (void)poll(&end, 1, SPAWNER_REAP_PATIENCE_MS);
+    wait_readable(pidfd);
     (void)!spawner_reap(pid, &status);
 }
 

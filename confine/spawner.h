@@ -41,7 +41,7 @@ enum {
 /* While there is one thread; once. 0, or EG_E_INTERNAL with a sentence in *ret_why (heap). */
 int spawner_start(const struct privileges *privileges, char **ret_why) WARN_UNUSED;
 
-/* Ends it and waits for its end; without one nothing happens. */
+/* Ends it and waits for its end, at most SPAWNER_REAP_PATIENCE_MS; without one nothing happens. */
 void spawner_stop(void);
 
 /* Readable when it has ended before it was stopped; ours. -1: there is none. */

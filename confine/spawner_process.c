@@ -13,6 +13,8 @@
 #include "confine/privileges.h"
 #include "confine/spawner_internal.h"
 
+enum { WORDS_LOOKED_AT = 4096 };
+
 /* The packet's number `index` as a descriptor; what is out of range is refused. */
 static int resolve_fd(int32_t index, const int *fds, int fd_count, int *ret_fd)
 {
@@ -138,10 +140,31 @@ static int close_others(int socket)
     return kept;
 }
 
+/* What the words that we were started with take, one after the other, in memory (proc(5)). */
+static size_t size_of_words(const char *first)
+{
+    char text[WORDS_LOOKED_AT];
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    return n > 0 ? (size_t)n : strlen(first) + 1;
+}
+
+void spawner_process_rename(void)
+{
+    static const char name[] = SPAWNER_PROCESS_NAME;
+    size_t size = size_of_words(program_invocation_name);
+
+    memset(program_invocation_name, 0, size);
+    memcpy(program_invocation_name, name, size < sizeof(name) ? size - 1 : sizeof(name) - 1);
+    prctl(PR_SET_NAME, name);
+}
+
 _Noreturn void spawner_process_main(int socket)
 {
     ignore_signals();
-    prctl(PR_SET_NAME, "evergate-spawn");
     socket = close_others(socket);
     fill_standard_descriptors();
     serve(socket);

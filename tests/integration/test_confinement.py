@@ -92,6 +92,15 @@ def test_what_a_service_manager_sends_to_all_does_not_end_it(stage):
     assert is_running(spawner)
 
 
+def test_who_looks_for_evergate_by_its_name_finds_the_one_that_serves(stage):
+    proxy = stage.proxy(stage.recorder())
+    spawner = pathlib.Path(f"/proc/{spawner_of(proxy.process.pid)}")
+    assert (spawner / "comm").read_text() == "eg-spawner\n"
+    assert (spawner / "cmdline").read_bytes().strip(b"\0") == b"eg-spawner"
+    words = pathlib.Path(f"/proc/{proxy.process.pid}/cmdline").read_bytes()
+    assert words.endswith(b"run\0-c\0" + bytes(proxy.config_path) + b"\0")
+
+
 def test_its_loss_is_told_and_takes_no_backend_out(stage):
     backend = stage.recorder()
     proxy = dynasty(stage, backend, admin={"bind": "127.0.0.1:0"}, pool_settings={

@@ -82,6 +82,6 @@ def children(pid):
 def spawner_of(pid):
     """The process that starts commands for `pid`."""
     named = [child for child in children(pid)
-             if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "evergate-spawn"]
+             if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "eg-spawner"]
     assert len(named) == 1, named
     return named[0]
