@@ -54,7 +54,7 @@ static void admin_check_token(struct schema_walk *walk, const struct config_node
     struct config_file_content content;
     char *why;
 
-    if (!config_file_read(&content, path, TOKEN_FILE_MAX_BYTES, &why)) {
+    if (!config_file_read(&content, walk->diag, path, TOKEN_FILE_MAX_BYTES, &why)) {
         config_diag_add(walk->diag, line, "token_file: cannot read \"%s\": %s", path, why);
         free(why);
         return;

@@ -48,7 +48,7 @@ int certificate_file_read(struct certificate_file *ret_file, const char *path, c
     BIO *bio;
     X509 *leaf;
 
-    if (!config_file_read(&content, path, CERTIFICATE_FILE_MAX_BYTES, ret_why))
+    if (!config_file_read(&content, NULL, path, CERTIFICATE_FILE_MAX_BYTES, ret_why))
         return EG_E_INTERNAL;
     bio = BIO_new_mem_buf(content.text, (int)content.size);
     leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);

@@ -18,7 +18,7 @@ static BIO *certificate_open(struct schema_walk *walk, unsigned line, const char
 {
     char *why;
 
-    if (config_file_read(ret_content, path, CERTIFICATE_MAX_BYTES, &why))
+    if (config_file_read(ret_content, walk->diag, path, CERTIFICATE_MAX_BYTES, &why))
         return BIO_new_mem_buf(ret_content->text, (int)ret_content->size);
     config_diag_add(walk->diag, line, "cannot read \"%s\": %s", path, why);
     free(why);

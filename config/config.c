@@ -166,6 +166,8 @@ static int config_finish(struct config **ret_config, struct config_source *sourc
     bool good = diag->count == 0;
 
     CHECK(!good || config != NULL);
+    if (good)
+        config->files = config_diag_files(diag, config->arena);
     *ret_errors = (struct config_errors){0};
     if (!good) {
         config_diag_finish(diag, source, ret_errors);

@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/file_identity.h"
 #include "base/log.h"
 #include "http/forward.h"
 
@@ -466,9 +467,24 @@ struct config_confinement {
     bool core_dumps;
 };
 
+/* Files that a reading looked at, each once: the file itself, those it includes, those it names
+ * whose content belongs to the configuration (certificates, keys, bodies). With what they were
+ * then, so that a later look tells whether there is something new to read. */
+struct config_file {
+    const char *path;
+    struct file_identity identity;
+};
+
+struct config_files {
+    const struct config_file *v;
+    size_t count;
+    bool more; /* there were more than are kept (64) */
+};
+
 struct config {
     _Atomic unsigned refs;
     const char *file;          /* path as given */
+    struct config_files files; /* none in a snapshot that was laid over another */
     unsigned workers;          /* 0: one per usable core */
     struct config_place place; /* of this instance */
     struct config_confinement confinement;
@@ -499,6 +515,7 @@ struct config {
         struct config_where where; /* likewise */
     } log;
     uint64_t drain_timeout_ms;      /* 30 s; how long SIGTERM waits for work in flight */
+    bool reload_on_change;          /* of `files` */
     const char *state_file;         /* NULL: none; where what the API changed is kept */
     struct arena *arena;            /* owns everything above, but for what is shared with `base` */
     struct config *base;            /* NULL: of the file alone; else what `overlay` was laid over */
@@ -519,6 +536,7 @@ struct config_error {
 struct config_errors {
     struct config_error *v;
     size_t count;
+    struct config_files files; /* as far as it came */
     struct arena *arena;
 };
 

@@ -2,6 +2,7 @@
 #include "config/diag_internal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -95,6 +96,35 @@ void config_diag_add(struct config_diag *diag, unsigned line, const char *format
     diag_append(diag, line, diag_keep(diag, message));
 }
 
+void config_diag_note_file(struct config_diag *diag, const char *path,
+                           struct file_identity identity)
+{
+    for (size_t i = 0; i < diag->file_count; i++) {
+        if (strcmp(diag->files[i].path, path) == 0)
+            return;
+    }
+    if (diag->file_count == CONFIG_DIAG_FILES) {
+        diag->more_files = true;
+        return;
+    }
+    diag->files[diag->file_count++] = (struct config_file){
+        .path = arena_dup(diag->arena, slice_str(path)).p,
+        .identity = identity,
+    };
+}
+
+struct config_files config_diag_files(const struct config_diag *diag, struct arena *arena)
+{
+    struct config_file *v = arena_zalloc(arena, diag->file_count * sizeof(*v));
+
+    for (size_t i = 0; i < diag->file_count; i++)
+        v[i] = (struct config_file){
+            .path = arena_dup(arena, slice_str(diag->files[i].path)).p,
+            .identity = diag->files[i].identity,
+        };
+    return (struct config_files){v, diag->file_count, diag->more_files};
+}
+
 static int diag_compare(const void *a, const void *b)
 {
     const struct config_diag_entry *x = a, *y = b;
@@ -122,6 +152,11 @@ void config_diag_finish(struct config_diag *diag, const struct config_source *so
         v[i].line = origin.line;
         v[i].message = diag->entries[i].message;
     }
-    *ret_errors = (struct config_errors){v, diag->count, diag->arena};
+    *ret_errors = (struct config_errors){
+        .v = v,
+        .count = diag->count,
+        .files = config_diag_files(diag, diag->arena),
+        .arena = diag->arena,
+    };
     diag->arena = NULL;
 }

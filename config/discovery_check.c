@@ -164,7 +164,7 @@ static void check_file(struct schema_walk *walk, const struct config_node *group
 
     if (path == NULL)
         return;
-    if (config_file_read(&content, path, FILE_MAX_BYTES, &why)) {
+    if (config_file_read(&content, walk->diag, path, FILE_MAX_BYTES, &why)) {
         if (ret_digest != NULL)
             *ret_digest = config_digest_of(&content);
         explicit_bzero(content.text, content.size);

@@ -40,7 +40,8 @@ static void fallback_load_body(struct schema_walk *walk, const struct config_nod
                         "body_file: an answer with status %u has no body; remove it, or write "
                         "another status",
                         fallback->status);
-    if (!config_file_read_bytes(&content, fallback->body_file, FALLBACK_BODY_MAX_BYTES, &why)) {
+    if (!config_file_read_bytes(&content, walk->diag, fallback->body_file, FALLBACK_BODY_MAX_BYTES,
+                                &why)) {
         config_diag_add(walk->diag, line, "body_file: cannot read \"%s\": %s", fallback->body_file,
                         why);
         free(why);

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "config/diag_internal.h"
 
 /* Reads up to size + 1 bytes, so that a file that grew meanwhile is noticed. */
 static size_t file_read_all(int fd, char *buffer, size_t size)
@@ -37,8 +38,8 @@ static char *file_check(const struct stat *st, size_t limit_bytes)
     return NULL;
 }
 
-bool config_file_read_bytes(struct config_file_content *ret_content, const char *path,
-                            size_t limit_bytes, char **ret_why)
+static bool file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
+                      char **ret_why)
 {
     struct config_file_content content = {0};
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -62,12 +63,25 @@ bool config_file_read_bytes(struct config_file_content *ret_content, const char 
     return true;
 }
 
-bool config_file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
-                      char **ret_why)
+/* Noted as it was before it was read: a write that came later makes it another. */
+bool config_file_read_bytes(struct config_file_content *ret_content, struct config_diag *diag,
+                            const char *path, size_t limit_bytes, char **ret_why)
+{
+    bool good = file_read(ret_content, path, limit_bytes, ret_why);
+
+    if (diag != NULL)
+        config_diag_note_file(diag, path,
+                              good ? file_identity_of_stat(&ret_content->st)
+                                   : file_identity_of_path(path));
+    return good;
+}
+
+bool config_file_read(struct config_file_content *ret_content, struct config_diag *diag,
+                      const char *path, size_t limit_bytes, char **ret_why)
 {
     struct config_file_content content;
 
-    if (!config_file_read_bytes(&content, path, limit_bytes, ret_why))
+    if (!config_file_read_bytes(&content, diag, path, limit_bytes, ret_why))
         return false;
     if (memchr(content.text, '\0', content.size) != NULL) {
         *ret_why = xstrdup("it holds a NUL byte; write a text file");

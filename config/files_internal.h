@@ -8,6 +8,8 @@
 
 #include "config/config.h"
 
+struct config_diag;
+
 struct config_file_content {
     char *text; /* heap, NUL-terminated; the caller frees */
     size_t size;
@@ -15,13 +17,14 @@ struct config_file_content {
 };
 
 /* False with a sentence in *ret_why (heap) when it is no regular file, cannot be read, is larger
- * than `limit_bytes` or holds a NUL. Never blocks on FIFOs or devices. */
-bool config_file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
-                      char **ret_why);
+ * than `limit_bytes` or holds a NUL. Never blocks on FIFOs or devices. That it was looked at is
+ * noted in `diag` (NULL: nobody wants to know). */
+bool config_file_read(struct config_file_content *ret_content, struct config_diag *diag,
+                      const char *path, size_t limit_bytes, char **ret_why);
 
 /* The same for files that need not be text: NULs may be in it. */
-bool config_file_read_bytes(struct config_file_content *ret_content, const char *path,
-                            size_t limit_bytes, char **ret_why);
+bool config_file_read_bytes(struct config_file_content *ret_content, struct config_diag *diag,
+                            const char *path, size_t limit_bytes, char **ret_why);
 
 /* SHA-256: it tells nothing of a key or a secret but whether it is the one of before. */
 struct config_digest config_digest_of(const struct config_file_content *content);

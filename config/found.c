@@ -218,7 +218,7 @@ static struct config_found *found_new(struct found_entry **entries, size_t count
 struct config_found *config_found_new(const json_t *endpoints, struct config_found *before,
                                       struct config_refused *ret_refused)
 {
-    size_t size = json_array_size(endpoints), read = 0;
+    size_t size = json_array_size(endpoints);
     size_t most = size < CONFIG_FOUND_ENDPOINTS ? size : CONFIG_FOUND_ENDPOINTS;
     struct found_build build = {.before = before, .refused = ret_refused};
     struct config_found *found;
@@ -227,12 +227,12 @@ struct config_found *config_found_new(const json_t *endpoints, struct config_fou
     if (!json_is_array(endpoints))
         refuse(ret_refused, 1, xstrdup("it is no list of endpoints"));
     build.entries = xcalloc(most + 1, sizeof(struct found_entry *));
-    for (; read < size && build.count < most; read++)
-        build_add(&build, json_array_get(endpoints, read), read);
-    if (read < size)
-        refuse(ret_refused, (unsigned)(size - read),
+    for (size_t i = 0; i < most; i++)
+        build_add(&build, json_array_get(endpoints, i), i);
+    if (size > most)
+        refuse(ret_refused, (unsigned)(size - most),
                xasprintf("there are more than %d endpoints; the last %zu are left out",
-                         CONFIG_FOUND_ENDPOINTS, size - read));
+                         CONFIG_FOUND_ENDPOINTS, size - most));
     build_sort(&build);
     found = found_new(build.entries, build.count);
     if (before == NULL || !config_found_equal(before, found))

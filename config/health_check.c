@@ -210,7 +210,8 @@ static void health_check_password(struct schema_walk *walk, const struct config_
 
     if (health->password_file == NULL)
         return;
-    if (config_file_read(&content, health->password_file, PASSWORD_FILE_MAX_BYTES, &why)) {
+    if (config_file_read(&content, walk->diag, health->password_file, PASSWORD_FILE_MAX_BYTES,
+                         &why)) {
         health->password_digest = config_digest_of(&content);
         explicit_bzero(content.text, content.size); /* it is read by whoever uses it */
         free(content.text);

@@ -100,7 +100,7 @@ static bool source_read_file(struct source_load *load, const struct source_file 
     char *why;
     bool good;
 
-    if (!config_file_read(&content, path, CONFIG_SOURCE_MAX_BYTES, &why)) {
+    if (!config_file_read(&content, load->diag, path, CONFIG_SOURCE_MAX_BYTES, &why)) {
         config_diag_add(load->diag, line, "cannot read \"%s\": %s", path, why);
         free(why);
         return false;

@@ -47,7 +47,7 @@ int state_file_load(struct config_overlay **ret_overlay, const char *path, char 
         *ret_overlay = config_overlay_new();
         return 0;
     }
-    if (!config_file_read_bytes(&content, path, STATE_MAX_BYTES, &why)) {
+    if (!config_file_read_bytes(&content, NULL, path, STATE_MAX_BYTES, &why)) {
         *ret_why = xasprintf("state_file: cannot read \"%s\": %s", path, why);
         free(why);
         return EG_E_INTERNAL;

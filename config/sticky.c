@@ -13,7 +13,8 @@ static void sticky_load_secret(struct schema_walk *walk, const struct config_nod
     struct config_file_content content;
     char *why;
 
-    if (!config_file_read_bytes(&content, sticky->secret_file, SECRET_MAX_BYTES, &why)) {
+    if (!config_file_read_bytes(&content, walk->diag, sticky->secret_file, SECRET_MAX_BYTES,
+                                &why)) {
         config_diag_add(walk->diag, line, "secret_file: cannot read \"%s\": %s",
                         sticky->secret_file, why);
         free(why);

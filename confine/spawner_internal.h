@@ -54,8 +54,9 @@ int spawner_words_read(struct spawner_words *ret_words, const struct spawner_req
                        int fd);
 void spawner_words_fini(struct spawner_words *words);
 
-/* In the forked process, while there is /proc: it gets a name of its own, in place of the words too,
- * lest `pidof evergate` and its like lead operators to a process that ignores their signals. */
+/* In the forked process, while there is /proc: it gets a name of its own, in place of the words
+ * too, lest `pidof evergate` and its like lead operators to a process that ignores their signals.
+ */
 #define SPAWNER_PROCESS_NAME "eg-spawner"
 void spawner_process_rename(void);
 

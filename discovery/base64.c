@@ -32,14 +32,26 @@ static size_t copy_visible(char *out, struct slice text)
     return n;
 }
 
-/* How many `=` end it; EVP_DecodeBlock takes any number of them, and decodes them as zeros. */
-static size_t padding_of(const char *p, size_t n)
+/* RFC 4648 section 4. EVP_DecodeBlock passes over a `-` at the end, as PEM has it there. */
+static bool is_digit(char c)
 {
-    size_t padding = 0;
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '/';
+}
 
-    while (padding < n && p[n - 1 - padding] == '=')
-        padding++;
-    return padding;
+/* Digits, then `=` until the number is one of fours; EVP_DecodeBlock takes any number of them, and
+ * decodes them as zeros. */
+static bool is_base64(const char *p, size_t n, size_t *ret_padding)
+{
+    size_t digits = 0;
+
+    while (digits < n && is_digit(p[digits]))
+        digits++;
+    for (size_t i = digits; i < n; i++)
+        if (p[i] != '=')
+            return false;
+    *ret_padding = n - digits;
+    return n % 4 == 0 && n - digits <= 2;
 }
 
 char *base64_decode(struct slice text, size_t *ret_size)
@@ -48,11 +60,11 @@ char *base64_decode(struct slice text, size_t *ret_size)
         return NULL;
     char *visible = xmalloc(text.n + 1);
     char *out = xmalloc(text.n + 1);
-    size_t n = copy_visible(visible, text), padding = padding_of(visible, n);
-    int size = n % 4 != 0 || padding > 2 || memchr(visible, '=', n - padding)
-                   ? -1
-                   : EVP_DecodeBlock((unsigned char *)out, (unsigned char *)visible, (int)n);
+    size_t n = copy_visible(visible, text), padding = 0;
+    int size = -1;
 
+    if (is_base64(visible, n, &padding))
+        size = EVP_DecodeBlock((unsigned char *)out, (unsigned char *)visible, (int)n);
     free(visible);
     if (size < 0) {
         free(out);

@@ -235,7 +235,6 @@ static bool discovery_open(struct discovery *discovery, char **ret_why)
 
 static void discovery_destroy(struct discovery *discovery)
 {
-    pthread_cond_destroy(&discovery->settled);
     pthread_mutex_destroy(&discovery->context.lock);
     free(discovery);
 }

@@ -61,11 +61,9 @@ void discovery_free(struct discovery **discovery);
  */
 void discovery_follow(struct discovery *discovery, struct config *config, struct config *also);
 
-/* Blocks until every source has answered, or failed, once, or `at_most_ms` have passed: at start.
- */
-void discovery_wait(struct discovery *discovery, uint64_t at_most_ms);
-/* The same without blocking: `then(arg)` on the discovery thread, once. A second await replaces the
- * first one, which is then called at once; discovery_free calls it too. */
+/* When every source has answered, or failed, once, or `at_most_ms` have passed: `then(arg)` on the
+ * discovery thread, once. A second await replaces the first one, which is then called at once;
+ * discovery_free calls it too. */
 void discovery_await(struct discovery *discovery, uint64_t at_most_ms, void (*then)(void *arg),
                      void *arg);
 

@@ -12,7 +12,6 @@ struct discovery {
     struct loop loop;
     pthread_t thread;
     struct discovery_params params;
-    pthread_cond_t settled; /* a source is, or left */
     struct list sources;    /* in the order in which configurations named them */
     struct list leavers;    /* to be stopped and freed */
 

@@ -1,8 +1,4 @@
-/*
- * Waiting until every source has answered, or failed, once: with a thread that blocks (at start),
- * or with a call when it is so (a reload).
- */
-#include <errno.h>
+/* Waiting until every source has answered, or failed, once. */
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -16,22 +12,12 @@ struct discovery_awaited {
     void *arg;
 };
 
-static bool all_settled_locked(const struct discovery *discovery)
-{
-    list_for_each(node, &discovery->sources)
-    {
-        if (!source_of(node)->settled)
-            return false;
-    }
-    return true;
-}
-
 static bool all_settled(struct discovery *discovery)
 {
-    bool all;
+    bool all = true;
 
     pthread_mutex_lock(&discovery->context.lock);
-    all = all_settled_locked(discovery);
+    list_for_each(node, &discovery->sources) all = all && source_of(node)->settled;
     pthread_mutex_unlock(&discovery->context.lock);
     return all;
 }
@@ -64,9 +50,6 @@ static void on_await_check(struct loop_task *task)
 /* Not at once: a source is on the stack, and `then` is the server's. */
 void discovery_await_look(struct discovery *discovery)
 {
-    pthread_mutex_lock(&discovery->context.lock);
-    pthread_cond_broadcast(&discovery->settled);
-    pthread_mutex_unlock(&discovery->context.lock);
     if (discovery->awaited != NULL)
         loop_soon(&discovery->loop, &discovery->await_check);
 }
@@ -88,12 +71,6 @@ static void on_await(void *arg)
 
 void discovery_await_init(struct discovery *discovery)
 {
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&discovery->settled, &attributes);
-    pthread_condattr_destroy(&attributes);
     loop_timer_init(&discovery->await_timer, on_await_timer);
     loop_task_init(&discovery->await_check, on_await_check);
 }
@@ -108,17 +85,4 @@ void discovery_await(struct discovery *discovery, uint64_t at_most_ms, void (*th
                                           .then = then,
                                           .arg = arg};
     loop_post(&discovery->loop, on_await, awaited);
-}
-
-void discovery_wait(struct discovery *discovery, uint64_t at_most_ms)
-{
-    uint64_t until_us = clock_monotonic_us() + at_most_ms * 1000;
-    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),
-                             .tv_nsec = (long)(until_us % 1000000 * 1000)};
-    int rc = 0;
-
-    pthread_mutex_lock(&discovery->context.lock);
-    while (rc != ETIMEDOUT && !all_settled_locked(discovery))
-        rc = pthread_cond_timedwait(&discovery->settled, &discovery->context.lock, &until);
-    pthread_mutex_unlock(&discovery->context.lock);
 }

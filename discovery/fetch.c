@@ -255,7 +255,8 @@ static void inner_on_begin(struct loop_task *task)
         fetch_go_on(inner);
         return;
     }
-    snprintf(inner->fetch.why, FETCH_WHY_BYTES, "a line break within the request");
+    snprintf(inner->fetch.why, FETCH_WHY_BYTES,
+             "there is a line break in what would be sent; look at the token");
     fetch_conclude(inner, 0);
 }
 

@@ -65,6 +65,7 @@ struct fetch_ops {
 struct fetch {
     void *arg; /* the owner's */
     int status;
+    bool begun;                      /* a stream's head said 200, whatever became of it then */
     char why[FETCH_WHY_BYTES];       /* "connect to 10.0.0.1:8500: connection refused" */
     char header[FETCH_HEADER_BYTES]; /* "": the answer had none */
     char second[FETCH_HEADER_BYTES];

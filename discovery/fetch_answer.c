@@ -62,6 +62,7 @@ static void attempt_on_head(struct http_client *client, const struct http_respon
         fetch_server_avoid(inner->server, attempt->place, attempt->address);
     else
         fetch_server_prefer(inner->server, attempt->place, attempt->address);
+    inner->fetch.begun = inner->request.lines && head->status == 200;
     take_header(inner->fetch.header, inner->request.wanted_header, head);
     take_header(inner->fetch.second, inner->request.second_header, head);
     if (head->status / 100 == 3)

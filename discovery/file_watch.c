@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/file_identity.h"
 #include "base/log.h"
 #include "discovery/file_chain.h"
 
@@ -20,15 +20,6 @@ enum {
                    IN_MOVE_SELF | IN_ONLYDIR,
     WATCH_LAST = WATCH_PASSED | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB,
     WATCH_EVENT_BYTES = 16 * 1024,
-};
-
-/* What a look compares: another inode, or the same one written to. */
-struct file_identity {
-    int error; /* of stat; 0: it is there */
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec modified, changed;
 };
 
 struct file_watch {
@@ -49,35 +40,6 @@ struct file_watch {
     struct loop_timer next_look;
     bool *freed; /* set while on_look is called */
 };
-
-/* ---- looking ---- */
-
-static struct file_identity identity_of(const char *path)
-{
-    struct stat st;
-
-    if (stat(path, &st) != 0)
-        return (struct file_identity){.error = errno};
-    return (struct file_identity){
-        .device = st.st_dev,
-        .inode = st.st_ino,
-        .size = st.st_size,
-        .modified = st.st_mtim,
-        .changed = st.st_ctim,
-    };
-}
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool identity_equal(const struct file_identity *a, const struct file_identity *b)
-{
-    return a->error == b->error && a->device == b->device && a->inode == b->inode &&
-           a->size == b->size && same_time(a->modified, b->modified) &&
-           same_time(a->changed, b->changed);
-}
 
 /* ---- the way ---- */
 
@@ -157,7 +119,7 @@ static void watch_changed(struct file_watch *watch)
     watch->first_ms = 0;
     loop_timer_cancel(&watch->quiet);
     watch_follow(watch);
-    watch->seen = identity_of(watch->path);
+    watch->seen = file_identity_of_path(watch->path);
     watch_tell(watch, true);
 }
 
@@ -169,9 +131,9 @@ static void on_quiet(struct loop_timer *timer)
 static void on_next_look(struct loop_timer *timer)
 {
     struct file_watch *watch = container_of(timer, struct file_watch, next_look);
-    struct file_identity now = identity_of(watch->path);
+    struct file_identity now = file_identity_of_path(watch->path);
 
-    if (identity_equal(&now, &watch->seen))
+    if (file_identity_equal(&now, &watch->seen))
         watch_tell(watch, false);
     else
         watch_changed(watch);

@@ -158,10 +158,12 @@ const char *kube_problem(char out[KUBE_PROBLEM_BYTES], int status, const json_t 
 
     switch (status) {
     case 401:
-        snprintf(out, KUBE_PROBLEM_BYTES, "status 401: %s",
+        snprintf(out, KUBE_PROBLEM_BYTES, "status 401: %s%s%.250s",
                  asker->withheld
                      ? "credentials are only sent over https, and the server's URL is http"
-                     : "the API server does not accept the credentials");
+                     : "the API server does not accept the credentials",
+                 asker->unread ? ", and newer ones cannot be read: " : "",
+                 asker->unread ? asker->unread : "");
         break;
     case 403:
         snprintf(out, KUBE_PROBLEM_BYTES,

@@ -53,6 +53,7 @@ struct kube_asker {
     const char *verb; /* "list", "watch" */
     const struct kube_scope *scope;
     bool in_cluster, withheld; /* kube_account.h */
+    const char *unread;        /* why there are no newer credentials; NULL: there are none */
 };
 const char *kube_problem(char out[KUBE_PROBLEM_BYTES], int status, const json_t *body,
                          const struct kube_asker *asker);

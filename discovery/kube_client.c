@@ -42,6 +42,8 @@ void kube_client_fini(struct kube_client *client)
 {
     kube_account_free(client->account);
     client->account = NULL;
+    free(client->unread);
+    client->unread = NULL;
 }
 
 /* ---- whom to ask, and as whom ---- */
@@ -90,6 +92,8 @@ int kube_client_open(struct kube_client *client, bool *ret_moved, char **ret_why
     if (client->account && !client->renew && !kube_account_is_stale(client->account))
         return EG_OK;
     client->renew = false;
+    free(client->unread);
+    client->unread = NULL;
     if (kube_account_open(&account, config->kubeconfig, config->context, ret_why) == EG_OK) {
         *ret_moved = client->account && !asks_the_same(client->account, account);
         take_account(client, account);
@@ -97,7 +101,7 @@ int kube_client_open(struct kube_client *client, bool *ret_moved, char **ret_why
     }
     if (!client->account)
         return EG_E_INTERNAL;
-    free(*ret_why);
+    client->unread = *ret_why;
     *ret_why = NULL;
     return EG_OK;
 }
@@ -184,6 +188,7 @@ const char *kube_client_problem(const struct kube_client *client, char out[KUBE_
         .scope = &scope,
         .in_cluster = client->account->in_cluster,
         .withheld = client->account->withheld,
+        .unread = client->unread,
     };
 
     return kube_problem(out, status, body, &asker);

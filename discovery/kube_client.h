@@ -20,6 +20,7 @@ struct kube_client {
     struct resolver *resolver;
     const struct config_discovery *config;
     struct kube_account *account; /* NULL: not opened yet */
+    char *unread;                 /* why its files could not be read anew; NULL: they were */
     struct fetch_server *server;
     bool renew; /* the account is to be opened anew, whatever its files seem to be */
 };

@@ -278,6 +278,13 @@ struct kube_slice kube_slice_read(const json_t *object, const struct kube_select
         refuse(&r, "addressType \"%s\" is neither IPv4 nor IPv6", kube_quote(quoted, type));
     if (r.family == 0 || !select_port(&r, json_object_get(object, "ports")))
         return r.into;
-    json_array_foreach(endpoints, i, endpoint) read_endpoint(&r, endpoint, i);
+    json_array_foreach(endpoints, i, endpoint)
+    {
+        if (i == KUBE_SLICE_ENDPOINTS) {
+            refuse(&r, "it has more than %d endpoints", KUBE_SLICE_ENDPOINTS);
+            break;
+        }
+        read_endpoint(&r, endpoint, i);
+    }
     return r.into;
 }

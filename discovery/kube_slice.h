@@ -17,7 +17,10 @@
 
 #include <jansson.h>
 
-enum { KUBE_NAME_BYTES = 253 }; /* of objects: RFC 1123 subdomains */
+enum {
+    KUBE_NAME_BYTES = 253,       /* of objects: RFC 1123 subdomains */
+    KUBE_SLICE_ENDPOINTS = 1000, /* an API server takes no more in one */
+};
 
 /* What of slices counts here. */
 struct kube_selection {

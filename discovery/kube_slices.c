@@ -12,7 +12,7 @@ static const char nameless[] = "";
 struct kube_slices {
     const struct kube_selection *selection;
     json_t *by_name; /* name -> {"endpoints": [...], "refused": [...]} */
-    size_t endpoint_count;
+    size_t items;    /* of all entries */
 };
 
 struct kube_slices *kube_slices_new(const struct kube_selection *selection)
@@ -36,7 +36,8 @@ void kube_slices_free(struct kube_slices *slices)
 
 static size_t count_of(const json_t *entry)
 {
-    return json_array_size(json_object_get(entry, "endpoints"));
+    return json_array_size(json_object_get(entry, "endpoints")) +
+           json_array_size(json_object_get(entry, "refused"));
 }
 
 /* Takes the references. */
@@ -49,7 +50,7 @@ static bool put(struct kube_slices *slices, const char *name, struct kube_slice 
     json_object_set_new(entry, "refused", slice.refused);
     bool changed = !json_equal(before, entry);
 
-    slices->endpoint_count += count_of(entry) - count_of(before);
+    slices->items += count_of(entry) - count_of(before);
     json_object_set_new(slices->by_name, name, entry);
     return changed;
 }
@@ -74,14 +75,15 @@ bool kube_slices_put(struct kube_slices *slices, const json_t *object)
         return refuse(slices, nameless, xasprintf("there are more than %d slices", KUBE_SLICES));
 
     struct kube_slice slice = kube_slice_read(object, slices->selection);
-    size_t count = slices->endpoint_count - count_of(before) + json_array_size(slice.endpoints);
-    if (count <= KUBE_SLICES_ENDPOINTS)
+    size_t count = slices->items - count_of(before) + json_array_size(slice.endpoints) +
+                   json_array_size(slice.refused);
+    if (count <= KUBE_SLICES_ITEMS)
         return put(slices, name, slice);
     json_decref(slice.endpoints);
     json_decref(slice.refused);
-    return refuse(slices, name,
-                  xasprintf("slice \"%s\": the service has more than %d endpoints", name,
-                            KUBE_SLICES_ENDPOINTS));
+    return refuse(
+        slices, name,
+        xasprintf("slice \"%s\": the service has more than %d endpoints", name, KUBE_SLICES_ITEMS));
 }
 
 bool kube_slices_remove(struct kube_slices *slices, const json_t *object)
@@ -90,8 +92,13 @@ bool kube_slices_remove(struct kube_slices *slices, const json_t *object)
 
     if (!name)
         return false;
-    slices->endpoint_count -= count_of(json_object_get(slices->by_name, name));
+    slices->items -= count_of(json_object_get(slices->by_name, name));
     return json_object_del(slices->by_name, name) == 0;
+}
+
+size_t kube_slices_size(const struct kube_slices *slices)
+{
+    return slices->items;
 }
 
 void kube_slices_refused(const struct kube_slices *slices,
@@ -158,7 +165,7 @@ static int compare_id(const void *a, const void *b)
 
 static struct candidate *candidates_of(const struct kube_slices *slices, size_t *ret_count)
 {
-    struct candidate *all = xcalloc(slices->endpoint_count + 1, sizeof(*all));
+    struct candidate *all = xcalloc(slices->items + 1, sizeof(*all));
     json_t *entry, *endpoint;
     const char *name;
     size_t i, n = 0;

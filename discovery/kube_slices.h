@@ -14,8 +14,9 @@
 #include "discovery/kube_slice.h"
 
 enum {
-    KUBE_SLICES = 16384,            /* that are kept; what comes after them is refused */
-    KUBE_SLICES_ENDPOINTS = 131072, /* of all of them, before what is the same counts once */
+    KUBE_SLICES = 16384, /* that are kept; what comes after them is refused */
+    /* Endpoints and refusals of all of them, before what is the same counts once. */
+    KUBE_SLICES_ITEMS = 131072,
 };
 
 struct kube_slices;
@@ -30,6 +31,7 @@ bool kube_slices_put(struct kube_slices *slices, const json_t *object);
 /* DELETED. True: there was one of its name. */
 bool kube_slices_remove(struct kube_slices *slices, const json_t *object);
 
+size_t kube_slices_size(const struct kube_slices *slices); /* in items */
 /* An array for source_found, sorted by id; the caller's reference. */
 json_t *kube_slices_endpoints(const struct kube_slices *slices);
 /* A sentence for each thing that is left out. */

@@ -33,7 +33,6 @@ struct discovery_context {
 };
 
 struct discovery_provider {
-    const char *name; /* "file": as `type` in the configuration */
     /* The provider's own state, whatever happens: what cannot be had is told by source_failed, in a
      * later turn. No callback comes from within. */
     void *(*start)(struct discovery_source *source, const struct discovery_context *context);
@@ -60,6 +59,10 @@ const struct discovery_provider *discovery_provider_of(enum config_discovery_typ
  * reference. What is equal to the last set costs little and changes nothing.
  */
 void source_found(struct discovery_source *source, json_t *endpoints);
+
+/* Likewise, after source_failed: an answer was had, but the row of failures goes on, since what
+ * failed has not been tried again (a watch that was refused, when the list before it never is). */
+void source_found_while_failing(struct discovery_source *source, json_t *endpoints);
 
 /* The source could not be asked, or its answer could not be read: one sentence. Returns after how
  * many milliseconds to try again (backoff.h); until source_found the row of failures goes on. */

@@ -224,7 +224,6 @@ static bool provider_consul_is_leaving(const void *arg)
 }
 
 const struct discovery_provider discovery_consul = {
-    .name = "consul",
     .start = provider_consul_start,
     .stop = provider_consul_stop,
     .serve = provider_consul_serve,

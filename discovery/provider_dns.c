@@ -98,7 +98,6 @@ static void dns_stop(void *arg)
 }
 
 const struct discovery_provider discovery_dns = {
-    .name = "dns",
     .start = dns_start,
     .stop = dns_stop,
 };

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "discovery/announcement.h"
 #include "discovery/backoff.h"
 #include "discovery/etcd_ask.h"
 #include "discovery/etcd_store.h"
@@ -29,8 +30,6 @@
 enum {
     CHECK_MS = 15 * 1000,
     ANSWER_MS = 10 * 1000, /* etcd itself gives up after about 7 s */
-    PUBLISH_MS = 10,       /* events of one burst become one set; a large one is dear: */
-    PUBLISH_KEYS_PER_MS = 200,
     WATCH_IDLE_MS = 24 * 3600 * 1000,
     WATCH_LIVED_MS = 10 * 1000, /* one that ends earlier was no use */
 };
@@ -45,9 +44,9 @@ struct etcd_watch {
     struct fetch *asking;   /* a login, a page, or a check; NULL: none */
     struct fetch *watching; /* NULL: not yet */
     uint64_t watching_since_ms, check_ms;
-    struct loop_timer timer;   /* to begin (again), or to check */
-    struct loop_timer publish; /* armed: the store was changed since */
-    struct backoff endings;    /* of watches, in a row */
+    struct loop_timer timer;     /* to begin (again), or to check */
+    struct announcement publish; /* what events have changed */
+    struct backoff endings;      /* of watches, in a row */
     struct loop_task reap;
 };
 
@@ -64,27 +63,19 @@ static void on_refused(void *arg, const char *why)
 
 static void publish(struct etcd_watch *watch)
 {
-    loop_timer_cancel(&watch->publish);
+    announcement_made(&watch->publish);
     source_found(watch->source, etcd_store_endpoints(&watch->store, on_refused, watch));
 }
 
-static void publish_on_timer(struct loop_timer *timer)
+static void publish_on_change(struct announcement *announcement)
 {
-    publish(container_of(timer, struct etcd_watch, publish));
-}
-
-static void publish_soon(struct etcd_watch *watch)
-{
-    size_t keys = json_object_size(watch->store.entries);
-
-    if (watch->publish.deadline_ms == 0)
-        loop_timer_set(watch->loop, &watch->publish, PUBLISH_MS + keys / PUBLISH_KEYS_PER_MS);
+    publish(container_of(announcement, struct etcd_watch, publish));
 }
 
 /* What is known already is told, and then nothing is under way any more. */
 static void quiet(struct etcd_watch *watch)
 {
-    if (watch->publish.deadline_ms != 0)
+    if (watch->publish.due)
         publish(watch);
     fetch_stop(&watch->asking);
     fetch_stop(&watch->watching);
@@ -163,7 +154,7 @@ static void check_on_end(struct fetch *fetch)
         return;
     }
     fetch_stop(&watch->asking);
-    if (watch->publish.deadline_ms == 0)
+    if (!watch->publish.due)
         source_unchanged(watch->source);
     arm_check(watch);
 }
@@ -210,7 +201,7 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
     case ETCD_NOTHING:
         break;
     case ETCD_CHANGED:
-        publish_soon(watch);
+        announcement_soon(&watch->publish, json_object_size(watch->store.entries));
         break;
     case ETCD_COMPACTED:
         watch_compacted(watch);
@@ -363,7 +354,7 @@ void *provider_etcd_start(struct discovery_source *source, const struct discover
     etcd_store_init(&watch->store, config->prefix, config->max_bytes);
     backoff_init(&watch->endings, (uint64_t)(uintptr_t)watch ^ context->loop->now_us);
     loop_timer_init(&watch->timer, on_timer);
-    loop_timer_init(&watch->publish, publish_on_timer);
+    announcement_init(&watch->publish, watch->loop, publish_on_change);
     loop_timer_set(watch->loop, &watch->timer, 0);
     return watch;
 }
@@ -385,7 +376,7 @@ static void stop(void *arg)
     fetch_stop(&watch->asking);
     fetch_stop(&watch->watching);
     loop_timer_cancel(&watch->timer);
-    loop_timer_cancel(&watch->publish);
+    announcement_cancel(&watch->publish);
     fetch_server_free(&watch->server);
     etcd_store_fini(&watch->store);
     etcd_token_fini(&watch->token);
@@ -394,7 +385,6 @@ static void stop(void *arg)
 }
 
 const struct discovery_provider discovery_etcd = {
-    .name = "etcd",
     .start = start,
     .stop = stop,
 };

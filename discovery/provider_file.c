@@ -93,7 +93,6 @@ static void provider_file_stop(void *watch)
 }
 
 const struct discovery_provider discovery_file = {
-    .name = "file",
     .start = provider_file_start,
     .stop = provider_file_stop,
 };

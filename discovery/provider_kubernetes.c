@@ -18,9 +18,9 @@
  *   - a list that is not whole is no answer: what was known stands until the last page is in;
  *   - a watch that breaks off is resumed at once, and only if that fails too the source has failed:
  *     load balancers before API servers cut what is silent for long;
- *   - after a failure there is a list, since its answer is also what says that all is well again;
- *     not so after a watch that was refused (RBAC knows lists and watches apart): the list is
- * taken, but if it brings nothing new, all is well only when a watch has run for a while;
+ *   - after a failure there is a list. Where it was a watch that failed, though the server could be
+ *     asked (RBAC knows lists and watches apart), the list is taken, but all is well only when the
+ *     next watch has run for a moment: else each round would be an end and a beginning;
  *   - 401: the token may have been exchanged; it is read anew, and the request made once more;
  *   - silence for longer than bookmarks take (kube_client.c): the connection may be half open, and
  *     the watch is resumed on another one.
@@ -33,17 +33,16 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/list.h"
+#include "discovery/announcement.h"
 #include "discovery/kube_client.h"
+#include "discovery/kube_listing.h"
 #include "discovery/kube_slices.h"
 #include "discovery/providers.h"
 
 enum {
     WATCH_SHORTEST_MS = 1000,  /* a server that ends each at once is not asked in a circle */
-    WATCH_LONG_MS = 60 * 1000, /* it was answered: to connect and be answered takes less */
-    TELL_MS = 10,              /* events come in bursts: a rollout, a node that goes */
-    TELL_APART_MS = 100,       /* while they go on, the full set is made so often */
-    DOUBT_MS = 3 * 1000,       /* a watch that is refused is so within that time */
-    PAGES = 1000,              /* of a list */
+    WATCH_LONG_MS = 10 * 1000, /* load balancers cut what was silent for 30 s, and some sooner */
+    TRIAL_MS = 500,            /* a watch that is of no use fails as soon as it has begun */
     EXPIRED_PAUSE_MS = 1000,   /* for each version in a row that is too old */
     EXPIRED_PAUSE_MAX_MS = 30 * 1000,
 };
@@ -55,20 +54,18 @@ struct kube_watch {
     struct kube_client client;
     struct fetch *fetch; /* NULL: none is under way */
 
-    struct kube_slices *slices;  /* as listed, and watched since; NULL: never yet */
-    char *version;               /* theirs; NULL: a list is next */
-    struct kube_slices *listing; /* the pages so far; NULL: no list is under way */
-    char *next_page;             /* NULL: the first one */
-    unsigned pages;
+    struct kube_slices *slices; /* as listed, and watched since; NULL: never yet */
+    char *version;              /* theirs; NULL: a list is next */
+    struct kube_listing listing;
 
-    bool renewed;      /* the token was read anew for a 401, and nothing was answered since */
-    bool resumed;      /* a watch broke off, and nothing was heard since */
-    bool doubted;      /* the last watch was refused, and none has run since */
-    unsigned expired;  /* so many versions in a row were too old */
-    uint64_t began_ms; /* the watch */
-    uint64_t told_ms;  /* source_found */
-    bool telling;      /* `tell` is armed: the source has not heard of all events yet */
-    struct loop_timer next, tell;
+    bool renewed;             /* the token was read anew for a 401, nothing was answered since */
+    bool resumed;             /* a watch broke off, and nothing was heard since */
+    bool doubted;             /* the last watch failed, and none has run since */
+    unsigned expired;         /* so many versions in a row were too old */
+    uint64_t began_ms;        /* the watch */
+    struct announcement tell; /* what events have changed */
+    struct loop_timer next;   /* the next request */
+    struct loop_timer trial;  /* armed while a watch is doubted, and runs */
     struct loop_task reap;
 };
 
@@ -83,34 +80,24 @@ static void on_refused(void *arg, const char *sentence)
 
 static void watch_tell(struct kube_watch *watch)
 {
-    loop_timer_cancel(&watch->tell);
-    watch->telling = false;
-    watch->told_ms = watch->loop->now_ms;
+    announcement_made(&watch->tell);
     kube_slices_refused(watch->slices, on_refused, watch);
-    source_found(watch->source, kube_slices_endpoints(watch->slices));
+    if (watch->doubted)
+        source_found_while_failing(watch->source, kube_slices_endpoints(watch->slices));
+    else
+        source_found(watch->source, kube_slices_endpoints(watch->slices));
 }
 
-static void watch_on_tell(struct loop_timer *timer)
+static void watch_on_tell(struct announcement *tell)
 {
-    struct kube_watch *watch = container_of(timer, struct kube_watch, tell);
-
-    watch->doubted = false;
-    watch_tell(watch);
+    watch_tell(container_of(tell, struct kube_watch, tell));
 }
 
-static void watch_tell_after(struct kube_watch *watch, uint64_t after_ms)
+/* Nothing that the source had not heard, or will hear in a moment. */
+static void watch_well(struct kube_watch *watch)
 {
-    watch->telling = true;
-    loop_timer_set(watch->loop, &watch->tell, after_ms);
-}
-
-static void watch_tell_soon(struct kube_watch *watch)
-{
-    uint64_t passed_ms = watch->loop->now_ms - watch->told_ms;
-
-    if (!watch->telling)
-        watch_tell_after(watch,
-                         passed_ms + TELL_MS < TELL_APART_MS ? TELL_APART_MS - passed_ms : TELL_MS);
+    if (!watch->tell.due)
+        source_unchanged(watch->source);
 }
 
 /* ---- what is next ---- */
@@ -120,31 +107,29 @@ static void watch_next(struct kube_watch *watch, uint64_t after_ms)
     loop_timer_set(watch->loop, &watch->next, after_ms);
 }
 
-static void drop_listing(struct kube_watch *watch)
-{
-    kube_slices_free(watch->listing);
-    watch->listing = NULL;
-    free(watch->next_page);
-    watch->next_page = NULL;
-    watch->pages = 0;
-}
-
 /* What is known stands, but a list is next. */
 static void drop_version(struct kube_watch *watch)
 {
-    drop_listing(watch);
+    kube_listing_drop(&watch->listing);
     free(watch->version);
     watch->version = NULL;
 }
 
-/* What was heard before it is told first: told later, it would say that all is well. So would what
- * is doubted, and it is nothing new. */
+/* It was a watch, and the server was there. */
+static bool watch_was_answered(const struct kube_watch *watch)
+{
+    return watch->version && watch->fetch && (watch->fetch->begun || watch->fetch->status != 0);
+}
+
+/* Before fetch_stop. What was heard before it is told first: told later, it would say that all is
+ * well. */
 static void watch_failed(struct kube_watch *watch, const char *why, uint64_t at_least_ms)
 {
-    if (watch->telling && !watch->doubted)
+    if (watch->tell.due)
         watch_tell(watch);
-    loop_timer_cancel(&watch->tell);
-    watch->telling = false;
+    loop_timer_cancel(&watch->trial);
+    if (watch_was_answered(watch))
+        watch->doubted = true;
     drop_version(watch);
     watch->resumed = watch->renewed = false;
     uint64_t delay_ms = source_failed(watch->source, "%s", why);
@@ -156,99 +141,80 @@ static void watch_expired(struct kube_watch *watch)
 {
     uint64_t pause_ms = (uint64_t)watch->expired * EXPIRED_PAUSE_MS;
 
-    drop_version(watch);
-    if (watch->expired++ == 0)
-        watch_next(watch, 0);
-    else
+    if (watch->expired++ > 0) {
         watch_failed(watch, "status 410 once more: the API server forgets what it has just listed",
                      pause_ms < EXPIRED_PAUSE_MAX_MS ? pause_ms : EXPIRED_PAUSE_MAX_MS);
+        return;
+    }
+    drop_version(watch);
+    watch_next(watch, 0);
 }
 
-/* The server knows us, and our version. */
+/* The server knows us, and our version. The source hears of it next. */
 static void watch_heard(struct kube_watch *watch)
 {
-    if (watch->doubted && watch->telling)
-        watch_tell(watch);
-    watch->doubted = false;
-    watch->resumed = watch->renewed = false;
+    loop_timer_cancel(&watch->trial);
+    watch->doubted = watch->resumed = watch->renewed = false;
     watch->expired = 0;
+}
+
+static void watch_on_trial(struct loop_timer *timer)
+{
+    struct kube_watch *watch = container_of(timer, struct kube_watch, trial);
+
+    if (!watch->fetch || !watch->fetch->begun) {
+        loop_timer_set(watch->loop, &watch->trial, TRIAL_MS);
+        return;
+    }
+    watch->doubted = false;
+    watch_well(watch);
 }
 
 /* A list or a watch that was not answered with 200, or not to its end. */
 static void watch_refused(struct kube_watch *watch, const struct fetch *fetch)
 {
-    bool watched = watch->version != NULL;
+    const char *verb = watch->version ? "watch" : "list";
     char why[KUBE_PROBLEM_BYTES];
 
     if (fetch->status == 401 && !watch->renewed) {
         watch->client.renew = watch->renewed = true;
-        drop_listing(watch);
+        kube_listing_drop(&watch->listing);
         watch_next(watch, 0);
     } else if (fetch->status == 410) {
         watch_expired(watch);
     } else if (fetch->status == 0 || fetch->status == 200) {
         watch_failed(watch, fetch->why, 0);
     } else {
-        kube_client_problem(&watch->client, why, watched ? "watch" : "list", fetch->status,
-                            fetch->json);
+        kube_client_problem(&watch->client, why, verb, fetch->status, fetch->json);
         watch_failed(watch, why, kube_client_pause_ms(fetch));
-        watch->doubted = watched;
     }
 }
 
 /* ---- the list ---- */
 
-static bool is_known(const struct kube_watch *watch)
-{
-    json_t *before = kube_slices_endpoints(watch->slices);
-    json_t *now = kube_slices_endpoints(watch->listing);
-    bool known = json_equal(before, now);
-
-    json_decref(before);
-    json_decref(now);
-    return known;
-}
-
 /* The last page is in. */
 static void take_list(struct kube_watch *watch, const char *version)
 {
-    bool nothing_new = watch->doubted && is_known(watch);
-
     kube_slices_free(watch->slices);
-    watch->slices = watch->listing;
-    watch->listing = NULL;
-    drop_version(watch);
+    watch->slices = kube_listing_finish(&watch->listing);
     watch->version = xstrdup(version);
     watch->renewed = watch->resumed = false;
-    if (nothing_new)
-        watch_tell_after(watch, DOUBT_MS);
-    else
-        watch_tell(watch);
-    watch_next(watch, 0);
+    watch_tell(watch);
+    if (watch->doubted)
+        loop_timer_set(watch->loop, &watch->trial, TRIAL_MS);
 }
 
 static void take_page(struct kube_watch *watch, const json_t *list)
 {
-    const json_t *items = json_object_get(list, "items");
-    const char *version = kube_version_of(list), *next_page = kube_continue_of(list);
-    const json_t *item;
-    size_t i;
+    const char *version, *why = kube_listing_take(&watch->listing, list, &version);
 
-    /* "items": null is how Go writes that there are none. */
-    if ((!json_is_array(items) && !json_is_null(items)) || !version) {
-        watch_failed(watch, "the answer to the list is no EndpointSliceList", 0);
+    if (why) {
+        watch_failed(watch, why, 0);
         return;
     }
-    json_array_foreach(items, i, item) kube_slices_put(watch->listing, item);
-    if (!next_page) {
+    if (version)
         take_list(watch, version);
-    } else if (++watch->pages >= PAGES) {
-        watch_failed(watch, "the list does not end", 0);
-    } else {
-        free(watch->next_page);
-        watch->next_page = xstrdup(next_page);
-        watch_next(watch, 0);
-    }
+    watch_next(watch, 0);
 }
 
 static void list_on_end(struct fetch *fetch)
@@ -288,9 +254,8 @@ static void take_change(struct kube_watch *watch, const struct kube_event *event
         changed = kube_slices_remove(watch->slices, event->object);
     take_version(watch, event->object);
     if (changed)
-        watch_tell_soon(watch);
-    else if (!watch->telling)
-        source_unchanged(watch->source);
+        announcement_soon(&watch->tell, kube_slices_size(watch->slices));
+    watch_well(watch);
 }
 
 static void take_error(struct kube_watch *watch, const json_t *status)
@@ -316,12 +281,12 @@ static void watch_on_json(struct fetch *fetch, json_t *json)
         take_change(watch, &event);
         break;
     case KUBE_EVENT_EXPIRED:
-        fetch_stop(&watch->fetch);
         watch_expired(watch);
+        fetch_stop(&watch->fetch);
         break;
     case KUBE_EVENT_ERROR:
-        fetch_stop(&watch->fetch);
         take_error(watch, event.object);
+        fetch_stop(&watch->fetch);
         break;
     }
 }
@@ -334,10 +299,10 @@ static void watch_on_end(struct fetch *fetch)
 
     if (fetch->status == 200) {
         watch_heard(watch);
-        if (!watch->telling)
-            source_unchanged(watch->source);
+        watch_well(watch);
         watch_next(watch, pause_ms);
-    } else if (fetch->status == 0 && (!watch->resumed || lasted_ms >= WATCH_LONG_MS)) {
+    } else if (fetch->status == 0 &&
+               (!watch->resumed || (fetch->begun && lasted_ms >= WATCH_LONG_MS))) {
         watch->resumed = true;
         watch_next(watch, pause_ms);
     } else {
@@ -359,9 +324,8 @@ static void watch_ask(struct kube_watch *watch)
         watch->fetch = kube_client_watch(client, watch->version, &watch_ops, watch);
         return;
     }
-    if (!watch->listing)
-        watch->listing = kube_slices_new(&watch->selection);
-    watch->fetch = kube_client_list(client, watch->next_page, &list_ops, watch);
+    kube_listing_begin(&watch->listing, &watch->selection);
+    watch->fetch = kube_client_list(client, watch->listing.next_page, &list_ops, watch);
 }
 
 static void watch_on_next(struct loop_timer *timer)
@@ -407,7 +371,8 @@ static void *provider_kubernetes_start(struct discovery_source *source,
     };
     kube_client_init(&watch->client, context);
     loop_timer_init(&watch->next, watch_on_next);
-    loop_timer_init(&watch->tell, watch_on_tell);
+    loop_timer_init(&watch->trial, watch_on_trial);
+    announcement_init(&watch->tell, watch->loop, watch_on_tell);
     loop_task_init(&watch->reap, watch_on_reap);
     watch_next(watch, 0);
     return watch;
@@ -418,14 +383,14 @@ static void provider_kubernetes_stop(void *arg)
     struct kube_watch *watch = arg;
 
     loop_timer_cancel(&watch->next);
-    loop_timer_cancel(&watch->tell);
+    loop_timer_cancel(&watch->trial);
+    announcement_cancel(&watch->tell);
     fetch_stop(&watch->fetch);
     kube_client_stop(&watch->client);
     loop_reap(watch->loop, &watch->reap);
 }
 
 const struct discovery_provider discovery_kubernetes = {
-    .name = "kubernetes",
     .start = provider_kubernetes_start,
     .stop = provider_kubernetes_stop,
 };

@@ -189,8 +189,8 @@ static void source_settle(struct discovery_source *source)
         context->on_settled(context->arg);
 }
 
-/* It was answered. */
-static void source_synced(struct discovery_source *source)
+/* It was answered, and so its set is fresh. `well`: the row of failures is over too. */
+static void source_answered(struct discovery_source *source, bool well)
 {
     enum source_state from = source->state;
     uint64_t was_us = 0;
@@ -198,10 +198,13 @@ static void source_synced(struct discovery_source *source)
     pthread_mutex_lock(&source->context->lock);
     source->syncs++;
     source->synced_wall_us = clock_wall_us();
-    source->next_try_us = 0;
-    if (from != SOURCE_SYNCED)
+    if (well)
+        source->next_try_us = 0;
+    if (well && from != SOURCE_SYNCED)
         was_us = source_enter_locked(source, SOURCE_SYNCED);
     pthread_mutex_unlock(&source->context->lock);
+    if (!well)
+        return;
     backoff_reset(&source->backoff);
     if (from == SOURCE_FAILING)
         source_tell_back(source, from, was_us);
@@ -264,7 +267,7 @@ static void source_keep(struct discovery_source *source)
         source_cache_store(source->cache, source->found);
 }
 
-void source_found(struct discovery_source *source, json_t *endpoints)
+static void source_take(struct discovery_source *source, json_t *endpoints, bool well)
 {
     struct config_refused refused;
     struct config_found *found = config_found_new(endpoints, source->filled, &refused);
@@ -280,7 +283,7 @@ void source_found(struct discovery_source *source, json_t *endpoints)
         changed = source_publish(source, found, false);
     else
         config_found_unref(&found);
-    source_synced(source);
+    source_answered(source, well);
     if (changed)
         source_keep(source);
     if (source->empty && !was_empty)
@@ -290,9 +293,20 @@ void source_found(struct discovery_source *source, json_t *endpoints)
     source_settle(source);
 }
 
+void source_found(struct discovery_source *source, json_t *endpoints)
+{
+    source_take(source, endpoints, true);
+}
+
+void source_found_while_failing(struct discovery_source *source, json_t *endpoints)
+{
+    CHECK(source->state == SOURCE_FAILING);
+    source_take(source, endpoints, false);
+}
+
 void source_unchanged(struct discovery_source *source)
 {
-    source_synced(source);
+    source_answered(source, true);
     source_settle(source);
 }
 

@@ -15,6 +15,7 @@
 #include "proxy/server_discovery.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
+#include "proxy/server_watch.h"
 #include "proxy/shared_listener.h"
 #include "proxy/upgrade.h"
 
@@ -139,6 +140,7 @@ void server_free(struct server *server)
         return;
     server_spawner_forget(server);
     upgrade_free(server);
+    server_watch_free(server);
     server_discovery_free(server);
     server_signals_stop(server);
     server_names_free(server);

@@ -24,6 +24,7 @@ struct server_leavers;
 struct server_names;
 struct server_orders;
 struct server_signals;
+struct server_watch;
 struct shared_listener;
 struct upgrade;
 
@@ -62,7 +63,8 @@ struct server {
     struct server_names *names; /* being resolved, and who gets their addresses */
     struct server_signals *signals;
     struct event *on_spawner_end;
-    struct upgrade *upgrade; /* SIGUSR2's, under way or done; NULL: none */
+    struct server_watch *watch; /* of the configuration's files; NULL: it does not serve yet */
+    struct upgrade *upgrade;    /* SIGUSR2's, under way or done; NULL: none */
     void (*on_doors)(void *arg, bool open);
     void *doors_arg;
     struct loop_timer drain_timer, tickets_timer;

@@ -13,6 +13,7 @@
  *   server_names.c      backends given by name
  *   server_discovery.c  what discovery finds
  *   server_spawner.c    the process that starts commands
+ *   server_watch.c      files of the configuration that change
  */
 #ifndef EVERGATE_PROXY_SERVER_INTERNAL_H
 #define EVERGATE_PROXY_SERVER_INTERNAL_H

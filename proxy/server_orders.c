@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "proxy/server_discovery.h"
+#include "proxy/server_watch.h"
 #include "proxy/upgrade.h"
 
 /* ---- Asking ---- */
@@ -160,8 +161,10 @@ void server_order_finish(struct server_orders *orders, enum server_verdict verdi
 
     order->outcome->verdict = verdict;
     order->outcome->generation = atomic_load(&server->generation);
-    if (order->kind == ORDER_RELOAD)
+    if (order->kind == ORDER_RELOAD) {
         server_discovery_settle(server);
+        server_watch_follow(server, orders->base, &order->outcome->errors);
+    }
     config_unref(&orders->base);
     config_overlay_free(orders->overlay);
     orders->overlay = NULL;

@@ -14,6 +14,7 @@
 #include "proxy/listen_activation.h"
 #include "proxy/server_health.h"
 #include "proxy/server_internal.h"
+#include "proxy/server_watch.h"
 #include "proxy/service_manager.h"
 #include "proxy/shared_listener.h"
 #include "proxy/upgrade.h"
@@ -82,6 +83,7 @@ static void begin_serving(struct server *server)
     if (server->discovery != NULL)
         discovery_serve(server->discovery);
     upgrade_serving(server);
+    server_watch_start(server);
     server_idle(server); /* changes that were asked for meanwhile */
 }
 

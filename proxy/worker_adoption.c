@@ -14,7 +14,8 @@
 
 struct adopted_listener {
     struct shared_listener *shared; /* a reference */
-    struct tls_context *tls;        /* NULL: plain */
+    struct tls_context *tls;        /* NULL: plain, or not changed */
+    bool moves;                     /* its settings are the same as before */
     int *fds; /* that the worker accepts on from now on, if the listener is new */
     size_t fd_count;
 };
@@ -89,6 +90,8 @@ static int take_sockets(struct adopted_listener *adopted, const struct worker *w
     return EG_OK;
 }
 
+/* Certificates are read again by a reload only: an edit, or what was found, must not fail for a
+ * file that somebody is just writing. */
 static int open_listener(struct adopted_listener *adopted, const struct config_listener *config,
                          struct shared_listener *shared, const struct worker *worker,
                          char **ret_why)
@@ -100,7 +103,8 @@ static int open_listener(struct adopted_listener *adopted, const struct config_l
         *ret_why = xasprintf("listener \"%s\": no descriptor is free", config->name);
         return EG_E_INTERNAL;
     }
-    if (!config->tls || listener_tls_new(&adopted->tls, config->tls, &why) == EG_OK)
+    if (adopted->moves || !config->tls ||
+        listener_tls_new(&adopted->tls, config->tls, &why) == EG_OK)
         return EG_OK;
     *ret_why = xasprintf("listener \"%s\": %s", config->name, why);
     free(why);
@@ -143,6 +147,7 @@ int worker_adoption_new(struct worker_adoption **ret_adoption, struct worker *wo
 {
     const struct config *config = params->config;
     struct worker_adoption *adoption = xcalloc(1, sizeof(*adoption));
+    bool same_file = params->before != NULL && params->before->listeners == config->listeners;
     int rc = EG_OK;
 
     adoption->view = worker_view_new(worker, params->config, params->pools);
@@ -150,9 +155,11 @@ int worker_adoption_new(struct worker_adoption **ret_adoption, struct worker *wo
     adoption->pools = xcalloc(config->pool_count, sizeof(*adoption->pools));
     if (params->access_log != NULL)
         adoption->access_log = access_log_ring(params->access_log, worker->index);
-    for (size_t i = 0; i < config->listener_count && rc == EG_OK; i++)
+    for (size_t i = 0; i < config->listener_count && rc == EG_OK; i++) {
+        adoption->listeners[i].moves = same_file;
         rc = open_listener(&adoption->listeners[i], &config->listeners[i], params->listeners[i],
                            worker, ret_why);
+    }
     for (size_t i = 0; i < config->pool_count && rc == EG_OK; i++)
         rc = open_pool(&adoption->pools[i], params, i, worker, ret_why);
     if (rc != EG_OK) {
@@ -226,7 +233,9 @@ static void adopt_listener(struct worker *worker, struct adopted_listener *adopt
 {
     struct worker_listener *listener = worker_listener_find(worker, adopted->shared);
 
-    if (listener != NULL) {
+    if (listener != NULL && adopted->moves) {
+        worker_listener_move(listener, snapshot, config);
+    } else if (listener != NULL) {
         worker_listener_change(listener, snapshot, config, adopted->tls);
     } else if (adopted->fd_count == 0 || worker->draining) {
         return;

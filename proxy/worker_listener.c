@@ -66,14 +66,20 @@ struct worker_listener *worker_listener_find(struct worker *worker,
     return NULL;
 }
 
-void worker_listener_change(struct worker_listener *listener, struct config *snapshot,
-                            const struct config_listener *config, struct tls_context *tls)
+void worker_listener_move(struct worker_listener *listener, struct config *snapshot,
+                          const struct config_listener *config)
 {
     struct config *old = listener->snapshot;
 
     listener->snapshot = config_ref(snapshot);
     listener->config = config;
     config_unref(&old);
+}
+
+void worker_listener_change(struct worker_listener *listener, struct config *snapshot,
+                            const struct config_listener *config, struct tls_context *tls)
+{
+    worker_listener_move(listener, snapshot, config);
     tls_context_free(listener->tls);
     listener->tls = tls;
 }

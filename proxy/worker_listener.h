@@ -45,6 +45,10 @@ struct worker_listener *worker_listener_find(struct worker *worker,
 void worker_listener_change(struct worker_listener *listener, struct config *snapshot,
                             const struct config_listener *config, struct tls_context *tls);
 
+/* The same settings, in another snapshot. */
+void worker_listener_move(struct worker_listener *listener, struct config *snapshot,
+                          const struct config_listener *config);
+
 /* Accepts what is queued in the kernel and then no more. Its connections are front_http1.c's to
  * end; it goes with the last of them. */
 void worker_listener_retire(struct worker_listener *listener);

@@ -42,7 +42,10 @@ dnsmasq-base: another, with SRV records of its own
 kubernetes-client|kubectl: the real client proves that the fake Kubernetes API is one
 debootstrap: a Debian root that the package is installed in
 systemd: its tools judge the unit and pass sockets; nothing is started by it
-mandoc: reads the man pages with a critical eye"
+strace: what a run asks of the kernel is compared with what the unit allows
+mandoc: reads the man pages with a critical eye
+man-db: shows them as users see them
+iproute2: a network of its own, where port 80 is free"
 
 bench_packages="
 haproxy: to compare with

@@ -350,7 +350,7 @@ def test_a_watch_that_makes_no_sense_costs_no_endpoint(stage, server, data, word
     assert words in site.source()["last_error"]
     put(server, "web-1", pods("p1", "p2"))
     site.wait_ids("p1", "p2")
-    assert len(site.source_events()) == 2
+    site.wait_source_events("failing", "synced")
 
 
 @pytest.mark.parametrize("way", ["event", "status"])
@@ -381,13 +381,14 @@ def test_a_service_that_may_be_listed_but_not_watched_is_told_of_once(stage, ser
     site.wait_ids("p1")
     site.wait_failures(2)
     assert "may not watch endpointslices" in site.source()["last_error"]
-    assert len(site.source_events()) == 1
     put(server, "web-1", pods("p1", "p2"))  # each try lists
     site.wait_ids("p1", "p2")
-    site.wait_state("failing")
+    site.wait_source_events("failing")
     server.forbidden = set()
-    site.wait_state("synced")
     server.wait_watched()
+    put(server, "web-1", pods("p1"))
+    site.wait_source_events("failing", "synced")
+    site.wait_ids("p1")
 
 
 def test_a_half_open_connection_is_given_up(stage, server):
@@ -415,15 +416,14 @@ def test_a_dead_api_server_costs_no_endpoint_and_is_one_event(stage, server):
     site.wait_ids("a")
     server.wait_watched()
     server.go_down()
-    site.wait_state("failing")
-    site.wait_failures(3)
+    site.wait_failures(2)
     assert answers(stage, site) == {"a"}
-    [lost] = site.source_events()
+    [lost] = site.wait_source_events("failing")
     assert "the last 1 endpoint stays" in lost["next"]
     put_server(server, b)
     server.come_up()
     site.wait_ids("a", "b")
-    assert [event["to"] for event in site.source_events()] == ["failing", "synced"]
+    site.wait_source_events("failing", "synced")
     server.wait_watched()
 
 
@@ -444,7 +444,7 @@ def test_a_refusal_costs_no_endpoint(stage, server, refusal, words):
     put(server, "web-1", pods("p1", "p2"))
     server.refusal = None
     site.wait_ids("p1", "p2")
-    assert len(site.source_events()) == 2
+    site.wait_source_events("failing", "synced")
 
 
 def test_it_starts_without_the_api_server(stage, server):
@@ -490,8 +490,7 @@ def test_a_token_that_is_late_costs_no_endpoint(stage, secured, certificates):
     aside = room / "token.new"
     aside.write_text("second-token")
     aside.rename(room / "token")
-    site.wait_state("synced")
-    assert len(site.source_events()) == 2
+    site.wait_source_events("failing", "synced")
 
 
 def test_a_kubeconfig_says_who_and_where(stage, secured, certificates):

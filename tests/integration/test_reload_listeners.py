@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from lib.failover import group, serve
+from lib.found_file import FoundFile
 from lib.raw_client import RawClient, head
 from lib.reloads import Reloader, Site, elsewhere, held
 from lib.waiting import wait_until
@@ -239,6 +240,21 @@ def test_a_certificate_that_does_not_fit_its_key_changes_nothing(stage, certific
     site, files = tls_site(stage, certificates, "old.test")
     shutil.copy(certificates.leaf("new.test")["cert"], files["cert"])
     assert "key" in site.refused()["message"]
+    assert shown_names(site.proxy) == {"old.test"}
+
+
+def test_what_is_no_reload_reads_no_certificate_again(stage, certificates):
+    """A renewal that is half done is nothing that an edit, or discovery, should fail for."""
+    a, b = stage.failing("a"), stage.failing("b")
+    found = FoundFile(stage, a)
+    site, files = tls_site(stage, certificates, "old.test")
+    site.config["pools"].append(found.pool("found"))
+    site.config["routes"] = [{"name": "all", "pool": "app"}]
+    site.reload()
+    shutil.copy(certificates.leaf("new.test")["cert"], files["cert"])
+    site.admin.json("/api/v1/pools/app/endpoints/a", "PATCH", {"weight": 5})
+    found.write(a, b)
+    wait_until(lambda: sorted(site.admin.endpoints("found")) == ["a", "b"], "b was found")
     assert shown_names(site.proxy) == {"old.test"}
 
 

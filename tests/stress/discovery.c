@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,6 +153,21 @@ static void on_settled(void *arg)
     atomic_fetch_add(&s.thens, 1);
 }
 
+static void on_waited(void *arg)
+{
+    sem_post(arg);
+}
+
+static void wait_settled(void)
+{
+    sem_t settled;
+
+    CHECK(sem_init(&settled, 0, 0) == 0);
+    discovery_await(s.discovery, LIMIT_MS, on_waited, &settled);
+    CHECK(sem_wait(&settled) == 0);
+    sem_destroy(&settled);
+}
+
 static void look(const struct config *config)
 {
     struct config_discovered *discovered = discovery_collect(s.discovery, config, NULL);
@@ -188,7 +204,7 @@ static void serve(void)
 
         discovery_follow(s.discovery, config, i % 3 == 0 ? also : NULL);
         if (i % 2 == 0) {
-            discovery_wait(s.discovery, LIMIT_MS);
+            wait_settled();
         } else {
             atomic_fetch_add(&s.awaits, 1);
             discovery_await(s.discovery, LIMIT_MS, on_settled, NULL);

@@ -5,7 +5,7 @@
 """
 
 from .kubectl import kubeconfig
-from .reloads import Site
+from .source_site import SourceSite
 from .waiting import wait_until
 
 SERVICE = "web"
@@ -23,7 +23,7 @@ def account(stage, server, token, ca, namespace="default"):
                   "KUBERNETES_SERVICE_PORT": str(server.port)}
 
 
-class KubernetesSite(Site):
+class KubernetesSite(SourceSite):
     """`block` is more of what the discovery block says; `user` goes to the kubeconfig; with `env`
     there is none, as within a cluster."""
 
@@ -37,17 +37,6 @@ class KubernetesSite(Site):
         super().__init__(stage, *backends, discovery=self.block,
                          env={**(env or {}), **(account_env or {})}, **settings)
 
-    def source(self):
-        [found] = self.admin.json("/api/v1/providers")
-        return found
-
-    def wait_state(self, state):
-        wait_until(lambda: self.source()["state"] == state, f"the source is {state}")
-        return self.source()
-
-    def wait_failures(self, count):
-        wait_until(lambda: self.source()["failures"] >= count, f"it has failed {count} times")
-
     def wait_ids(self, *ids, pool="app"):
         wait_until(lambda: sorted(self.admin.endpoints(pool)) == sorted(ids),
                    f"the endpoints are {ids}")
@@ -58,8 +47,3 @@ class KubernetesSite(Site):
             found = self.admin.endpoints().get(name, {})
             return all(found.get(key) == value for key, value in wanted.items())
         wait_until(says, f"endpoint {name} says {wanted}")
-
-    def source_events(self):
-        """What became of the source; not that endpoints came and went."""
-        return [event for event in self.admin.events(type="discovery")
-                if "failing" in (event["from"], event["to"])]

@@ -19,7 +19,7 @@ from .kubernetes import KubernetesServer
 from .kubernetes_cluster import endpoint, port, slice_of
 from .named import Named
 from .real_servers import free_port
-from .reloads import Site
+from .source_site import SourceSite
 from .waiting import wait_until
 
 
@@ -256,26 +256,13 @@ REGISTRIES = {"file": FileRegistry, "dns": DnsRegistry, "consul": ConsulRegistry
               "kubernetes": KubernetesRegistry, "etcd": EtcdRegistry}
 
 
-class RegistrySite(Site):
+class RegistrySite(SourceSite):
     """A proxy whose pool fills itself from `registry`."""
 
     def __init__(self, stage, registry, **settings):
         super().__init__(stage, discovery=registry.block(), env=registry.environment, **settings)
 
-    def source(self):
-        [found] = self.admin.json("/api/v1/providers")
-        return found
-
-    def wait_state(self, state):
-        wait_until(lambda: self.source()["state"] == state, f"the source is {state}")
-        return self.source()
-
     def wait_crowd(self, crowd):
         """Until the pool consists of who is there now."""
         wait_until(lambda: {e["address"] for e in self.admin.endpoints().values()}
                    == crowd.addresses(), "the pool has heard of the last change")
-
-    def source_events(self):
-        """What became of the source; not that endpoints came and went."""
-        return [event for event in self.admin.events(type="discovery")
-                if "failing" in (event["from"], event["to"])]

@@ -207,7 +207,8 @@ static char *example_text(void)
     struct config_file_content content;
     char *why, *text, *to, *found;
 
-    cr_assert(config_file_read(&content, TEST_SOURCE_DIR "/../docs/example.conf", 1 << 20, &why));
+    cr_assert(
+        config_file_read(&content, NULL, TEST_SOURCE_DIR "/../docs/example.conf", 1 << 20, &why));
     to = text = xmalloc(content.size + 1);
     for (char *p = content.text; *p != '\0'; p = found) {
         found = strstr(p, place);

@@ -12,7 +12,7 @@ static char *read_file(const char *path)
     struct config_file_content content;
     char *why;
 
-    cr_assert(config_file_read(&content, path, 1 << 20, &why), "%s", path);
+    cr_assert(config_file_read(&content, NULL, path, 1 << 20, &why), "%s", path);
     return content.text;
 }
 

@@ -12,7 +12,8 @@ static char *page_read(void)
     struct config_file_content content;
     char *why;
 
-    cr_assert(config_file_read(&content, TEST_SOURCE_DIR "/../man/evergate.conf.5", 1 << 20, &why));
+    cr_assert(
+        config_file_read(&content, NULL, TEST_SOURCE_DIR "/../man/evergate.conf.5", 1 << 20, &why));
     return content.text;
 }
 

@@ -71,6 +71,8 @@ Test(base64, nonsense_is_refused)
                                         "Zg==Zg==",
                                         "Zm9v!mFy",
                                         "Zm9-",
+                                        "Zm9v----",
+                                        "----",
                                         "Zm9v\x01"
                                         "AAA",
                                         "\xc3\xa4"

@@ -381,7 +381,8 @@ Test(fetch, a_line_break_in_a_header_is_refused)
         .method = "GET", .target = "/", .headers = &token, .header_count = 1};
 
     finish(&request);
-    cr_expect_str_eq(f.fetch->why, "a line break within the request");
+    cr_expect_str_eq(f.fetch->why,
+                     "there is a line break in what would be sent; look at the token");
     cr_expect_eq(f.backends[0].count, 0u);
 }
 

@@ -113,6 +113,9 @@ Test(kube_api, refusals_say_what_to_do)
     expect_problem(401, NULL, (struct kube_asker){.verb = "list", .withheld = true},
                    "status 401: credentials are only sent over https, and the server's URL is "
                    "http");
+    expect_problem(401, NULL, (struct kube_asker){.verb = "list", .unread = "file \"t\": empty"},
+                   "status 401: the API server does not accept the credentials, and newer ones "
+                   "cannot be read: file \"t\": empty");
     expect_problem(404, NULL, (struct kube_asker){.verb = "list"},
                    "status 404: the API server has no discovery.k8s.io/v1, which Kubernetes has "
                    "since 1.21");

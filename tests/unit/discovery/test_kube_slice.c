@@ -245,3 +245,19 @@ Test(kube_slice, a_slice_with_very_many_ports_is_told_within_bounds)
     json_decref(slice.refused);
     free(text);
 }
+
+Test(kube_slice, what_it_has_beyond_what_a_slice_may_have_is_refused_at_once)
+{
+    json_t *endpoints = json_array();
+
+    for (int i = 0; i < 3 * KUBE_SLICE_ENDPOINTS; i++)
+        json_array_append_new(endpoints, json_object());
+    char *text = json_dumps(endpoints, JSON_COMPACT);
+    struct kube_slice slice = read_slice(&any, "IPv4", text, "[{\"port\": 80}]");
+
+    cr_expect_eq(json_array_size(slice.refused), KUBE_SLICE_ENDPOINTS + 1);
+    json_decref(slice.endpoints);
+    json_decref(slice.refused);
+    json_decref(endpoints);
+    free(text);
+}

@@ -212,3 +212,31 @@ Test(kube_slices, slices_beyond_the_limit_are_refused)
     cr_expect(put(slices, SLICE("s0", "IPv4", "a@10.0.0.1!")));
     kube_slices_free(slices);
 }
+
+/* Nonsense costs memory too: a sentence for each. */
+Test(kube_slices, endpoints_and_refusals_beyond_the_limit_are_refused_with_their_slice)
+{
+    enum { SLICES = KUBE_SLICES_ITEMS / KUBE_SLICE_ENDPOINTS + 20 };
+    struct kube_slices *slices = kube_slices_new(&any);
+    json_t *slice = SLICE("s", "IPv4", NULL);
+    json_t *endpoints = json_object_get(slice, "endpoints");
+    json_t *metadata = json_object_get(slice, "metadata");
+    char name[32];
+
+    for (int i = 0; i < KUBE_SLICE_ENDPOINTS; i++)
+        json_array_append_new(endpoints, json_pack("{s:[s]}", "addresses", "x"));
+    for (int i = 0; i < SLICES; i++) {
+        snprintf(name, sizeof(name), "s%d", i);
+        json_object_set_new(metadata, "name", json_string(name));
+        kube_slices_put(slices, slice);
+    }
+    cr_expect_leq(refused(slices), KUBE_SLICES_ITEMS + SLICES);
+    cr_expect_leq(kube_slices_size(slices), KUBE_SLICES_ITEMS + SLICES);
+    for (int i = 0; i < SLICES; i++) {
+        snprintf(name, sizeof(name), "s%d", i);
+        remove_named(slices, name);
+    }
+    cr_expect_eq(kube_slices_size(slices), 0);
+    json_decref(slice);
+    kube_slices_free(slices);
+}

@@ -196,6 +196,93 @@ Test(provider_kubernetes, a_version_that_is_forgotten_once_is_no_failure_but_aga
     wait_failing("status 410 once more");
 }
 
+#define BOOKMARK(version) EVENT("BOOKMARK", "{\"metadata\":{\"resourceVersion\":\"" version "\"}}")
+
+/* A list goes well, and what is asked next is a watch that fails, whatever the way. */
+static void expect_one_event_of_watches_that_fail(void (*fail)(struct fake_connection *watch))
+{
+    fail(watching());
+    wait_failing("");
+    unsigned events = f.room.event_count;
+    answer(asked(2, "limit=500"), LIST("20", SLICE("s2", "10.0.0.2", "15")));
+    wait_ids("10.0.0.2:80");
+    cr_expect_eq(f.source->state, SOURCE_FAILING);
+    fail(asked(3, "&resourceVersion=20&"));
+    RUN_UNTIL(&f.room.loop, f.source->failures == 2);
+    answer(asked(4, "limit=500"), LIST("30", SLICE("s2", "10.0.0.2", "15")));
+    cr_expect_eq(f.room.event_count, events);
+
+    begin_watch(asked(5, "&resourceVersion=30&"), BOOKMARK("31"));
+    RUN_UNTIL(&f.room.loop, f.source->state == SOURCE_SYNCED);
+    cr_expect_eq(f.room.event_count, events + 1);
+}
+
+static void fail_by_refusal(struct fake_connection *watch)
+{
+    fake_send(watch, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\n{}");
+}
+
+static void fail_by_event(struct fake_connection *watch)
+{
+    begin_watch(watch, EVENT("ERROR", "{\"code\":500,\"message\":\"no leader\"}"));
+}
+
+Test(provider_kubernetes, watches_that_are_refused_are_one_event_whatever_lists_bring)
+{
+    expect_one_event_of_watches_that_fail(fail_by_refusal);
+}
+
+Test(provider_kubernetes, watches_that_say_errors_are_one_event_whatever_lists_bring)
+{
+    expect_one_event_of_watches_that_fail(fail_by_event);
+}
+
+Test(provider_kubernetes, after_watches_that_failed_all_is_well_once_one_runs)
+{
+    fail_by_refusal(watching());
+    answer(asked(2, "limit=500"), LIST("20", ""));
+    struct fake_connection *watch = asked(3, "&resourceVersion=20&");
+
+    run_turns(&f.room.loop, 20);
+    cr_expect_eq(f.source->state, SOURCE_FAILING);
+    begin_watch(watch, "");
+    RUN_UNTIL(&f.room.loop, f.source->state == SOURCE_SYNCED);
+}
+
+/* Ends the connection as if it had lasted for that long. What is set from now on is late. */
+static void break_after_ms(struct fake_connection *watch, uint64_t lasted_ms)
+{
+    unsigned turns = 50;
+
+    fake_reset(watch);
+    loop_enter(&f.room.loop);
+    f.room.loop.now_ms += lasted_ms;
+    run_turns(&f.room.loop, turns);
+    loop_leave(&f.room.loop);
+}
+
+Test(provider_kubernetes, a_load_balancer_that_cuts_what_is_silent_is_no_failure)
+{
+    begin_watch(watching(), BOOKMARK("11"));
+    run_turns(&f.room.loop, 20);
+    fake_reset(f.server.connections[1]);
+    begin_watch(asked(2, "&resourceVersion=11&"), "");
+    run_turns(&f.room.loop, 20);
+    break_after_ms(f.server.connections[2], 30 * 1000);
+    cr_expect_eq(f.source->failures, 0, "%s", f.source->last_error);
+}
+
+Test(provider_kubernetes, a_watch_that_breaks_off_twice_at_once_is_a_failure)
+{
+    begin_watch(watching(), "");
+    run_turns(&f.room.loop, 20);
+    fake_reset(f.server.connections[1]);
+    begin_watch(asked(2, "watch=true"), "");
+    run_turns(&f.room.loop, 20);
+    fake_reset(f.server.connections[2]);
+    RUN_UNTIL(&f.room.loop, f.source->failures == 1);
+}
+
 Test(provider_kubernetes, it_can_be_stopped_at_any_moment)
 {
     IN_TURN(&f.room.loop, source_stop(f.source)); /* before anything */

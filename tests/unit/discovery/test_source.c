@@ -34,7 +34,7 @@ static void fake_leave(void *watch)
 }
 
 static const struct discovery_provider fake = {
-    .name = "file", .start = fake_start, .stop = fake_stop, .leave = fake_leave};
+    .start = fake_start, .stop = fake_stop, .leave = fake_leave};
 
 static void start_block(const char *block)
 {
@@ -101,6 +101,25 @@ static void expect_shown(const char *key, const char *wanted)
 static const char *state(void)
 {
     return source_state_name(f.source->state);
+}
+
+Test(source, found_while_failing_is_taken_and_the_failure_goes_on)
+{
+    start_block(PLAIN);
+    say(ONE);
+    IN_TURN(&f.room.loop, source_failed(f.source, "the watch is refused"));
+    unsigned events = f.room.event_count;
+    uint64_t next_try_us = f.source->next_try_us;
+
+    IN_TURN(&f.room.loop, source_found_while_failing(f.source, json_loads(OTHER, 0, NULL)));
+    cr_expect_str_eq(room_ids(f.source->found), "b");
+    cr_expect_str_eq(state(), "failing");
+    cr_expect_eq(f.source->next_try_us, next_try_us);
+    cr_expect_eq(f.source->backoff.failures, 1);
+    cr_expect_eq(f.room.event_count, events);
+    say(OTHER);
+    cr_expect_str_eq(state(), "synced");
+    cr_expect_eq(f.room.event_count, events + 1);
 }
 
 Test(source, is_connecting_until_it_answers)

@@ -1,0 +1,256 @@
+"""reload_on_change: however the files of a configuration are replaced, what they say in the end is
+what is served, mistakes are told once, and no request notices.
+"""
+
+import os
+import shutil
+
+import pytest
+
+from lib.evergate import Evergate, binary
+from lib.failover import ADMIN
+from lib.libconfig import simple, to_libconfig
+from lib.load import Load, compile_load
+from lib.management import Management
+from lib.waiting import wait_until
+
+REFUSED = "reload_on_change: reload refused"
+FOUND = "has changed: reloading"
+
+
+def says(body, **top):
+    """A configuration that answers with `body`."""
+    settings = simple([], admin=ADMIN, reload_on_change=True, routes=[
+        {"name": "all", "respond": {"status": 200, "body": body}}])
+    del settings["pools"]
+    return to_libconfig({**settings, **top})
+
+
+def replace(path, text):
+    aside = path.with_name(path.name + ".new")
+    aside.write_text(text)
+    os.rename(aside, path)
+
+
+class Watched:
+    """A proxy that was started with `path`, wherever that leads."""
+
+    def __init__(self, stage, path):
+        self.stage, self.path = stage, path
+        room = stage.room("evergate")
+        self.proxy = stage.ending(Evergate(room, "", command=[str(binary()), "run", "-c", str(path)]))
+        self.proxy.wait_started()
+        self.admin = Management(self.proxy)
+
+    def wait_says(self, body):
+        wait_until(lambda: self.stage.get(self.proxy).body == body.encode(), f"it says {body!r}")
+
+    def count(self, words):
+        return len(self.proxy.log_lines(words))
+
+    def watches(self):
+        """Descriptors of inotify."""
+        directory = f"/proc/{self.proxy.process.pid}/fd"
+        return sum("inotify" in os.readlink(f"{directory}/{name}")
+                   for name in os.listdir(directory))
+
+    def wait_reloads(self, times):
+        """Those that were asked for over the API count too."""
+        wait_until(lambda: self.generation() >= 1 + times, f"it has reloaded {times} times")
+        assert self.generation() == 1 + times
+
+    def generation(self):
+        return self.admin.json("/api/v1/status")["config"]["generation"]
+
+    def wait_count(self, words, times):
+        wait_until(lambda: self.count(words) == times, f"{words!r} stands {times} times in the log")
+
+
+@pytest.fixture
+def room(stage):
+    return stage.room("files")
+
+
+@pytest.fixture
+def watched(stage, room):
+    (room / "evergate.conf").write_text(says("one"))
+    return Watched(stage, room / "evergate.conf")
+
+
+# ---- The ways in which a file changes ----
+
+def test_a_file_that_is_renamed_over_is_taken_up(watched):
+    watched.wait_says("one")
+    for body in ("two", "three"):
+        replace(watched.path, says(body))
+        watched.wait_says(body)
+    watched.wait_reloads(2)
+
+
+def test_a_file_that_is_written_in_place_is_taken_up(watched):
+    watched.path.write_text(says("two"))
+    watched.wait_says("two")
+
+
+def test_a_burst_of_writes_is_one_reload(watched):
+    for step in range(200):
+        replace(watched.path, says(f"step {step}"))
+    watched.wait_says("step 199")
+    watched.wait_reloads(1)
+
+
+def config_map(room, version, files):
+    """What kubelet does for a mounted ConfigMap: a new directory, and the link ..data swapped."""
+    (room / version).mkdir()
+    for name, text in files.items():
+        (room / version / name).write_text(text)
+        if not (room / name).is_symlink():
+            (room / name).symlink_to(f"..data/{name}")
+    (room / "..data_tmp").symlink_to(version)
+    before = os.readlink(room / "..data") if (room / "..data").is_symlink() else None
+    os.rename(room / "..data_tmp", room / "..data")
+    if before:
+        shutil.rmtree(room / before)
+
+
+def test_a_config_map_is_swapped(stage, room):
+    def files(body):
+        return {"evergate.conf": '@include "listeners.conf"\n@include "routes.conf"\n'
+                                 "reload_on_change = true;\n",
+                "listeners.conf": to_libconfig({
+                    "listeners": [{"name": "edge", "bind": "127.0.0.1:0"}], "admin": ADMIN}),
+                "routes.conf": to_libconfig({"routes": [
+                    {"name": "all", "respond": {"status": 200, "body": body}}]})}
+    config_map(room, "..2026_1", files("one"))
+    watched = Watched(stage, room / "evergate.conf")
+    for version in ("two", "three", "four"):
+        config_map(room, f"..2026_{version}", files(version))
+        watched.wait_says(version)
+    watched.wait_reloads(3)  # three swaps of three files each
+
+
+def test_files_that_are_included_and_files_that_are_named_belong_to_it(stage, room, certificates):
+    old, new = certificates.leaf("old.test"), certificates.leaf("new.test")
+    shutil.copy(old["cert"], room / "tls.crt")
+    shutil.copy(old["key"], room / "tls.key")
+    tls = {"certificates": [{"cert": str(room / "tls.crt"), "key": str(room / "tls.key")}]}
+    (room / "evergate.conf").write_text('@include "rest.conf"\nreload_on_change = true;\n')
+    (room / "rest.conf").write_text(says("one", listeners=[
+        {"name": "edge", "bind": "127.0.0.1:0"},
+        {"name": "secure", "bind": "127.0.0.1:0", "tls": tls}]).replace(
+            "reload_on_change = true;\n", ""))
+    watched = Watched(stage, room / "evergate.conf")
+
+    def shown():
+        client = stage.client(watched.proxy, "secure",
+                              tls=certificates.client_context(verify=False))
+        return client.sock.getpeercert(binary_form=True)
+    before = shown()
+    # One after the other, as by hand: what is not a pair yet may be refused, and is no end.
+    replace(room / "tls.key", open(new["key"], encoding="ascii").read())
+    replace(room / "tls.crt", open(new["cert"], encoding="ascii").read())
+    wait_until(lambda: shown() != before, "the new certificate is shown")
+    replace(room / "rest.conf", (room / "rest.conf").read_text().replace('"one"', '"two"'))
+    watched.wait_says("two")
+
+
+def test_what_changed_while_it_started_is_not_missed(stage, room):
+    """The name server is silent, so that the start takes as long as it may."""
+    path = room / "evergate.conf"
+    dns = stage.dns({})
+    dns.silent = True
+    pools = [{"name": "app", "backends": [{"id": "slow", "address": "slow.test:80"}]}]
+    path.write_text(says("one", pools=pools))
+    proxy = stage.ending(Evergate(stage.room("evergate"), "", env=dns.environment,
+                                  command=[str(binary()), "run", "-c", str(path)]))
+    wait_until(lambda: dns.queries, "it asks for the name: the file was read")
+    replace(path, says("two", pools=pools))
+    proxy.wait_started()
+    wait_until(lambda: stage.get(proxy).body == b"two", "it says what came later")
+
+
+# ---- Mistakes ----
+
+def test_mistakes_are_told_once_and_the_next_change_is_tried(watched):
+    replace(watched.path, says("two", drain_timout="1s"))
+    watched.wait_count(REFUSED, 1)
+    watched.wait_says("one")
+    os.utime(watched.path)  # something has happened to it, and it is read again
+    watched.wait_count(REFUSED, 2)
+    replace(watched.path, says("three"))
+    watched.wait_says("three")
+    watched.wait_reloads(1)
+    assert (watched.count(REFUSED), watched.count(FOUND)) == (2, 3)
+
+
+def test_a_file_that_is_gone_is_taken_up_when_it_returns(watched):
+    os.rename(watched.path, watched.path.with_name("away"))
+    watched.wait_count(REFUSED, 1)
+    watched.wait_says("one")
+    replace(watched.path, says("two"))
+    watched.wait_says("two")
+
+
+def test_a_part_that_comes_after_the_file_that_includes_it_is_waited_for(watched):
+    replace(watched.path, '@include "part.conf"\n')
+    watched.wait_count(REFUSED, 1)
+    replace(watched.path.with_name("part.conf"), says("two"))
+    watched.wait_says("two")
+
+
+def test_a_mistake_in_an_early_part_leaves_the_later_ones_watched(stage, room):
+    path = room / "evergate.conf"
+    (room / "early.conf").write_text('drain_timeout = "1s";\n')
+    (room / "late.conf").write_text(says("one"))
+    path.write_text('@include "early.conf"\n@include "late.conf"\n')
+    watched = Watched(stage, path)
+    replace(room / "early.conf", "drain_timeout = ((;\n")
+    watched.wait_count(REFUSED, 1)
+    replace(room / "late.conf", says("two"))
+    watched.wait_count(REFUSED, 2)
+    replace(room / "early.conf", 'drain_timeout = "2s";\n')
+    watched.wait_says("two")
+    assert watched.count(REFUSED) == 2
+
+
+# ---- With what else there is ----
+
+def test_a_reload_that_was_faster_leaves_nothing_to_do(watched):
+    replace(watched.path, says("two"))
+    watched.admin.json("/api/v1/reload", "POST")
+    watched.wait_says("two")
+    replace(watched.path, says("three"))  # which is looked at after the other
+    watched.wait_says("three")
+    watched.wait_reloads(2)
+    watched.wait_count(FOUND, 1)
+
+
+def test_the_key_begins_and_ends_it(watched):
+    quiet = {"reload_on_change": False}
+    replace(watched.path, says("two", **quiet))
+    watched.wait_says("two")
+    wait_until(lambda: watched.watches() == 0, "nothing is watched")
+    replace(watched.path, says("three"))
+    watched.admin.json("/api/v1/reload", "POST")
+    watched.wait_says("three")
+    wait_until(lambda: watched.watches() == 1, "it watches again")
+    replace(watched.path, says("four"))
+    watched.wait_says("four")
+    watched.wait_count(FOUND, 2)
+
+
+def test_no_request_notices(stage, room, tmp_path_factory):
+    a, b = stage.recorders("a", "b")
+    path = room / "evergate.conf"
+
+    def config(*backends):
+        return to_libconfig(simple(backends, admin=ADMIN, reload_on_change=True))
+    path.write_text(config(a, b))
+    watched = Watched(stage, path)
+    load = stage.ending(Load(compile_load(tmp_path_factory.mktemp("load")), watched.proxy.port(),
+                             stage.room("load"), rate=200, connections=8), "close")
+    for times, backends in enumerate([(a,), (b,), (b, a), (a, b), (b,)], 1):
+        replace(path, config(*backends))
+        watched.wait_reloads(times)
+    result = load.stop()
+    result.assert_all_answered()
