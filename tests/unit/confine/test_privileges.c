@@ -153,9 +153,10 @@ Test(privileges, the_spawner_cannot_use_it_but_lend_it)
 
 static bool again_is_fine(void)
 {
-    return take("nobody", "", "", PRIVILEGES_OF_PROXY) &&
-           take("nobody", "", "", PRIVILEGES_OF_PROXY) &&
-           status_says("\nCapEff:\t0000000000000400\n") &&
+    for (int i = 0; i < 2; i++)
+        if (!take("nobody", "", "", PRIVILEGES_OF_PROXY))
+            return false;
+    return status_says("\nCapEff:\t0000000000000400\n") &&
            !take("daemon", "", "", PRIVILEGES_OF_PROXY) &&
            !take("nobody", "daemon", "", PRIVILEGES_OF_PROXY);
 }
