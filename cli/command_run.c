@@ -86,13 +86,19 @@ static int confine(const struct config_confinement *from, const char *path, char
 
 /* Everything of the file but these few keys is read by the process as it will be when it serves:
  * what it may not read is a mistake now, not at the next reload. */
-static int run_confined(const char *path)
+static int run_confined(const char *path, const char *user)
 {
     struct config *config = cli_config_load(path);
     int code;
 
-    if (!config)
+    if (!config) {
+        if (user[0] != '\0')
+            log_error(
+                "\"%s\" was read as user \"%s\", who has to be able to read and write what it "
+                "names",
+                path, user);
         return CLI_BAD;
+    }
     log_init(config->log.level, config->log.json);
     code = serve_or_succeed(&config);
     config_unref(&config);
@@ -118,7 +124,7 @@ int cli_run(const struct cli_options *options)
     if (config_load_confinement(&keys, options->config) != EG_OK)
         return refuse(options->config);
     if (confine(&keys->confinement, options->config, &path, &why) == EG_OK)
-        code = run_confined(path);
+        code = run_confined(path, keys->confinement.user);
     else
         log_error("%s", why);
     confine_end();

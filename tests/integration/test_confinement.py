@@ -248,6 +248,7 @@ def test_what_the_user_cannot_read_or_write_is_said_at_once_and_nothing_is_serve
     for path in (key, token, closed):
         assert str(path) in proxy.stderr, path
     assert proxy.stderr.count("error: ") == 4, proxy.stderr
+    assert f'was read as user "{USER}"' in proxy.stderr
     assert "is listening" not in proxy.stderr
 
 
