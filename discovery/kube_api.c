@@ -168,7 +168,7 @@ const char *kube_problem(char out[KUBE_PROBLEM_BYTES], int status, const json_t 
     case 403:
         snprintf(out, KUBE_PROBLEM_BYTES,
                  "status 403: %s may not %s endpointslices in namespace \"%.*s\": apply "
-                 "deploy/kubernetes/rbac.yaml there%s",
+                 "deploy/kubernetes/base/rbac.yaml there%s",
                  who, asker->verb, 63, asker->scope->namespace, words_of(words, body));
         break;
     case 404:

@@ -1,5 +1,6 @@
 """Fixtures; what they are made of is in lib/."""
 
+import os
 import pathlib
 import signal
 import sys
@@ -10,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from lib import evergate as evergate_process  # noqa: E402
 from lib.certificates import CertificateFactory  # noqa: E402
+from lib.load import compile_once  # noqa: E402
 from lib.stage import Stage  # noqa: E402
 
 
@@ -31,6 +33,13 @@ def stage(tmp_path):
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory):
     return CertificateFactory(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def load_program(tmp_path_factory):
+    """One for all processes that run tests: their directories stand side by side."""
+    mine = tmp_path_factory.getbasetemp()
+    return compile_once(mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pytest
 
 from lib.edits import Editor
 from lib.libconfig import pool
-from lib.load import Load, compile_load
+from lib.load import assert_unharmed, begin_load
 from lib.raw_client import RawClient
 from lib.real_servers import free_port
 from lib.reloads import Footprint, Reloader, Site, Tour
@@ -16,31 +16,14 @@ from lib.waiting import PATIENCE, wait_until
 from lib.websocket_crowd import WebSocketCrowd
 
 NAMES = "abcd"
-RATE = int(300 / PATIENCE)
+RATE = 300
 RELOADS = 60
 EDITS, EDITS_PER_SECOND = 400, 100
-
-
-@pytest.fixture(scope="session")
-def load_program(tmp_path_factory):
-    return compile_load(tmp_path_factory.mktemp("load"))
 
 
 def nginx(stage, name):
     return stage.nginx(f'location / {{ add_header X-Backend {name}; return 200 "{name}"; }}',
                        free_port())
-
-
-def begin_load(stage, program, proxy):
-    """Clients that keep their connections, and clients that come for one request each."""
-    room = stage.room("load")
-    return [stage.ending(Load(program, proxy.port(), room, name, rate, fresh=fresh), "close")
-            for name, rate, fresh in (("kept", RATE, False), ("fresh", max(1, RATE // 4), True))]
-
-
-def assert_unharmed(loads):
-    for load in loads:
-        load.stop().assert_all_answered()
 
 
 @pytest.mark.parametrize("way", ["api", "signal"])
@@ -51,7 +34,7 @@ def test_reloads_are_noticed_by_nobody(stage, load_program, way):
     reloader = Reloader(proxy)
     crowd = stage.ending(WebSocketCrowd(proxy.url("/talk", scheme="ws"), stage.room("crowd"), 20,
                                         int(50 * PATIENCE)), "close").wait_open()
-    loads = begin_load(stage, load_program, proxy)
+    loads = begin_load(stage, load_program, proxy, RATE)
     for step in range(1, RELOADS + 1):
         (reloader.by_api if way == "api" else reloader.by_signal)(tour.config(step))
         if step % 10 == 0:
@@ -90,7 +73,7 @@ def test_a_hundred_edits_a_second_are_noticed_by_nobody(stage, load_program):
     servers = {name: nginx(stage, name).address for name in NAMES}
     site = Site(stage, *({"id": name, "address": servers[name]} for name in "ab"),
                 top={"workers": 4, "log": {"level": "info", "access": "off"}})
-    loads = begin_load(stage, load_program, site.proxy)
+    loads = begin_load(stage, load_program, site.proxy, RATE)
     editor = stage.ending(Editor(site.admin.address), "close")
     editor.run([servers["c"], servers["d"]], EDITS, EDITS_PER_SECOND)
     assert_unharmed(loads)
@@ -150,7 +133,7 @@ def test_edits_and_reloads_at_once_are_done_one_after_the_other(stage, load_prog
     servers = {name: nginx(stage, name).address for name in NAMES}
     groups = [{"id": name, "address": servers[name]} for name in "ab"]
     site = Site(stage, *groups, top={"workers": 4, "log": {"level": "info", "access": "off"}})
-    loads = begin_load(stage, load_program, site.proxy)
+    loads = begin_load(stage, load_program, site.proxy, RATE)
     failures = []
 
     def edit():

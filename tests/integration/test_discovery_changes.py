@@ -17,32 +17,15 @@ from lib.evergate import Evergate, run_command
 from lib.failover import ADMIN, NO_BREAKER, NO_OUTLIER, NO_RETRY, checks, group, serve, wait_status
 from lib.found_file import FoundFile, FoundSite, entry
 from lib.libconfig import pool, simple
-from lib.load import Load, compile_load
+from lib.load import assert_unharmed, begin_load
 from lib.management import Management
 from lib.reloads import Site, held
 from lib.service_manager import ServiceManager
-from lib.waiting import DEADLINE_S, PATIENCE, wait_until
+from lib.waiting import DEADLINE_S, wait_until
 
 PLAIN = {"breaker": NO_BREAKER, "outlier": NO_OUTLIER, "retry": NO_RETRY}
 ENDPOINTS = "/api/v1/pools/app/endpoints"
-RATE = int(200 / PATIENCE)
-
-
-@pytest.fixture(scope="session")
-def load_program(tmp_path_factory):
-    return compile_load(tmp_path_factory.mktemp("load"))
-
-
-def begin_load(stage, program, proxy):
-    """Clients that keep their connections, and clients that come for one request each."""
-    room = stage.room("load")
-    return [stage.ending(Load(program, proxy.port(), room, name, rate, fresh=fresh), "close")
-            for name, rate, fresh in (("kept", RATE, False), ("fresh", max(1, RATE // 4), True))]
-
-
-def assert_unharmed(loads):
-    for load in loads:
-        load.stop().assert_all_answered()
+RATE = 200
 
 
 def servers(stage, names):
@@ -104,7 +87,7 @@ def test_static_backends_stand_beside_those_found_and_before_their_namesakes(sta
 
 def test_endpoints_come_and_go_under_load_and_nobody_notices(stage, load_program):
     site, found, all_servers = started(stage)
-    loads = begin_load(stage, load_program, site.proxy)
+    loads = begin_load(stage, load_program, site.proxy, RATE)
     for names in ("abc", "bc", "bcd", "cd", "acd", "ab", "d", "abcd") * 3:
         found.write(*(all_servers[name] for name in names))
         site.wait_ids(*names)
@@ -321,7 +304,7 @@ def test_from_backends_of_the_file_to_found_ones_and_back_without_a_failed_reque
     all_servers = servers(stage, "abcd")
     found = FoundFile(stage, all_servers["c"], all_servers["d"])
     site = Site(stage, all_servers["a"], all_servers["b"], **PLAIN)
-    loads = begin_load(stage, load_program, site.proxy)
+    loads = begin_load(stage, load_program, site.proxy, RATE)
     assert site.admin.json("/api/v1/providers") == []
     for _ in range(3):
         site.serve_from()
@@ -457,7 +440,7 @@ def test_upgrades_while_the_source_changes_all_the_time_fail_no_request(stage, l
     found = FoundFile(stage, a, b)
     proxy = dynasty(stage, pool_settings={"discovery": found.block(), **PLAIN},
                     admin={"bind": "127.0.0.1:0"})
-    loads = begin_load(stage, load_program, proxy)
+    loads = begin_load(stage, load_program, proxy, RATE)
     with restless(found, [(a, b), (b, c), (c, d), (d, a)]):
         for _ in range(3):
             elder = proxy.pid

@@ -5,7 +5,7 @@ import pytest
 from lib.dns_server import DnsServer
 from lib.dnsmasq import Dnsmasq
 from lib.libconfig import pool
-from lib.load import Load, compile_load
+from lib.load import Load
 from lib.named import Named
 from lib.real_servers import free_port
 from lib.reloads import Site
@@ -15,11 +15,6 @@ PORT = 8080  # of endpoints that are listed only
 HOSTS = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 TO_APP = [{"name": "all", "pool": "app"}]
 SERVICE = "_http._tcp.app.test"
-
-
-@pytest.fixture(scope="session")
-def load_program(tmp_path_factory):
-    return compile_load(tmp_path_factory.mktemp("load"))
 
 
 @pytest.fixture

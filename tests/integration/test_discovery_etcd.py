@@ -8,7 +8,7 @@ import pytest
 
 from lib.etcd import Etcd, EtcdCluster
 from lib.failover import serve
-from lib.load import Load, compile_load
+from lib.load import Load
 from lib.reloads import Site
 from lib.waiting import wait_until
 
@@ -153,11 +153,6 @@ def test_an_empty_prefix_leaves_the_last_good_set(stage, etcd):
 
 
 # ---- Under load ----
-
-@pytest.fixture(scope="session")
-def load_program(tmp_path_factory):
-    return compile_load(tmp_path_factory.mktemp("load"))
-
 
 def some_changes(chance, backends, present):
     """Thirty endpoints registered, changed or taken away; one of them stays as it is."""

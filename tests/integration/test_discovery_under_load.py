@@ -5,35 +5,17 @@ import time
 
 import pytest
 
-from lib.load import Load, compile_load
+from lib.load import assert_unharmed, begin_load
 from lib.registries import REGISTRIES, Crowd, RegistrySite
-from lib.waiting import PATIENCE
 
-RATE = int(300 / PATIENCE)
-CHANGES, CHANGES_PER_SECOND = 200, 100
+RATE = 300
+CHANGES, CHANGES_PER_SECOND = 200, 200
 QUIET = {"log": {"level": "info", "access": "off"}}
-
-
-@pytest.fixture(scope="session")
-def load_program(tmp_path_factory):
-    return compile_load(tmp_path_factory.mktemp("load"))
 
 
 @pytest.fixture(params=REGISTRIES)
 def registry(stage, request):
     return stage.ending(REGISTRIES[request.param](stage))
-
-
-def begin_load(stage, program, proxy):
-    """Clients that keep their connections, and clients that come for one request each."""
-    room = stage.room("load")
-    return [stage.ending(Load(program, proxy.port(), room, name, rate, fresh=fresh), "close")
-            for name, rate, fresh in (("kept", RATE, False), ("fresh", max(1, RATE // 4), True))]
-
-
-def assert_unharmed(loads):
-    for load in loads:
-        load.stop().assert_all_answered()
 
 
 def push(registry, crowd, changes):
@@ -49,7 +31,7 @@ def test_hundreds_of_changes_are_noticed_by_nobody(stage, registry, load_program
     registry.begin(crowd)
     site = RegistrySite(stage, registry, top=QUIET)
     site.wait_crowd(crowd)
-    loads = begin_load(stage, load_program, site.proxy)
+    loads = begin_load(stage, load_program, site.proxy, RATE)
     push(registry, crowd, CHANGES)
     site.wait_crowd(crowd)
     assert_unharmed(loads)
@@ -63,7 +45,7 @@ def test_a_registry_that_dies_is_one_event_and_no_failure(stage, registry, load_
     registry.begin(crowd)
     site = RegistrySite(stage, registry, top=QUIET)
     site.wait_crowd(crowd)
-    loads = begin_load(stage, load_program, site.proxy)
+    loads = begin_load(stage, load_program, site.proxy, RATE)
     registry.go_down()
     lost = site.wait_state("failing")
     assert lost["endpoints"] == len(crowd.present)

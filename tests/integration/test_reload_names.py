@@ -7,7 +7,7 @@ import pytest
 
 from lib.failover import NO_BREAKER, NO_OUTLIER, NO_RETRY, breaker, group, serve
 from lib.libconfig import pool
-from lib.load import Load, compile_load
+from lib.load import Load
 from lib.reloads import Site, held
 from lib.waiting import PATIENCE, wait_until
 
@@ -69,13 +69,13 @@ def test_a_name_that_nobody_needs_any_more_is_forgotten(stage):
 
 
 @pytest.mark.parametrize("other", ["name", "address"])
-def test_who_is_replaced_leaves_when_the_other_can_be_reached(stage, other):
+def test_who_is_replaced_leaves_when_the_other_can_be_reached(stage, load_program, other):
     """Else there would be a moment with nobody to ask."""
     a, b = stage.failing("a"), stage.failing("b")
     dns = stage.dns({"new.test": ["127.0.0.1"]})
     site = Site(stage, a, env=dns.environment, **PLAIN)
-    load = stage.ending(Load(compile_load(stage.room("program")), site.proxy.port(),
-                             stage.room("load"), rate=int(500 / PATIENCE), connections=16), "close")
+    load = stage.ending(Load(load_program, site.proxy.port(), stage.room("load"),
+                             rate=int(500 / PATIENCE), connections=16), "close")
     for _ in range(10):
         site.serve_from(stranger(b) if other == "name" else b)
         site.reload()

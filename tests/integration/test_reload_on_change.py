@@ -10,7 +10,7 @@ import pytest
 from lib.evergate import Evergate, binary
 from lib.failover import ADMIN
 from lib.libconfig import simple, to_libconfig
-from lib.load import Load, compile_load
+from lib.load import Load
 from lib.management import Management
 from lib.waiting import wait_until
 
@@ -239,7 +239,7 @@ def test_the_key_begins_and_ends_it(watched):
     watched.wait_count(FOUND, 2)
 
 
-def test_no_request_notices(stage, room, tmp_path_factory):
+def test_no_request_notices(stage, room, load_program):
     a, b = stage.recorders("a", "b")
     path = room / "evergate.conf"
 
@@ -247,8 +247,8 @@ def test_no_request_notices(stage, room, tmp_path_factory):
         return to_libconfig(simple(backends, admin=ADMIN, reload_on_change=True))
     path.write_text(config(a, b))
     watched = Watched(stage, path)
-    load = stage.ending(Load(compile_load(tmp_path_factory.mktemp("load")), watched.proxy.port(),
-                             stage.room("load"), rate=200, connections=8), "close")
+    load = stage.ending(Load(load_program, watched.proxy.port(), stage.room("load"),
+                             rate=200, connections=8), "close")
     for times, backends in enumerate([(a,), (b,), (b, a), (a, b), (b,)], 1):
         replace(path, config(*backends))
         watched.wait_reloads(times)

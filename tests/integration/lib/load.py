@@ -5,13 +5,14 @@ with which sanitizer.
 """
 
 import collections
+import fcntl
 import json
 import os
 import pathlib
 import subprocess
 
 from .evergate import ROOT
-from .waiting import DEADLINE_S
+from .waiting import DEADLINE_S, PATIENCE
 
 SOURCES = ("load.c", "load_answer.c", "load_connection.c")
 
@@ -25,6 +26,27 @@ def compile_load(directory):
     subprocess.run(["cc", "-std=gnu11", "-O2", "-D_GNU_SOURCE", "-I", str(ROOT), "-o", str(program),
                     *(str(ROOT / "tests" / "chaos" / name) for name in SOURCES)], check=True)
     return program
+
+
+def compile_once(directory):
+    """Likewise, for several processes that all name this directory."""
+    program = pathlib.Path(directory) / "load"
+    with open(program.with_suffix(".lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return program if program.exists() else compile_load(directory)
+
+
+def begin_load(stage, program, proxy, rate):
+    """Clients that keep their connections, and clients that come for one request each."""
+    room = stage.room("load")
+    rate = int(rate / PATIENCE)
+    return [stage.ending(Load(program, proxy.port(), room, name, rate, fresh=fresh), "close")
+            for name, rate, fresh in (("kept", rate, False), ("fresh", max(1, rate // 4), True))]
+
+
+def assert_unharmed(loads):
+    for load in loads:
+        load.stop().assert_all_answered()
 
 
 class Load:

@@ -104,10 +104,10 @@ Test(kube_api, refusals_say_what_to_do)
     expect_problem(403, "forbidden: User \"x\" \u00e9\n",
                    (struct kube_asker){.verb = "list", .in_cluster = true},
                    "status 403: the service account may not list endpointslices in namespace "
-                   "\"shop\": apply deploy/kubernetes/rbac.yaml there: forbidden: User \"x\" ?? ");
+                   "\"shop\": apply deploy/kubernetes/base/rbac.yaml there: forbidden: User \"x\" ?? ");
     expect_problem(403, NULL, (struct kube_asker){.verb = "watch"},
                    "status 403: the kubeconfig's user may not watch endpointslices in namespace "
-                   "\"shop\": apply deploy/kubernetes/rbac.yaml there");
+                   "\"shop\": apply deploy/kubernetes/base/rbac.yaml there");
     expect_problem(401, NULL, (struct kube_asker){.verb = "list"},
                    "status 401: the API server does not accept the credentials");
     expect_problem(401, NULL, (struct kube_asker){.verb = "list", .withheld = true},
