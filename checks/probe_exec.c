@@ -7,6 +7,7 @@
 #include "checks/process.h"
 #include "checks/variables.h"
 #include "client/words.h"
+#include "confine/spawner.h"
 
 enum { EXIT_DEGRADED = 1 };
 
@@ -36,10 +37,11 @@ static void exec_judge_exit(struct probe *probe, const struct process_result *re
         probe_fail(probe, "exit status %d%s%s", result->code, line[0] ? ": " : "", text);
 }
 
-/* Out of processes, memory or descriptors: nothing that the endpoint could help. */
+/* Out of processes, memory or descriptors, or without the process that starts commands: nothing
+ * that the endpoint could help. */
 static bool is_our_own_want(int err)
 {
-    return err == EAGAIN || err == ENOMEM || err == EMFILE || err == ENFILE;
+    return err == EAGAIN || err == ENOMEM || err == EMFILE || err == ENFILE || err == SPAWNER_GONE;
 }
 
 static void exec_on_done(void *arg, const struct process_result *result)
@@ -63,9 +65,9 @@ static void exec_on_done(void *arg, const struct process_result *result)
         break;
     case PROCESS_NOT_STARTED:
         if (is_our_own_want(result->code))
-            probe_skip(probe, strerrordesc_np(result->code));
+            probe_skip(probe, spawner_error_text(result->code));
         else
-            probe_fail(probe, "cannot be run: %s", strerrordesc_np(result->code));
+            probe_fail(probe, "cannot be run: %s", spawner_error_text(result->code));
         break;
     }
 }

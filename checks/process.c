@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "checks/process_internal.h"
+#include "confine/spawner.h"
 
 /* How long process_room_free waits for killed children in all, so that none stays a zombie. */
 enum { ROOM_FREE_WAIT_MS = 200 };
@@ -135,22 +136,32 @@ static void close_child(struct process *p)
     p->pidfd = -1;
 }
 
+/* How it ended is lost where the spawner has ended before it. */
+static void note_end(struct process *p, int error, int status)
+{
+    if (error != 0)
+        process_note_result(p, PROCESS_NOT_STARTED, error);
+    else if (WIFSIGNALED(status))
+        process_note_result(p, PROCESS_SIGNALLED, WTERMSIG(status));
+    else
+        process_note_result(p, PROCESS_EXITED, WEXITSTATUS(status));
+}
+
 static void on_exit_noticed(evutil_socket_t fd, short what, void *arg)
 {
     struct process *p = arg;
     struct loop *loop = p->loop;
-    int status = 0;
+    int status = 0, error;
 
     loop_enter(loop);
     if (p->state == PROCESS_DYING)
         signal_group(p, SIGKILL); /* what it left behind while it died */
-    if (waitpid(p->pid, &status, WNOHANG) != 0) {
+    error = spawner_reap(p->pid, &status);
+    if (error != EAGAIN) {
         process_output_drain(&p->output);
         close_child(p);
-        if (p->state == PROCESS_RUNNING && WIFSIGNALED(status))
-            process_note_result(p, PROCESS_SIGNALLED, WTERMSIG(status));
-        else if (p->state == PROCESS_RUNNING)
-            process_note_result(p, PROCESS_EXITED, WEXITSTATUS(status));
+        if (p->state == PROCESS_RUNNING)
+            note_end(p, error, status);
         process_set_state(p, PROCESS_ENDED);
     }
     loop_leave(loop);
@@ -303,7 +314,7 @@ static void wait_for_killed(struct process *p, uint64_t *wait_ms)
 
     while (poll(&end, 1, 1) == 0 && *wait_ms > 0)
         --*wait_ms;
-    waitpid(p->pid, NULL, WNOHANG);
+    (void)!spawner_reap(p->pid, &(int){0});
     close_child(p);
 }
 

@@ -2,7 +2,7 @@
  * Commands as children: started without a shell, each in a process group of its own, never waited
  * for, killed with all their children when their time is over.
  *
- *   process_start ─► (queue, while the room is full) ─► posix_spawn ─► exit noticed by a pidfd
+ *   process_start ─► (queue, while the room is full) ─► spawner.h ─► exit noticed by a pidfd
  *                                                          │ timeout
  *                                                          └─► SIGTERM to the group
  *                                                                └─ grace ─► SIGKILL to the group
@@ -15,8 +15,9 @@
  * well start a server (with an output of its own: ours is closed then). Only what is killed is
  * killed with everything it started.
  *
- * Nobody's SIGCHLD is touched: a pidfd becomes readable when its process ends, and waitpid asks for
- * that one process only.
+ * Who starts and reaps it is confine/spawner.h's matter: another process where ours may not.
+ * Nobody's SIGCHLD is touched: a pidfd becomes readable when its process ends, and that one process
+ * only is waited for.
  *
  * One loop's thread.
  */
@@ -53,7 +54,7 @@ enum process_end {
     PROCESS_EXITED,      /* `code`: its exit status */
     PROCESS_SIGNALLED,   /* `code`: the signal */
     PROCESS_TIMED_OUT,   /* and is being killed */
-    PROCESS_NOT_STARTED, /* `code`: the errno */
+    PROCESS_NOT_STARTED, /* `code`: the errno; SPAWNER_GONE also for one whose end nobody knows */
 };
 
 struct process_result {

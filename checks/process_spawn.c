@@ -1,18 +1,14 @@
 /* How a child is started: its words, its environment, its descriptors. See process.h. */
-#include <errno.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/program.h"
 #include "checks/process_internal.h"
+#include "confine/spawner.h"
 
 /* ---- words ---- */
 
@@ -129,75 +125,18 @@ void process_environment_free(char **environment, size_t variable_count)
 
 /* ---- the start ---- */
 
-/* Every descriptor above standard error is closed, those of libraries too, whether or not somebody
- * remembered close-on-exec. */
-static int set_descriptors(posix_spawn_file_actions_t *actions, int out_fd)
-{
-    int err = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-
-    if (err == 0)
-        err = posix_spawn_file_actions_adddup2(actions, out_fd, STDOUT_FILENO);
-    if (err == 0)
-        err = posix_spawn_file_actions_adddup2(actions, out_fd, STDERR_FILENO);
-    if (err == 0)
-        err = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-    return err;
-}
-
-/* Our threads block all signals and we ignore SIGPIPE; both would be inherited. */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none, all;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    int err = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                                       POSIX_SPAWN_SETSIGDEF);
-    if (err == 0)
-        err = posix_spawnattr_setpgroup(attributes, 0);
-    if (err == 0)
-        err = posix_spawnattr_setsigmask(attributes, &none);
-    if (err == 0)
-        err = posix_spawnattr_setsigdefault(attributes, &all);
-    return err;
-}
-
-/* Without a pidfd (out of descriptors) nobody would notice its end: it must not live. */
-static int open_pidfd(pid_t pid, int *ret_pidfd)
-{
-    *ret_pidfd = pidfd_open(pid, 0); /* always close-on-exec */
-    if (*ret_pidfd >= 0)
-        return 0;
-    int err = errno;
-    kill(-pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    return err;
-}
-
 int process_spawn(char *const *argv, char *const *environment, int out_fd, pid_t *ret_pid,
                   int *ret_pidfd)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    pid_t pid;
+    const struct launch launch = {
+        .argv = argv,
+        .environment = environment,
+        .fds = {LAUNCH_NULL, out_fd, out_fd},
+        .fd_count = 3,
+        .own_group = true,
+    };
 
-    int err = posix_spawn_file_actions_init(&actions);
-    if (err != 0)
-        return err;
-    err = posix_spawnattr_init(&attributes);
-    if (err == 0)
-        err = set_descriptors(&actions, out_fd);
-    if (err == 0)
-        err = set_attributes(&attributes);
-    if (err == 0)
-        err = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    if (err == 0)
-        err = open_pidfd(pid, ret_pidfd);
-    if (err == 0)
-        *ret_pid = pid;
-    return err;
+    return spawner_launch(&launch, ret_pid, ret_pidfd);
 }
 
 /* ---- before anything runs ---- */

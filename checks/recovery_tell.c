@@ -5,6 +5,7 @@
 
 #include "checks/recovery_internal.h"
 #include "client/words.h"
+#include "confine/spawner.h"
 
 enum { ATTEMPT_BYTES = 40, NEXT_BYTES = 96 };
 
@@ -114,7 +115,7 @@ static const char *end_text(const struct recovery *r, const struct process_resul
         snprintf(out, 64, "killed, it had not ended within %s", words_span(span, r->timeout_ms));
         break;
     case PROCESS_NOT_STARTED:
-        snprintf(out, 64, "cannot be run: %s", strerrordesc_np(result->code));
+        snprintf(out, 64, "cannot be run: %s", spawner_error_text(result->code));
         break;
     }
     return out;

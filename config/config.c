@@ -103,6 +103,62 @@ static struct config *config_build(const struct config_source *source, struct co
     return config;
 }
 
+/* The file's own keys that the section has, as a group of their own. */
+static struct config_node only_keys_of(const struct config_node *root,
+                                       const struct schema_section *section, struct arena *arena)
+{
+    struct config_node kept = *root;
+
+    kept.children = arena_alloc(arena, (root->count + 1) * sizeof(*root->children));
+    kept.count = 0;
+    for (size_t i = 0; i < root->count; i++)
+        if (config_schema_find_key(section, root->children[i].name) != NULL)
+            kept.children[kept.count++] = root->children[i];
+    return kept;
+}
+
+static struct config *config_build_confinement(const struct config_source *source,
+                                               struct config_diag *diag)
+{
+    struct arena nodes;
+    const struct config_node *root;
+    struct config *config = NULL;
+
+    arena_init(&nodes);
+    root = config_reader_parse(source, &nodes, diag);
+    if (root != NULL) {
+        struct schema_walk walk = {.diag = diag, .source = source};
+        struct config_node kept = only_keys_of(root, &config_confinement_section, &nodes);
+
+        config = config_new(source->name);
+        walk.config = config;
+        walk.arena = config->arena;
+        config_schema_read(&walk, &config_confinement_section, &kept, config);
+    }
+    arena_fini(&nodes);
+    return config;
+}
+
+int config_load_confinement(struct config **ret_config, const char *path)
+{
+    struct config_source source;
+    struct config_diag diag;
+    struct config *config = NULL;
+    bool good;
+
+    config_diag_init(&diag);
+    if (config_source_load(&source, path, &diag))
+        config = config_build_confinement(&source, &diag);
+    good = diag.count == 0;
+    config_diag_fini(&diag);
+    config_source_fini(&source);
+    if (good)
+        *ret_config = config;
+    else
+        config_unref(&config);
+    return good ? EG_OK : EG_E_INTERNAL;
+}
+
 static int config_finish(struct config **ret_config, struct config_source *source, bool loaded,
                          struct config_diag *diag, struct config_errors *ret_errors)
 {

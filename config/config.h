@@ -461,6 +461,13 @@ enum config_access_target {
     CONFIG_ACCESS_FILE
 };
 
+/* What the process gives up when it starts: confine/confine.h. */
+struct config_confinement {
+    const char *user, *group, *chroot; /* "": none */
+    bool sandbox;                      /* true */
+    bool core_dumps;
+};
+
 /* Files that a reading looked at, each once: the file itself, those it includes, those it names
  * whose content belongs to the configuration (certificates, keys, bodies). With what they were
  * then, so that a later look tells whether there is something new to read. */
@@ -481,6 +488,7 @@ struct config {
     struct config_files files; /* none in a snapshot that was laid over another */
     unsigned workers;          /* 0: one per usable core */
     struct config_place place; /* of this instance */
+    struct config_confinement confinement;
     struct {
         unsigned checks_per_second;     /* 1000: of all pools together */
         unsigned recoveries_per_minute; /* 10: likewise */
@@ -532,6 +540,13 @@ struct config_errors {
     struct config_files files; /* as far as it came */
     struct arena *arena;
 };
+
+/*
+ * Only `file` and `confinement` of what config_load would read: for a process that must give up
+ * rights before it reads the rest. No other file is looked at. 0, or EG_E_INTERNAL where the file
+ * cannot be read or these keys are wrong: config_load says how.
+ */
+int config_load_confinement(struct config **ret_config, const char *path) WARN_UNUSED;
 
 /*
  * 0 and a snapshot with one reference, or EG_E_INTERNAL (never both) with every mistake in

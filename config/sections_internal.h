@@ -7,6 +7,7 @@
 #include "config/values_internal.h"
 
 extern const struct schema_section config_top_section;      /* top.c */
+extern const struct schema_section config_confinement_section;
 extern const struct schema_section config_listener_section; /* listener.c */
 extern const struct schema_section config_listener_timeouts_section;
 extern const struct schema_section config_listener_limits_section;

@@ -34,14 +34,64 @@ void config_check_place(struct schema_walk *walk, const struct config_node *grou
     place_check_name(walk, config_node_line(group, "zone"), "zone", place->zone);
 }
 
+static void check_confinement(struct schema_walk *walk, const struct config_node *root, void *out)
+{
+    const struct config_confinement *confinement = &walk->config->confinement;
+
+    if (confinement->group[0] != '\0' && confinement->user[0] == '\0')
+        config_diag_add(walk->diag, config_node_line(root, "group"),
+                        "group: of use with user only; write user = \"NAME\" too");
+    if (confinement->chroot[0] != '\0' && confinement->chroot[0] != '/')
+        config_diag_add(walk->diag, config_node_line(root, "chroot"),
+                        "chroot: \"%s\" must begin with a slash; write the whole path",
+                        confinement->chroot);
+}
+
 static void top_check(struct schema_walk *walk, const struct config_node *root, void *out)
 {
     config_check_place(walk, root, &walk->config->place);
+    check_confinement(walk, root, out);
     config_check_references(walk, root);
     if (walk->config->state_file != NULL)
         config_check_replaceable(walk, config_node_line(root, "state_file"), "state_file",
                                  walk->config->state_file);
 }
+
+/* Read twice: by `run` alone, before the rest, and with the rest. */
+#define CONFINEMENT_KEYS                                                                           \
+    {"user",                                                                                       \
+     SCHEMA_STRING,                                                                                \
+     "",                                                                                           \
+     SCHEMA_AT(struct config, confinement.user),                                                   \
+     .at_start = true,                                                                             \
+     .example = "\"evergate\""},                                                                   \
+        {"group",                                                                                  \
+         SCHEMA_STRING,                                                                            \
+         "",                                                                                       \
+         SCHEMA_AT(struct config, confinement.group),                                              \
+         .at_start = true,                                                                         \
+         .example = "\"evergate\""},                                                               \
+        {"chroot",                                                                                 \
+         SCHEMA_STRING,                                                                            \
+         "",                                                                                       \
+         SCHEMA_AT(struct config, confinement.chroot),                                             \
+         .at_start = true,                                                                         \
+         .example = "\"/srv/evergate\""},                                                          \
+        {"sandbox", SCHEMA_BOOL, "true", SCHEMA_AT(struct config, confinement.sandbox),            \
+         .at_start = true},                                                                        \
+    {                                                                                              \
+        "core_dumps", SCHEMA_BOOL, "false", SCHEMA_AT(struct config, confinement.core_dumps),      \
+            .at_start = true                                                                       \
+    }
+
+static const struct schema_key confinement_keys[] = {CONFINEMENT_KEYS};
+
+const struct schema_section config_confinement_section = {
+    .title = "The file itself",
+    .struct_bytes = sizeof(struct config),
+    SCHEMA_KEYS(confinement_keys),
+    .check = check_confinement,
+};
 
 static const struct schema_key top_keys[] = {
     {"workers", SCHEMA_INTEGER, "0", SCHEMA_AT(struct config, workers), .min = 0, .max = 256,
@@ -49,6 +99,7 @@ static const struct schema_key top_keys[] = {
     {"drain_timeout", SCHEMA_DURATION, "30s", SCHEMA_AT(struct config, drain_timeout_ms), .min = 0,
      .max = CONFIG_DURATION_LONGEST_MS},
     {"reload_on_change", SCHEMA_BOOL, "false", SCHEMA_AT(struct config, reload_on_change)},
+    CONFINEMENT_KEYS,
     {"region", SCHEMA_STRING, "", SCHEMA_AT(struct config, place.region),
      .example = "\"us-east-1\""},
     {"zone", SCHEMA_STRING, "", SCHEMA_AT(struct config, place.zone), .example = "\"us-east-1a\""},

@@ -138,6 +138,7 @@ void server_free(struct server *server)
 {
     if (!server)
         return;
+    server_spawner_forget(server);
     upgrade_free(server);
     server_watch_free(server);
     server_discovery_free(server);

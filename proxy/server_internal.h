@@ -12,6 +12,7 @@
  *   server_leavers.c    endpoints and pools that go, once nobody uses them
  *   server_names.c      backends given by name
  *   server_discovery.c  what discovery finds
+ *   server_spawner.c    the process that starts commands
  *   server_watch.c      files of the configuration that change
  */
 #ifndef EVERGATE_PROXY_SERVER_INTERNAL_H
@@ -82,6 +83,10 @@ bool server_is_told_to_stop(const struct server *server); /* by that */
  * sentence in *ret_why (heap). */
 int server_overlay_load(struct server *server, struct config **ret_config,
                         char **ret_why) WARN_UNUSED;
+
+/* server_spawner.c: notices the end of the process that starts commands, once health is there. */
+void server_spawner_watch(struct server *server);
+void server_spawner_forget(struct server *server);
 
 /* server_leavers.c: what goes once it is not used any more. They take turns with the changes. */
 void server_leavers_init(struct server *server);

@@ -208,6 +208,7 @@ int server_run(struct server *server)
         return 1;
     }
     loop_enter(&server->loop);
+    server_spawner_watch(server);
     start_tickets(server);
     server_names_follow(server);
     server_names_await(server, on_named, server);

@@ -18,6 +18,8 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "config/found.h"
+#include "confine/confine.h"
+#include "confine/spawner.h"
 #include "proxy/listen.h"
 #include "proxy/server_internal.h"
 #include "proxy/service_manager.h"
@@ -105,23 +107,25 @@ static void tell_failure(const struct upgrade *u, const char *what)
     free(why);
 }
 
-static char *describe_end(const siginfo_t *info)
+static char *describe_end(pid_t pid)
 {
-    if (info->si_code == CLD_EXITED)
-        return xasprintf("exited with status %d", info->si_status);
-    return xasprintf("was ended by signal %d (%s)", info->si_status, strsignal(info->si_status));
+    int status, error = spawner_reap(pid, &status);
+
+    if (error != 0)
+        return xasprintf("has ended; how is not known: %s", spawner_error_text(error));
+    if (WIFEXITED(status))
+        return xasprintf("exited with status %d", WEXITSTATUS(status));
+    return xasprintf("was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
 static void on_exit_event(evutil_socket_t pidfd, short unused_what, void *arg)
 {
     struct upgrade *u = arg;
     struct loop *loop = &u->server->loop;
-    siginfo_t info = {0};
     char *end, *what;
 
     loop_enter(loop);
-    waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
-    end = describe_end(&info);
+    end = describe_end(u->pid);
     what = xasprintf("%s before it was ready: its log says why", end);
     if (u->state == UPGRADE_STARTING)
         tell_failure(u, what);
@@ -171,7 +175,7 @@ void upgrade_free(struct server *server)
         return;
     if (u->state != UPGRADE_DONE) {
         kill(u->pid, SIGKILL);
-        waitpid(u->pid, NULL, 0);
+        spawner_wait(u->pid, u->pidfd);
     }
     forget(u);
 }
@@ -298,6 +302,8 @@ static char *objection(const struct server *server)
 {
     const struct upgrade *u = server->upgrade;
 
+    if (confine_has_chroot())
+        return xstrdup("its files are outside of this process's chroot: restart instead");
     if (program.path == NULL)
         return xstrdup("only \"evergate run\" can be replaced while it serves");
     if (getpid() == 1)
@@ -327,7 +333,7 @@ static void begin(struct server *server, const char *cause)
     error = start_child(u);
     if (error != 0) {
         log_error("%s: cannot start \"%s\": %s; this process goes on serving", cause, program.path,
-                  strerror(error));
+                  spawner_error_text(error));
         forget(u);
         return;
     }
@@ -337,7 +343,7 @@ static void begin(struct server *server, const char *cause)
     if (!watch_child(u)) {
         log_error("%s: out of memory; this process goes on serving", cause);
         kill(u->pid, SIGKILL);
-        waitpid(u->pid, NULL, 0);
+        spawner_wait(u->pid, u->pidfd);
         forget(u);
     }
 }

@@ -1,21 +1,17 @@
 /* Starting the new binary: see upgrade_spawn.h. */
 #include "proxy/upgrade_spawn.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/program.h"
 #include "base/slice.h"
+#include "confine/spawner.h"
 #include "proxy/upgrade_mail.h"
 
 enum { PROGRAM_WORDS_BYTES = 2 << 20 }; /* execve(2) takes no more */
@@ -108,32 +104,6 @@ void upgrade_program_fini(struct upgrade_program *program)
 
 /* ---- The start ---- */
 
-static int set_descriptors(posix_spawn_file_actions_t *actions, int socket)
-{
-    /* Onto itself too: then close-on-exec is cleared. */
-    int error = posix_spawn_file_actions_adddup2(actions, socket, UPGRADE_CHILD_FD);
-
-    if (error == 0)
-        error = posix_spawn_file_actions_addclosefrom_np(actions, UPGRADE_CHILD_FD + 1);
-    return error;
-}
-
-/* As the shell or the service manager started us: no signal blocked, none ignored. */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t none, all;
-    int error =
-        posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (error == 0)
-        error = posix_spawnattr_setsigmask(attributes, &none);
-    if (error == 0)
-        error = posix_spawnattr_setsigdefault(attributes, &all);
-    return error;
-}
-
 /* Our environment with the variable in front; the first entry and the list are to be freed. */
 static char **make_environment(void)
 {
@@ -150,44 +120,20 @@ static char **make_environment(void)
     return list;
 }
 
-static int spawn(const struct upgrade_program *program, int socket, pid_t *ret_pid)
+int upgrade_spawn(const struct upgrade_program *program, int socket, pid_t *ret_pid, int *ret_pidfd)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
     char **environment = make_environment();
-    int error = posix_spawn_file_actions_init(&actions);
+    const struct launch launch = {
+        .path = program->path,
+        .argv = program->argv,
+        .environment = environment,
+        .fds = {LAUNCH_SAME, LAUNCH_SAME, LAUNCH_SAME, [UPGRADE_CHILD_FD] = socket},
+        .fd_count = UPGRADE_CHILD_FD + 1,
+        .next_binary = true,
+    };
+    int error = spawner_launch(&launch, ret_pid, ret_pidfd);
 
-    if (error == 0) {
-        error = posix_spawnattr_init(&attributes);
-        if (error == 0)
-            error = set_descriptors(&actions, socket);
-        if (error == 0)
-            error = set_attributes(&attributes);
-        if (error == 0)
-            error = posix_spawn(ret_pid, program->path, &actions, &attributes, program->argv,
-                                environment);
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-    }
     free(environment[0]);
     free(environment);
     return error;
-}
-
-int upgrade_spawn(const struct upgrade_program *program, int socket, pid_t *ret_pid, int *ret_pidfd)
-{
-    pid_t pid;
-    int error = spawn(program, socket, &pid);
-
-    if (error != 0)
-        return error;
-    *ret_pidfd = pidfd_open(pid, 0);
-    if (*ret_pidfd < 0) { /* nobody would notice its end */
-        error = errno;
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        return error;
-    }
-    *ret_pid = pid;
-    return 0;
 }

@@ -16,7 +16,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-FOLDERS = ["base", "net", "http", "client", "cache", "config", "balancer", "health",
+FOLDERS = ["base", "confine", "net", "http", "client", "cache", "config", "balancer", "health",
            "upstream", "checks", "discovery", "proxy", "admin", "cli"]
 
 USES = re.compile(r"\bUSES((?:\s+[a-z]+)+)")

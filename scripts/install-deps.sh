@@ -19,6 +19,7 @@ libconfig-dev: the configuration's syntax
 libc-ares-dev: asynchronous name resolution
 libjansson-dev: the management API's JSON
 libyaml-dev: kubeconfig files
+libseccomp-dev: the system call filter
 node-llhttp: the HTTP/1 parser's C sources"
 
 test_packages="

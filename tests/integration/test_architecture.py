@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 #: Who may include whom: each folder its own headers and those of the folders it may use.
 ALLOWED = {
     "base": {"base"},
+    "confine": {"base", "confine"},
     "net": {"base", "net"},
     "http": {"base", "http"},
     "cache": {"base", "http", "cache"},
@@ -21,10 +22,10 @@ ALLOWED = {
     "upstream": {"base", "net", "http", "config", "balancer", "health", "upstream"},
     "client": {"base", "net", "http", "client"},
     "checks": {"base", "net", "http", "config", "balancer", "health", "upstream", "client",
-               "checks"},
+               "confine", "checks"},
     "discovery": {"base", "net", "http", "config", "client", "discovery"},
     "proxy": {"base", "net", "http", "cache", "config", "balancer", "health", "client", "checks",
-              "discovery", "upstream", "proxy"},
+              "confine", "discovery", "upstream", "proxy"},
 }
 ALLOWED["admin"] = ALLOWED["proxy"] | {"admin"}
 ALLOWED["cli"] = ALLOWED["admin"] | {"cli"}

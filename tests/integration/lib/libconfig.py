@@ -63,6 +63,8 @@ def simple(backends, listener=None, pool_settings=None, routes=None, **top):
         "admin": {"bind": "off"},
         "log": {"level": "info", "access": "stdout", "format": "json"},
     }
+    if os.geteuid() != 0:
+        settings["core_dumps"] = True  # else its /proc/PID/fd is for root's eyes only
     if routes is not None:
         settings["routes"] = routes
     settings.update(top)

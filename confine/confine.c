@@ -1,0 +1,83 @@
+/* The order of giving things up: see confine.h. */
+#include "confine/confine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/check.h"
+#include "confine/privileges.h"
+#include "confine/spawner.h"
+#include "confine/syscalls.h"
+
+static bool has_chroot;
+
+bool confine_has_chroot(void)
+{
+    return has_chroot;
+}
+
+/* Commands are nobody's way around what we gave up: they get a process of their own as soon as
+ * there is anything to give up. */
+static bool wants_spawner(const struct confine_settings *settings)
+{
+    return settings->sandbox || settings->user[0] != '\0' || settings->chroot[0] != '\0';
+}
+
+static int confine(const struct confine_settings *settings, const struct privileges *privileges,
+                   char **ret_why)
+{
+    int rc = wants_spawner(settings) ? spawner_start(privileges, ret_why) : EG_OK;
+
+    if (rc == EG_OK)
+        rc = privileges_take(privileges, PRIVILEGES_OF_PROXY, ret_why);
+    if (rc == EG_OK)
+        rc = privileges_set_core_dumps(settings->core_dumps, ret_why);
+    if (rc == EG_OK && settings->sandbox)
+        rc = syscalls_restrict(ret_why);
+    return rc;
+}
+
+int confine_begin(const struct confine_settings *settings, char **ret_why)
+{
+    struct privileges privileges;
+    int rc = privileges_find(&privileges, settings->user, settings->group, ret_why);
+
+    if (rc != EG_OK)
+        return rc;
+    privileges.chroot = settings->chroot;
+    rc = confine(settings, &privileges, ret_why);
+    has_chroot = settings->chroot[0] != '\0';
+    privileges_fini(&privileges);
+    if (rc != EG_OK)
+        confine_end();
+    return rc;
+}
+
+void confine_end(void)
+{
+    spawner_stop();
+}
+
+char *confine_path_inside(const char *root, const char *path, char **ret_why)
+{
+    char *real_root = realpath(root, NULL);
+    char *real = real_root ? realpath(path, NULL) : NULL, *inside = NULL;
+    size_t n = real_root ? strlen(real_root) : 0;
+
+    if (n == 1) /* "/" itself */
+        n = 0;
+    if (!real_root || !real)
+        *ret_why = xasprintf("\"%s\": %s", real_root ? path : root, strerror(errno));
+    else if (strncmp(real, real_root, n) != 0 || real[n] != '/')
+        *ret_why = xasprintf("\"%s\" is not in the chroot \"%s\", where a reload could not read "
+                             "it; move it there",
+                             path, root);
+    else
+        inside = xstrdup(real + n);
+    free(real_root);
+    free(real);
+    return inside;
+}

@@ -1,0 +1,172 @@
+/*
+ * The spawner's own life: see spawner.h. One thread, one packet after the other, no state: what it
+ * starts is the kernel's to remember.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "confine/privileges.h"
+#include "confine/spawner_internal.h"
+
+enum { WORDS_LOOKED_AT = 4096 };
+
+/* The packet's number `index` as a descriptor; what is out of range is refused. */
+static int resolve_fd(int32_t index, const int *fds, int fd_count, int *ret_fd)
+{
+    if (index == LAUNCH_NULL || index == LAUNCH_SAME)
+        *ret_fd = index;
+    else if (index > 0 && index < fd_count)
+        *ret_fd = fds[index];
+    else
+        return EPROTO;
+    return 0;
+}
+
+static int fill_launch(struct launch *launch, const struct spawner_request *request,
+                       const struct spawner_words *words, const int *fds, int fd_count)
+{
+    int error = request->fd_count < 0 || request->fd_count > LAUNCH_FDS_MAX ? EPROTO : 0;
+
+    *launch = (struct launch){
+        .path = words->path,
+        .argv = words->argv,
+        .environment = words->environment,
+        .fd_count = error == 0 ? request->fd_count : 0,
+        .own_group = request->own_group,
+        .next_binary = request->next_binary,
+    };
+    for (int i = 0; i < launch->fd_count && error == 0; i++)
+        error = resolve_fd(request->fds[i], fds, fd_count, &launch->fds[i]);
+    return error;
+}
+
+static int launch_words(const struct spawner_request *request, const struct spawner_words *words,
+                        const int *fds, int fd_count, pid_t *ret_pid, int *ret_pidfd)
+{
+    struct launch launch;
+    int error = fill_launch(&launch, request, words, fds, fd_count);
+
+    if (error != 0)
+        return error;
+    if (launch.next_binary)
+        privileges_lend(true);
+    error = launch_program(&launch, ret_pid, ret_pidfd);
+    if (launch.next_binary)
+        privileges_lend(false);
+    return error;
+}
+
+static void do_launch(int socket, const struct spawner_request *request, const int *fds,
+                      int fd_count)
+{
+    struct spawner_words words = {0};
+    struct spawner_answer answer = {0};
+    int pidfd = -1;
+    pid_t pid = 0;
+
+    answer.error = fd_count > 0 ? spawner_words_read(&words, request, fds[0]) : EPROTO;
+    if (answer.error == 0)
+        answer.error = launch_words(request, &words, fds, fd_count, &pid, &pidfd);
+    spawner_words_fini(&words);
+    answer.pid = pid;
+    (void)spawner_send(socket, &answer, sizeof(answer), &pidfd, answer.error == 0);
+    if (pidfd >= 0)
+        close(pidfd);
+}
+
+static void do_reap(int socket, const struct spawner_request *request)
+{
+    struct spawner_answer answer = {.pid = request->pid};
+    pid_t pid = request->pid > 0 ? waitpid(request->pid, &answer.status, WNOHANG) : -1;
+
+    if (pid != request->pid)
+        answer.error = pid == 0 ? EAGAIN : ECHILD;
+    (void)spawner_send(socket, &answer, sizeof(answer), NULL, 0);
+}
+
+static void serve(int socket)
+{
+    struct spawner_request request;
+    int fds[SPAWNER_PACKET_FDS], fd_count = 0;
+
+    while (spawner_receive(socket, &request, sizeof(request), fds, &fd_count) == 0) {
+        if (request.kind == SPAWNER_LAUNCH)
+            do_launch(socket, &request, fds, fd_count);
+        else
+            do_reap(socket, &request);
+        for (int i = 0; i < fd_count; i++)
+            close(fds[i]);
+    }
+}
+
+/* What is sent to a whole process group or control group is meant for the one that serves. */
+static void ignore_signals(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT,  SIGHUP,  SIGQUIT, SIGUSR1,
+                                  SIGUSR2, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        signal(numbers[i], SIG_IGN);
+    signal(SIGCHLD, SIG_DFL); /* ignored, exit statuses would be lost (POSIX, _exit) */
+}
+
+/* A descriptor that comes in a packet must not be taken for standard output. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Sockets of an elder or a service manager among them. */
+static int close_others(int socket)
+{
+    int kept = fcntl(socket, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+    if (kept < 0)
+        return socket;
+    if (kept > STDERR_FILENO + 1)
+        close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0);
+    close_range((unsigned)kept + 1, ~0u, 0);
+    return kept;
+}
+
+/* What the words that we were started with take, one after the other, in memory (proc(5)). */
+static size_t size_of_words(const char *first)
+{
+    char text[WORDS_LOOKED_AT];
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    return n > 0 ? (size_t)n : strlen(first) + 1;
+}
+
+void spawner_process_rename(void)
+{
+    static const char name[] = SPAWNER_PROCESS_NAME;
+    size_t size = size_of_words(program_invocation_name);
+
+    memset(program_invocation_name, 0, size);
+    memcpy(program_invocation_name, name, size < sizeof(name) ? size - 1 : sizeof(name) - 1);
+    prctl(PR_SET_NAME, name);
+}
+
+_Noreturn void spawner_process_main(int socket)
+{
+    ignore_signals();
+    socket = close_others(socket);
+    fill_standard_descriptors();
+    serve(socket);
+    _exit(0); /* not exit(): what is registered there is the other process's */
+}
