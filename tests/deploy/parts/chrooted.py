@@ -72,7 +72,8 @@ class ChrootContainer:
             self.process = subprocess.Popen(
                 ["nsenter", f"--net={network.path}", "unshare", "--mount", "--pid", "--fork",
                  "--kill-child", "sh", "-ec", script],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env={})
+                stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
+                env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
         self.pid = wait_until(self._first_process, "the container has a process")
 
