@@ -352,7 +352,7 @@ struct config_discovery {
     const char *key;    /* equal for blocks that mean the same source: all but allow_empty */
     bool allow_empty;   /* false: an answer without endpoints leaves the pool those it had */
     const char *cache;  /* NULL: none; the file that keeps the last good set for the next start */
-    uint64_t max_bytes; /* 64m: of one answer */
+    uint64_t max_bytes; /* 16m: of one answer */
     const char *path;   /* file: JSON, or libconfig */
     /* dns */
     const char *name; /* a host name, with ":port" for addresses */

@@ -156,7 +156,7 @@ static const struct schema_key discovery_keys[] = {
     {"allow_empty", SCHEMA_BOOL, "false", SCHEMA_AT(struct config_discovery, allow_empty)},
     {"cache", SCHEMA_PATH, SCHEMA_AT(struct config_discovery, cache),
      .example = "\"/var/lib/evergate/app.json\""},
-    {"max_bytes", SCHEMA_SIZE, "64m", SCHEMA_AT(struct config_discovery, max_bytes),
+    {"max_bytes", SCHEMA_SIZE, "16m", SCHEMA_AT(struct config_discovery, max_bytes),
      .min = DISCOVERY_BYTES_LEAST, .max = DISCOVERY_BYTES_MOST},
     {"path", SCHEMA_PATH, SCHEMA_AT(struct config_discovery, path),
      .example = "\"endpoints.json\""},

@@ -76,7 +76,8 @@ static void take(struct kube_slices *slices, const json_t *json)
     else if (event.type == KUBE_EVENT_DELETED)
         kube_slices_remove(slices, event.object);
     else if (event.type == KUBE_EVENT_ERROR)
-        kube_problem(out, 403, event.object, &(struct kube_asker){"list", &scope, true, false});
+        kube_problem(out, 403, event.object,
+                     &(struct kube_asker){"list", &scope, true, false, NULL});
     char *target = kube_watch_target(&scope, version ? version : "", 1);
     char *page = kube_list_target(&scope, next_page);
     CHECK(!strpbrk(target, " \r\n") && !strpbrk(page, " \r\n"));

@@ -29,7 +29,7 @@ Test(discovery, blocks_have_their_defaults)
     cr_expect_str_eq(d->path, "endpoints.json");
     cr_expect_not(d->allow_empty);
     cr_expect_null(d->cache);
-    cr_expect_eq(d->max_bytes, 64 << 20);
+    cr_expect_eq(d->max_bytes, 16 << 20);
     cr_expect_eq(d->interval_ms, 60000);
     cr_expect_eq(d->wait_ms, 300000);
     cr_expect_null(d->addresses[0]);
