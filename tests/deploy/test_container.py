@@ -150,6 +150,11 @@ def test_a_container_that_is_stopped_answers_what_is_in_flight(stage, image, net
     assert container.exit_code() == 0
 
 
+def statuses(container, pool):
+    answer = container.execute("/usr/bin/evergate", "endpoints", pool, "--json").stdout
+    return [endpoint["status"] for endpoint in json.loads(answer)["endpoints"]]
+
+
 def test_what_compose_runs_serves_from_three_backends(stage, image, network, tell):
     tell(f"{image.way}; Compose's file by hand")
     service = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text())["services"]["evergate"]
@@ -163,8 +168,8 @@ def test_what_compose_runs_serves_from_three_backends(stage, image, network, tel
         ready = service["healthcheck"]["test"][1:]
         wait_until(lambda: container.execute(*ready).returncode == 0, "it could serve")
         client = stage.client("127.0.0.1:8080")
-        wait_until(lambda: "3/3" in container.execute("/usr/bin/evergate", "pools").stdout,
-                   "all three are usable")
+        # "3/3" of `pools` counts those that were not checked yet, who come after those that were.
+        wait_until(lambda: statuses(container, "web") == ["healthy"] * 3, "all three passed a check")
         answers = {client.get().text for _ in range(12)}
     assert answers == set(hosts)
 
