@@ -124,6 +124,8 @@ def test_the_same_set_again_is_no_change(stage):
     wait_until(lambda: site.providers()[0]["syncs"] > syncs, "it was read again")
     found.write(all_servers["a"], all_servers["b"], all_servers["c"])
     site.wait_ids("a", "b", "c")
+    # What is listed is counted a moment later, when every worker serves by it.
+    wait_until(lambda: site.reloader.generation() > 1, "the change is over")
     assert site.reloader.generation() == 2
 
 

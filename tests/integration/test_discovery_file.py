@@ -11,6 +11,7 @@ import pytest
 from lib.failover import serve
 from lib.found_file import FoundFile, FoundSite, entry
 from lib.libconfig import pool
+from lib.processes import open_files
 from lib.reloads import Site
 from lib.waiting import wait_until
 
@@ -293,9 +294,7 @@ def test_two_pools_that_say_the_same_share_one_watch(stage, room):
     path.write_text(document("b", "c"))
     site.wait_ids("b", "c")
     site.wait_ids("b", "c", pool="second")
-    inotify = [fd for fd in os.scandir(f"/proc/{site.proxy.process.pid}/fd")
-               if os.path.islink(fd.path) and "inotify" in os.readlink(fd.path)]
-    assert len(inotify) == 1
+    assert sum("inotify" in name for name in open_files(site.proxy.process.pid)) == 1
 
 
 def test_traffic_goes_to_what_the_file_says(stage):

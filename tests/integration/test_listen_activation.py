@@ -1,6 +1,5 @@
 """Sockets that a service manager passes: taken instead of bound, shared, kept, never removed."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -10,6 +9,7 @@ import pytest
 from lib import libconfig
 from lib.activation import Activated, address_of, kernel_socket, listening
 from lib.management import Management
+from lib.processes import open_files
 from lib.raw_client import RawClient
 from lib.waiting import wait_until
 
@@ -38,20 +38,12 @@ def ask(sock):
         client.close()
 
 
-def sockets_of(pid):
-    found = []
-    for number in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
-    return found
-
-
 @pytest.mark.parametrize("where", ["127.0.0.1", "::1"])
 def test_a_listener_takes_the_socket_that_was_passed_for_its_address(stage, where):
     passed = own(stage, listening(where))
     proxy = start(stage, configuration(stage.recorder(), address_of(passed)), edge=passed)
     assert ask(passed) == 200
-    assert kernel_socket(passed) in sockets_of(proxy.pid)
+    assert kernel_socket(passed) in open_files(proxy.pid)
     assert not proxy.log_lines("was passed for")
 
 
@@ -102,7 +94,7 @@ def test_a_socket_without_a_listener_is_told_of_and_a_reload_may_take_it(stage):
     proxy.reload(configuration(backend, address_of(web), address_of(later)))
     assert ask(later) == 200
     proxy.reload(configuration(backend, address_of(web)))
-    wait_until(lambda: sockets_of(proxy.pid).count(kernel_socket(later)) == 1,
+    wait_until(lambda: open_files(proxy.pid).count(kernel_socket(later)) == 1,
                "the listener is gone and the passed socket stays")
     proxy.reload(configuration(backend, address_of(web), address_of(later)))
     assert ask(later) == 200

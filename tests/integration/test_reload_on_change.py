@@ -12,6 +12,7 @@ from lib.failover import ADMIN
 from lib.libconfig import simple, to_libconfig
 from lib.load import Load
 from lib.management import Management
+from lib.processes import open_files
 from lib.waiting import wait_until
 
 REFUSED = "reload_on_change: reload refused"
@@ -50,9 +51,7 @@ class Watched:
 
     def watches(self):
         """Descriptors of inotify."""
-        directory = f"/proc/{self.proxy.process.pid}/fd"
-        return sum("inotify" in os.readlink(f"{directory}/{name}")
-                   for name in os.listdir(directory))
+        return sum("inotify" in name for name in open_files(self.proxy.process.pid))
 
     def wait_reloads(self, times):
         """Those that were asked for over the API count too."""

@@ -1,5 +1,7 @@
-"""Programs that evergate starts: made for it, and seen to have ended."""
+"""Processes: programs that evergate starts, made for it and seen to have ended; what one has open."""
 
+import contextlib
+import os
 import pathlib
 
 
@@ -18,3 +20,12 @@ def is_running(pid):
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state not in "ZX"
+
+
+def open_files(pid):
+    """What its descriptors are, as /proc names them; some come and go meanwhile."""
+    found = []
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+    return found
