@@ -233,7 +233,9 @@ void config_overlay_free(struct config_overlay *overlay)
 
 static void pool_copy(struct overlay_pool *copy, const struct overlay_pool *pool)
 {
-    *copy = (struct overlay_pool){.name = xstrdup(pool->name), .policy = json_incref(pool->policy)};
+    *copy = (struct overlay_pool){.name = xstrdup(pool->name)};
+    /* A copy in a snapshot is freed by any thread, and jansson reads its counts plainly. */
+    copy->policy = json_deep_copy(pool->policy);
     copy->count = copy->capacity = pool->count;
     copy->entries = xcalloc(pool->count + 1, sizeof(struct overlay_entry *));
     for (size_t i = 0; i < pool->count; i++)

@@ -30,7 +30,7 @@ struct overlay_entry {
 
 struct overlay_pool {
     char *name;
-    json_t *policy; /* NULL: nothing was said; never changed, but replaced */
+    json_t *policy; /* NULL: nothing was said; never changed, but replaced; each copy has its own */
     struct overlay_entry **entries;
     size_t count, capacity;
 };
