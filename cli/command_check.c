@@ -2,16 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/plural.h"
 #include "checks/process.h"
 #include "cli/cli_internal.h"
 #include "cli/config_errors.h"
 #include "cli/table.h"
 #include "config/config.h"
-
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
-}
 
 static void print_summary(const struct config *config)
 {

@@ -25,19 +25,10 @@ void dns_ips_add(struct dns_ips *ips, const struct address *address, uint32_t tt
     ips->v[ips->count++] = (struct dns_ip){*address, ttl_s};
 }
 
-static int compare_values(const struct address *x, const struct address *y)
-{
-    if (x->sa.sa_family != y->sa.sa_family)
-        return x->sa.sa_family == AF_INET ? -1 : 1;
-    if (x->sa.sa_family == AF_INET)
-        return memcmp(&x->in.sin_addr, &y->in.sin_addr, sizeof(x->in.sin_addr));
-    return memcmp(&x->in6.sin6_addr, &y->in6.sin6_addr, sizeof(x->in6.sin6_addr));
-}
-
 static int compare_ips(const void *a, const void *b)
 {
     const struct dns_ip *x = a, *y = b;
-    int order = compare_values(&x->address, &y->address);
+    int order = address_compare_ip(&x->address, &y->address);
 
     if (order != 0)
         return order;
@@ -52,7 +43,7 @@ void dns_ips_sort(struct dns_ips *ips)
         return;
     qsort(ips->v, ips->count, sizeof(*ips->v), compare_ips);
     for (size_t i = 1; i < ips->count; i++) {
-        if (compare_values(&ips->v[kept].address, &ips->v[i].address) != 0)
+        if (address_compare_ip(&ips->v[kept].address, &ips->v[i].address) != 0)
             ips->v[++kept] = ips->v[i];
     }
     ips->count = kept + 1;

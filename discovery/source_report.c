@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/plural.h"
 #include "base/timestamp.h"
 #include "discovery/source.h"
 
@@ -149,11 +150,6 @@ void source_tell(const struct discovery_source *source, struct discovery_event *
         event->from = event->to;
     context->on_event(context->arg, event);
     free(pool);
-}
-
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
 }
 
 void source_tell_lost(const struct discovery_source *source, enum source_state from,

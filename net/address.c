@@ -184,6 +184,15 @@ bool address_equal(const struct address *a, const struct address *b)
     }
 }
 
+int address_compare_ip(const struct address *x, const struct address *y)
+{
+    if (x->sa.sa_family != y->sa.sa_family)
+        return x->sa.sa_family == AF_INET ? -1 : 1;
+    if (x->sa.sa_family == AF_INET)
+        return memcmp(&x->in.sin_addr, &y->in.sin_addr, sizeof(x->in.sin_addr));
+    return memcmp(&x->in6.sin6_addr, &y->in6.sin6_addr, sizeof(x->in6.sin6_addr));
+}
+
 uint16_t address_port(const struct address *a)
 {
     switch (a->sa.sa_family) {

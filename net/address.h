@@ -41,6 +41,8 @@ const char *address_format(const struct address *a, char *out);
 const char *address_format_host(const struct address *a, char *out);
 
 bool address_equal(const struct address *a, const struct address *b);
+/* For sorting IP addresses, whatever their ports: IPv4 first, then by value. */
+int address_compare_ip(const struct address *x, const struct address *y);
 uint16_t address_port(const struct address *a); /* 0 for Unix sockets */
 void address_set_port(struct address *a, uint16_t port);
 

@@ -75,13 +75,7 @@ bool resolver_address_is_usable(const struct address *a)
 
 static int compare_addresses(const void *a, const void *b)
 {
-    const struct address *x = a, *y = b;
-
-    if (x->sa.sa_family != y->sa.sa_family)
-        return x->sa.sa_family == AF_INET ? -1 : 1;
-    if (x->sa.sa_family == AF_INET)
-        return memcmp(&x->in.sin_addr, &y->in.sin_addr, sizeof(x->in.sin_addr));
-    return memcmp(&x->in6.sin6_addr, &y->in6.sin6_addr, sizeof(x->in6.sin6_addr));
+    return address_compare_ip(a, b);
 }
 
 /* Usable addresses, sorted, without repetitions. */

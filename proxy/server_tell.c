@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/plural.h"
 #include "health/health.h"
 #include "proxy/server_orders.h"
 #include "proxy/service_manager.h"
@@ -31,11 +32,6 @@ void server_tell_changed(const struct server *server, const struct config_plan *
                     EVENT_INFO, "", "changed", change->detail, "");
         told++;
     }
-}
-
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
 }
 
 /* What the log and the events say of it, whoever asked. */

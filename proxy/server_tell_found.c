@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/plural.h"
 #include "health/health.h"
 #include "proxy/server_discovery.h"
 #include "proxy/server_orders.h"
@@ -45,11 +46,6 @@ static const char *asked_for(const struct config_discovery *discovery)
         break;
     }
     return discovery->prefix;
-}
-
-static const char *plural(size_t count)
-{
-    return count == 1 ? "" : "s";
 }
 
 static void tell_pool(const struct server *server, const char *name, const struct tally *tally)
