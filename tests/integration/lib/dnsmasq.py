@@ -23,17 +23,7 @@ class Dnsmasq(OwnServer):
     def __init__(self, services=(), hosts=()):
         super().__init__(PrivateRoom("evergate-dnsmasq-", {}), "dnsmasq")
         self.services, self.hosts = services, hosts
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *reason):
-        self.stop()
+        self.start_or_stop()
 
     @property
     def environment(self):

@@ -57,17 +57,7 @@ class Etcd(OwnServer):
         self.ca = ca
         self.token = None
         if cluster is None:
-            try:
-                self.start()
-            except BaseException:
-                self.stop()
-                raise
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *reason):
-        self.stop()
+            self.start_or_stop()
 
     # ---- its life ----
 

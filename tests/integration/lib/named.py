@@ -57,12 +57,6 @@ class Named(OwnServer):
             self.stop()
             raise
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *reason):
-        self.stop()
-
     @property
     def environment(self):
         return {"EVERGATE_DNS_SERVERS": self.address}

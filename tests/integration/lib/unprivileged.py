@@ -108,6 +108,12 @@ class OwnServer:
         self.port = None
         self.child = None
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *reason):
+        self.stop()
+
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
@@ -115,6 +121,14 @@ class OwnServer:
     @property
     def log(self):
         return self.child.log
+
+    def start_or_stop(self):
+        """The first start: one that fails leaves nothing behind."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def start(self):
         """On the port it had before; a new one on its first start."""
