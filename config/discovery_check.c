@@ -51,26 +51,12 @@ bool config_discovery_asks(const struct config_node *group, const char *key)
 {
     const struct config_node *node = config_node_find(group, key);
 
-    return node != NULL && !(node->type == CONFIG_NODE_STRING && node->string[0] == '\0') &&
-           !(node->type == CONFIG_NODE_LIST && node->count == 0);
+    return node != NULL && !config_node_is_empty(node);
 }
 
-/* "consul", or "consul" or "etcd", as in: write type = ... (heap). */
-static char *owners_text(unsigned types)
+static const char *discovery_type_name(unsigned type)
 {
-    char *text = NULL;
-
-    for (int type = 0; type < CONFIG_DISCOVERY_TYPE_COUNT; type++) {
-        const char *name = config_discovery_type_name((enum config_discovery_type)type);
-        char *longer;
-
-        if ((types >> type & 1) == 0)
-            continue;
-        longer = text == NULL ? xasprintf("\"%s\"", name) : xasprintf("%s or \"%s\"", text, name);
-        free(text);
-        text = longer;
-    }
-    return text;
+    return config_discovery_type_name((enum config_discovery_type)type);
 }
 
 /* True when all are there that its type needs. */
@@ -84,14 +70,10 @@ static bool check_owners(struct schema_walk *walk, const struct config_node *gro
         const char *key = discovery_owners[i].key;
         bool asked = config_discovery_asks(group, key);
 
-        if (asked && (discovery_owners[i].types >> block->type & 1) == 0) {
-            char *owners = owners_text(discovery_owners[i].types);
-
-            config_diag_add(walk->diag, config_node_line(group, key),
-                            "%s has no effect with type = \"%s\"; remove it, or write type = %s",
-                            key, type, owners);
-            free(owners);
-        } else if (!asked && (discovery_owners[i].needed_by >> block->type & 1) != 0) {
+        if (asked) {
+            config_check_owners(walk, config_node_find(group, key), block->type,
+                                discovery_owners[i].types, discovery_type_name);
+        } else if ((discovery_owners[i].needed_by >> block->type & 1) != 0) {
             config_diag_add(walk->diag, config_node_line(group, key),
                             "\"%s\" is missing, which type = \"%s\" needs; write %s = %s", key,
                             type, key, discovery_owners[i].example);

@@ -14,8 +14,7 @@ void config_registration_check(struct schema_walk *walk, const struct config_nod
 void config_discovery_check_dns(struct schema_walk *walk, const struct config_node *group,
                                 struct config_discovery *block);
 
-/* Something is written there. Empty strings and lists ask for nothing: templates that fill them in
- * have them always. */
+/* Something is written there (config_node_is_empty). */
 bool config_discovery_asks(const struct config_node *group, const char *key);
 
 /* The source's key, in the snapshot's arena; secrets and files only as digests. */

@@ -33,29 +33,9 @@ static const struct {
     {"master", FOR(REDIS)},
 };
 
-/* Empty ones ask for nothing: templates that fill them in have them always. */
-static bool is_empty(const struct config_node *node)
+static const char *health_type_name(unsigned type)
 {
-    return (node->type == CONFIG_NODE_STRING && node->string[0] == '\0') ||
-           (node->type == CONFIG_NODE_LIST && node->count == 0);
-}
-
-/* "redis", or "postgres" or "redis", as in: write type = ... (heap). */
-static char *owners_text(unsigned types)
-{
-    char *text = NULL;
-
-    for (int type = CONFIG_HEALTH_HTTP; type <= CONFIG_HEALTH_REDIS; type++) {
-        const char *name = config_health_type_name((enum config_health_type)type);
-        char *longer;
-
-        if ((types >> type & 1) == 0)
-            continue;
-        longer = text == NULL ? xasprintf("\"%s\"", name) : xasprintf("%s or \"%s\"", text, name);
-        free(text);
-        text = longer;
-    }
-    return text;
+    return config_health_type_name((enum config_health_type)type);
 }
 
 static void health_check_owners(struct schema_walk *walk, const struct config_node *group,
@@ -63,15 +43,9 @@ static void health_check_owners(struct schema_walk *walk, const struct config_no
 {
     for (size_t i = 0; i < sizeof(health_owners) / sizeof(health_owners[0]); i++) {
         const struct config_node *node = config_node_find(group, health_owners[i].key);
-        char *owners;
 
-        if (node == NULL || is_empty(node) || (health_owners[i].types >> health->type & 1) != 0)
-            continue;
-        owners = owners_text(health_owners[i].types);
-        config_diag_add(walk->diag, node->line,
-                        "%s has no effect with type = \"%s\"; remove it, or write type = %s",
-                        node->name, config_health_type_name(health->type), owners);
-        free(owners);
+        if (node != NULL && !config_node_is_empty(node))
+            config_check_owners(walk, node, health->type, health_owners[i].types, health_type_name);
     }
 }
 
@@ -196,7 +170,7 @@ static void health_check_exec(struct schema_walk *walk, const struct config_node
     const struct config_node *command = config_node_find(group, "command");
 
     /* One that cannot be read was reported already. */
-    if (command == NULL || is_empty(command))
+    if (command == NULL || config_node_is_empty(command))
         config_diag_add(walk->diag, config_node_line(group, "type"),
                         "a check with type = \"exec\" needs a command; write command = \"PROGRAM "
                         "ARGUMENT ...\"");

@@ -135,6 +135,12 @@ const struct config_node *config_node_find(const struct config_node *group, cons
     return NULL;
 }
 
+bool config_node_is_empty(const struct config_node *node)
+{
+    return (node->type == CONFIG_NODE_STRING && node->string[0] == '\0') ||
+           (node->type == CONFIG_NODE_LIST && node->count == 0);
+}
+
 unsigned config_node_line(const struct config_node *group, const char *name)
 {
     const struct config_node *node = config_node_find(group, name);

@@ -58,6 +58,9 @@ bool config_json_nodes(const json_t *json, const char *name, struct arena *arena
 /* The member `name` of a group, or NULL. */
 const struct config_node *config_node_find(const struct config_node *group, const char *name);
 
+/* An empty string or list asks for nothing: templates that fill them in have them always. */
+bool config_node_is_empty(const struct config_node *node);
+
 /* The line of member `name`, or the group's own when it is absent. */
 unsigned config_node_line(const struct config_node *group, const char *name);
 

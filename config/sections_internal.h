@@ -6,7 +6,7 @@
 #include "config/schema_internal.h"
 #include "config/values_internal.h"
 
-extern const struct schema_section config_top_section;      /* top.c */
+extern const struct schema_section config_top_section; /* top.c */
 extern const struct schema_section config_confinement_section;
 extern const struct schema_section config_listener_section; /* listener.c */
 extern const struct schema_section config_listener_timeouts_section;
@@ -119,6 +119,11 @@ void config_check_fallbacks(struct schema_walk *walk, const struct config_node *
 
 /* No two sources may keep their sets in one file (discovery_check.c). */
 void config_check_caches(struct schema_walk *walk, const struct config_node *root);
+
+/* A key that only some types of its section have: a mistake unless `type` is one of `owners` (a bit
+ * each), and it says which they are (owners.c). */
+void config_check_owners(struct schema_walk *walk, const struct config_node *node, unsigned type,
+                         unsigned owners, const char *(*type_name)(unsigned type));
 
 /* What concerns several sections, once all are read (references.c). */
 void config_check_references(struct schema_walk *walk, const struct config_node *root);
