@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -167,6 +168,7 @@ _Noreturn void spawner_process_main(int socket)
     ignore_signals();
     socket = close_others(socket);
     fill_standard_descriptors();
+    malloc_trim(0); /* what reading the configuration took and gave back is a copy here */
     serve(socket);
     _exit(0); /* not exit(): what is registered there is the other process's */
 }
