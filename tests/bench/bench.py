@@ -22,7 +22,7 @@ import tempfile
 
 from endpoints import run_endpoints, run_pick
 from load import SCENARIOS, run_scenario
-from proxies import PROXIES, Backend, make_certificate
+from proxies import PROXIES, USUAL, Backend, make_certificate
 from report import Report
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -36,7 +36,8 @@ def parse_arguments():
                         default=float(environment("SECONDS_PER_RUN", "3")), help="per run")
     parser.add_argument("--scenarios", default=environment("SCENARIOS", " ".join(SCENARIOS)),
                         help="any of: " + " ".join(SCENARIOS))
-    parser.add_argument("--proxies", default=environment("PROXIES", " ".join(PROXIES)))
+    parser.add_argument("--proxies", default=environment("PROXIES", " ".join(USUAL)),
+                        help="any of: " + " ".join(PROXIES))
     parser.add_argument("--binary", default=environment("EVERGATE", str(ROOT / "build/evergate")))
     parser.add_argument("--pick", metavar="PROGRAM",
                         default=environment("BENCH_PICK", str(ROOT / "build/bench/bench_pick")))
@@ -103,7 +104,7 @@ def run_one(scenario, make_proxy, backend, arguments):
 
 def main():
     arguments = parse_arguments()
-    if "evergate" in arguments.proxies.split() and not os.access(arguments.binary, os.X_OK):
+    if "evergate" in arguments.proxies and not os.access(arguments.binary, os.X_OK):
         sys.exit(f"{arguments.binary} is missing: make build")
     raise_descriptor_limit()
     if "pick" in arguments.scenarios.split() and not os.access(arguments.pick, os.X_OK):

@@ -268,6 +268,8 @@ backend pool
 
 
 class Evergate(Proxy):
+    EXTRA = ""
+
     def command(self):
         return [self.options.binary, "run", "-c", str(self.config_path)]
 
@@ -286,7 +288,15 @@ pools = ( {{ name = "pool"; keepalive = {{ idle = 64; }};
   algorithm = "{self.algorithm}"; hash_key = "uri"; backends = ( {backends} ); }} );
 admin = {{ bind = "unix:{self.directory}/admin.sock"; }};
 log = {{ access = "{log}"; }};
-"""
+{self.EXTRA}"""
 
 
-PROXIES = {"evergate": Evergate, "nginx": Nginx, "haproxy": Haproxy}
+class EvergateUnfiltered(Evergate):
+    """What the system call filter costs: the same without it."""
+
+    EXTRA = "sandbox = false;\n"
+
+
+PROXIES = {"evergate": Evergate, "nginx": Nginx, "haproxy": Haproxy,
+           "evergate-unfiltered": EvergateUnfiltered}
+USUAL = ("evergate", "nginx", "haproxy")
