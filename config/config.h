@@ -333,6 +333,9 @@ enum config_discovery_type {
     CONFIG_DISCOVERY_TYPE_COUNT,
 };
 const char *config_discovery_type_name(enum config_discovery_type type); /* as the file writes it */
+struct config_discovery;
+/* What a source is asked for, by its type: a path, a name, a service, a prefix. */
+const char *config_discovery_subject(const struct config_discovery *block);
 
 enum config_dns_record { CONFIG_DNS_A, CONFIG_DNS_SRV }; /* A: AAAA as well */
 
@@ -516,6 +519,7 @@ struct config {
         struct config_where where; /* likewise */
     } log;
     uint64_t drain_timeout_ms;      /* 30 s; how long SIGTERM waits for work in flight */
+    uint64_t drain_delay_ms;        /* 0; how long it serves on before that, not ready */
     bool reload_on_change;          /* of `files` */
     const char *state_file;         /* NULL: none; where what the API changed is kept */
     struct arena *arena;            /* owns everything above, but for what is shared with `base` */

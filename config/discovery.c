@@ -18,6 +18,24 @@ const char *config_discovery_type_name(enum config_discovery_type type)
     return type_words[type];
 }
 
+const char *config_discovery_subject(const struct config_discovery *block)
+{
+    switch (block->type) {
+    case CONFIG_DISCOVERY_FILE:
+        return block->path;
+    case CONFIG_DISCOVERY_DNS:
+        return block->name;
+    case CONFIG_DISCOVERY_CONSUL:
+    case CONFIG_DISCOVERY_KUBERNETES:
+        return block->service;
+    case CONFIG_DISCOVERY_ETCD:
+        return block->prefix;
+    case CONFIG_DISCOVERY_TYPE_COUNT: /* no type; without a default, one that is new is missed */
+        break;
+    }
+    return "";
+}
+
 /* ---- one string, or a list of them ---- */
 
 static const char **words_read(struct schema_walk *walk, const struct config_node *node,

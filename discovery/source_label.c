@@ -8,25 +8,14 @@
 #include "base/utf8.h"
 #include "discovery/source.h"
 
-/* What is looked for; heap. */
+/* What is looked for; heap. Records of addresses have no ports of their own, SRV records do. */
 static char *label_subject(const struct config_discovery *block)
 {
-    switch (block->type) {
-    case CONFIG_DISCOVERY_FILE:
-        return xstrdup(block->path);
-    case CONFIG_DISCOVERY_ETCD:
-        return xstrdup(block->prefix);
-    case CONFIG_DISCOVERY_DNS:
-        if (block->record == CONFIG_DNS_SRV) /* these have their own ports */
-            return xstrdup(block->name);
-        return xasprintf("%s:%u", block->name, block->port);
-    case CONFIG_DISCOVERY_CONSUL:
-    case CONFIG_DISCOVERY_KUBERNETES:
-        return xstrdup(block->service);
-    case CONFIG_DISCOVERY_TYPE_COUNT: /* no type; without a default, one that is new is missed */
-        break;
-    }
-    return xstrdup("");
+    const char *subject = config_discovery_subject(block);
+
+    if (block->type == CONFIG_DISCOVERY_DNS && block->record != CONFIG_DNS_SRV)
+        return xasprintf("%s:%u", subject, block->port);
+    return xstrdup(subject);
 }
 
 static void label_append(char **text, const char *between, const char *more)

@@ -30,24 +30,7 @@ static struct tally tally_pool(const struct config_plan *plan, size_t *place)
     return tally;
 }
 
-/* What the source is asked for: the rest is in GET /api/v1/providers. */
-static const char *asked_for(const struct config_discovery *discovery)
-{
-    switch (discovery->type) {
-    case CONFIG_DISCOVERY_FILE:
-        return discovery->path;
-    case CONFIG_DISCOVERY_DNS:
-        return discovery->name;
-    case CONFIG_DISCOVERY_CONSUL:
-    case CONFIG_DISCOVERY_KUBERNETES:
-        return discovery->service;
-    case CONFIG_DISCOVERY_ETCD:
-    case CONFIG_DISCOVERY_TYPE_COUNT:
-        break;
-    }
-    return discovery->prefix;
-}
-
+/* Where a source is, and the rest of it, is in GET /api/v1/providers. */
 static void tell_pool(const struct server *server, const char *name, const struct tally *tally)
 {
     size_t at = config_pool_near(server->config, name, 0);
@@ -58,8 +41,8 @@ static void tell_pool(const struct server *server, const char *name, const struc
     snprintf(from, sizeof(from), "%zu endpoint%s", before, plural(before));
     snprintf(to, sizeof(to), "%zu endpoint%s", after, plural(after));
     snprintf(why, sizeof(why), "%s \"%.100s\": %zu came, %zu went, %zu changed",
-             config_discovery_type_name(pool->discovery->type), asked_for(pool->discovery),
-             tally->came, tally->went, tally->changed);
+             config_discovery_type_name(pool->discovery->type),
+             config_discovery_subject(pool->discovery), tally->came, tally->went, tally->changed);
     health_tell(server->runtimes[at]->health, NULL, EVENT_DISCOVERY, EVENT_INFO, from, to, why, "");
 }
 

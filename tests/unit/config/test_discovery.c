@@ -47,6 +47,26 @@ Test(discovery, types_have_names)
     cr_expect_str_eq(config_discovery_type_name(CONFIG_DISCOVERY_KUBERNETES), "kubernetes");
 }
 
+Test(discovery, a_source_is_asked_for_what_its_type_has)
+{
+    static const struct {
+        const char *text, *subject;
+    } table[] = {
+        {FOUND("type = \"file\"; path = \"/run/e.json\";"), "/run/e.json"},
+        {FOUND(DNS), "app.internal"},
+        {FOUND(CONSUL), "s"},
+        {FOUND(KUBERNETES), "app"},
+        {FOUND(ETCD), "/p/"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct config *config = support_load(table[i].text);
+
+        cr_expect_str_eq(config_discovery_subject(block_of(config)), table[i].subject);
+        config_unref(&config);
+    }
+}
+
 Test(discovery, names_bring_their_port_or_have_it_beside_them)
 {
     static const char *const texts[] = {
