@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plural.h"
 #include "base/timestamp.h"
 #include "health/duration.h"
 
@@ -213,7 +214,7 @@ char *admin_pool_summary(const struct balancer_tier *tiers, unsigned tier_count,
 {
     char *text =
         xasprintf("%s%u of %u endpoint%s can serve", panicking ? "Panic, health is ignored: " : "",
-                  usable, endpoints, endpoints == 1 ? "" : "s");
+                  usable, endpoints, plural(endpoints));
 
     for (unsigned i = 0; i < tier_count; i++) {
         if (i > 0 && tiers[i].load_percent > 0)

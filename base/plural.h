@@ -2,9 +2,8 @@
 #ifndef EVERGATE_BASE_PLURAL_H
 #define EVERGATE_BASE_PLURAL_H
 
-#include <stddef.h>
-
-static inline const char *plural(size_t count)
+/* A double, for counts that come out of JSON; those of ours fit into it as well. */
+static inline const char *plural(double count)
 {
     return count == 1 ? "" : "s";
 }

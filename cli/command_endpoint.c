@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plural.h"
 #include "cli/fields.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
@@ -32,7 +33,7 @@ static void print_removed(const json_t *endpoint, const struct cli_options *opti
 
     printf("%s/%s is removed", options->operands[0], options->operands[1]);
     if (active > 0)
-        printf("; %.0f request%s that it holds %s finished", active, active == 1 ? "" : "s",
+        printf("; %.0f request%s that it holds %s finished", active, plural(active),
                active == 1 ? "is" : "are");
     printf(".\n");
 }

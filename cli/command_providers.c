@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plural.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
 #include "cli/table.h"
@@ -85,7 +86,7 @@ static char *failure_text(const json_t *source)
 {
     double endpoints = remote_number(source, "endpoints");
     char *kept = endpoints > 0 ? xasprintf("the last %.0f endpoint%s stay%s", endpoints,
-                                           endpoints == 1 ? "" : "s", endpoints == 1 ? "s" : "")
+                                           plural(endpoints), endpoints == 1 ? "s" : "")
                                : xstrdup("it has told of no endpoints");
     char *text = xasprintf("failing since %s: %s; %s; next try in %s", remote_text(source, "since"),
                            remote_text(source, "last_error"), kept,

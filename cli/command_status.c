@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plural.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
 #include "cli/table.h"
@@ -30,7 +31,7 @@ static void print_listeners(FILE *out, const json_t *listeners)
         double open = remote_number(listener, "connections");
 
         fprintf(out, "%-14s %s on %s, %.0f connection%s\n", i == 0 ? "listeners" : "", name,
-                address, open, open == 1 ? "" : "s");
+                address, open, plural(open));
         free(name);
         free(address);
     }
@@ -48,7 +49,7 @@ void remote_print_state(const json_t *status, FILE *out, bool colours)
     cli_print_in(out, colours, ready ? CLI_GREEN : CLI_RED, state);
     fprintf(out, "%s, for %s, %.0f worker%s\n",
             !ready && strcmp(state, "serving") == 0 ? ", but no pool has a usable endpoint" : "",
-            duration_text(uptime_us).text, workers, workers == 1 ? "" : "s");
+            duration_text(uptime_us).text, workers, plural(workers));
     free(version);
     free(state);
 }

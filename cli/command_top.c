@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/rates.h"
 #include "cli/remote.h"
 #include "cli/remote_tables.h"
@@ -197,8 +198,7 @@ static void print_page(const struct moment *moment, double seconds, FILE *out, b
 
     remote_print_state(moment->status, out, colours);
     fprintf(out, "%.1f requests/s, %.0f in flight, %.0f connection%s, generation %.0f\n\n",
-            request_rate(moment, seconds), remote_number(requests, "active"), open,
-            open == 1 ? "" : "s",
+            request_rate(moment, seconds), remote_number(requests, "active"), open, plural(open),
             remote_number(json_object_get(moment->status, "config"), "generation"));
     print_pools(json_object_get(moment->pools, "pools"), out, colours);
     fputc('\n', out);

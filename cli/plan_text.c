@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/plural.h"
 #include "cli/remote.h"
 #include "cli/table.h"
 
@@ -92,7 +93,7 @@ static int subject_width(const json_t *changes)
 
 static void print_count(FILE *out, const char *before, double count, const char *what)
 {
-    fprintf(out, "%s%.0f %s%s", before, count, what, count == 1 ? "" : "s");
+    fprintf(out, "%s%.0f %s%s", before, count, what, plural(count));
 }
 
 static void print_kept(const json_t *kept, FILE *out)
@@ -146,7 +147,7 @@ static void print_headline(const json_t *answer, size_t count, const char *done,
                 done ? "has changed" : "would change", generation);
     else if (!done)
         fprintf(out, "A reload would change generation %.0f in %zu place%s:\n", generation, count,
-                count == 1 ? "" : "s");
+                plural(count));
     else
         fprintf(out, "%s: generation %.0f is served by every worker.\n", done, generation);
 }

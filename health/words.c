@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/plural.h"
 #include "health/duration.h"
 #include "health/health_internal.h"
 
@@ -50,7 +51,7 @@ static struct why why_opened(const struct breaker *breaker)
     failure = failure_text(last->error, last->status);
     if (breaker->cause == BREAKER_CAUSE_ROW)
         return why_text("%u failure%s in a row, the last: %s", breaker->evidence_row,
-                        breaker->evidence_row == 1 ? "" : "s", failure.text);
+                        plural(breaker->evidence_row), failure.text);
     if (breaker->cause == BREAKER_CAUSE_RATE)
         return why_text("%llu of %llu requests in %s failed (%u %%), the last: %s",
                         (unsigned long long)breaker->evidence.bad, (unsigned long long)all,
@@ -84,7 +85,7 @@ struct why why_outlier(struct record *r, enum outlier_cause cause,
 
     if (cause == OUTLIER_CAUSE_ROW)
         return why_text("%u failure%s in a row, the last: %s", r->outlier.row,
-                        r->outlier.row == 1 ? "" : "s", failure.text);
+                        plural(r->outlier.row), failure.text);
     return why_text("%llu of %llu requests in %s failed (%u %%), twice the rest of the pool or "
                     "more, the last: %s",
                     (unsigned long long)own.bad, (unsigned long long)all,
@@ -245,7 +246,7 @@ void next_breaker(const struct health_pool *pool, const struct record *r, uint64
     else if (breaker->state == BREAKER_HALF_OPEN)
         snprintf(event->next, sizeof(event->next),
                  "at most %u request%s at once find%s out; %u success%s close%s it", places,
-                 places == 1 ? "" : "s", places == 1 ? "s" : "", needed, needed == 1 ? "" : "es",
+                 plural(places), places == 1 ? "s" : "", needed, needed == 1 ? "" : "es",
                  needed == 1 ? "s" : "");
     else if (breaker_is_tripped(breaker))
         snprintf(event->next, sizeof(event->next), "no requests until it is reset");
