@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/sorted.h"
 #include "config/found_internal.h"
 
 struct discovered_pool {
@@ -21,27 +22,15 @@ struct config_discovered {
 
 /* ---- finding ---- */
 
-/* Where `name` is, or where it would have to stand. */
+static const char *pool_name_at(const void *discovered, size_t at)
+{
+    return ((const struct config_discovered *)discovered)->pools[at].name;
+}
+
 static size_t pool_position(const struct config_discovered *discovered, const char *name,
                             bool *ret_found)
 {
-    size_t low = 0, high = discovered->count;
-
-    *ret_found = false;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = strcmp(discovered->pools[middle].name, name);
-
-        if (order == 0) {
-            *ret_found = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_position(discovered, discovered->count, pool_name_at, name, ret_found);
 }
 
 static struct discovered_pool *pool_find(const struct config_discovered *discovered,
@@ -87,16 +76,13 @@ static struct discovered_pool *pool_make(struct config_discovered *discovered, c
 {
     bool found;
     size_t at = pool_position(discovered, name, &found);
-    struct discovered_pool *pools;
 
     if (found)
         return &discovered->pools[at];
-    pools = xrealloc(discovered->pools, (discovered->count + 1) * sizeof(*pools));
-    memmove(&pools[at + 1], &pools[at], (discovered->count - at) * sizeof(*pools));
-    pools[at] = (struct discovered_pool){.name = xstrdup(name)};
-    discovered->pools = pools;
-    discovered->count++;
-    return &pools[at];
+    discovered->pools =
+        sorted_make_room(discovered->pools, discovered->count++, sizeof(*discovered->pools), at);
+    discovered->pools[at] = (struct discovered_pool){.name = xstrdup(name)};
+    return &discovered->pools[at];
 }
 
 static void pool_release(struct discovered_pool *pool)

@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/sorted.h"
 #include "config/found_internal.h"
 #include "config/overlay.h"
 
@@ -48,22 +49,17 @@ static void refuse(struct config_refused *refused, unsigned count, char *reason)
 
 /* ---- finding ---- */
 
+static const char *entry_id_at(const void *found, size_t at)
+{
+    return ((const struct config_found *)found)->entries[at]->backend.id;
+}
+
 size_t config_found_position(const struct config_found *found, const char *id)
 {
-    size_t low = 0, high = found->count;
+    bool is_there;
+    size_t at = sorted_position(found, found->count, entry_id_at, id, &is_there);
 
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = strcmp(found->entries[middle]->backend.id, id);
-
-        if (order == 0)
-            return middle;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return found->count;
+    return is_there ? at : found->count;
 }
 
 /* ---- reading ---- */

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/sorted.h"
 #include "config/overlay_internal.h"
 
 /* ---- entries ---- */
@@ -40,30 +41,6 @@ static void entry_unref(struct overlay_entry *entry)
 
 /* ---- finding: both lists are sorted ---- */
 
-/* Where `name` is among `count` names, or where it would have to stand. */
-static size_t position(const void *list, size_t count,
-                       const char *(*name_at)(const void *list, size_t at), const char *name,
-                       bool *ret_found)
-{
-    size_t low = 0, high = count;
-
-    *ret_found = false;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = strcmp(name_at(list, middle), name);
-
-        if (order == 0) {
-            *ret_found = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 static const char *pool_name_at(const void *overlay, size_t at)
 {
     return ((const struct config_overlay *)overlay)->pools[at].name;
@@ -71,7 +48,7 @@ static const char *pool_name_at(const void *overlay, size_t at)
 
 static size_t pool_position(const struct config_overlay *overlay, const char *name, bool *ret_found)
 {
-    return position(overlay, overlay->pool_count, pool_name_at, name, ret_found);
+    return sorted_position(overlay, overlay->pool_count, pool_name_at, name, ret_found);
 }
 
 static const char *entry_id_at(const void *pool, size_t at)
@@ -81,7 +58,7 @@ static const char *entry_id_at(const void *pool, size_t at)
 
 static size_t entry_position(const struct overlay_pool *pool, const char *id, bool *ret_found)
 {
-    return position(pool, pool->count, entry_id_at, id, ret_found);
+    return sorted_position(pool, pool->count, entry_id_at, id, ret_found);
 }
 
 const struct overlay_pool *config_overlay_find_pool(const struct config_overlay *overlay,
@@ -105,16 +82,13 @@ static struct overlay_pool *pool_make(struct config_overlay *overlay, const char
 {
     bool found;
     size_t at = pool_position(overlay, name, &found);
-    struct overlay_pool *pools;
 
     if (found)
         return &overlay->pools[at];
-    pools = xrealloc(overlay->pools, (overlay->pool_count + 1) * sizeof(*pools));
-    memmove(&pools[at + 1], &pools[at], (overlay->pool_count - at) * sizeof(*pools));
-    pools[at] = (struct overlay_pool){.name = xstrdup(name)};
-    overlay->pools = pools;
-    overlay->pool_count++;
-    return &pools[at];
+    overlay->pools =
+        sorted_make_room(overlay->pools, overlay->pool_count++, sizeof(*overlay->pools), at);
+    overlay->pools[at] = (struct overlay_pool){.name = xstrdup(name)};
+    return &overlay->pools[at];
 }
 
 /* ---- putting and dropping ---- */
