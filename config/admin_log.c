@@ -51,7 +51,7 @@ static void admin_check_token(struct schema_walk *walk, const struct config_node
                               const char *path, struct config_digest *ret_digest)
 {
     unsigned line = config_node_line(group, "token_file");
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
 
     if (!config_file_read(&content, walk->diag, path, TOKEN_FILE_MAX_BYTES, &why)) {

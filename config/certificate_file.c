@@ -44,7 +44,7 @@ static unsigned count_rest(BIO *bio)
 
 int certificate_file_read(struct certificate_file *ret_file, const char *path, char **ret_why)
 {
-    struct config_file_content content;
+    struct whole_file content;
     BIO *bio;
     X509 *leaf;
 

@@ -14,7 +14,7 @@ enum { CERTIFICATE_MAX_BYTES = 4 * 1024 * 1024 }; /* a whole CA bundle is 200k *
 
 /* The file as a BIO over `content`, which must stay until BIO_free; NULL after adding a mistake. */
 static BIO *certificate_open(struct schema_walk *walk, unsigned line, const char *path,
-                             struct config_file_content *ret_content)
+                             struct whole_file *ret_content)
 {
     char *why;
 
@@ -25,7 +25,7 @@ static BIO *certificate_open(struct schema_walk *walk, unsigned line, const char
     return NULL;
 }
 
-static void certificate_close(BIO *bio, struct config_file_content *content)
+static void certificate_close(BIO *bio, struct whole_file *content)
 {
     BIO_free(bio);
     free(content->text);
@@ -51,7 +51,7 @@ static X509 *certificate_parse(BIO *bio)
 static X509 *certificate_load(struct schema_walk *walk, unsigned line, const char *path,
                               struct config_digest *ret_digest)
 {
-    struct config_file_content content;
+    struct whole_file content;
     BIO *bio = certificate_open(walk, line, path, &content);
     X509 *certificate;
 
@@ -78,7 +78,7 @@ static int on_passphrase(char *buffer, int size, int writing, void *arg)
 static EVP_PKEY *key_load(struct schema_walk *walk, unsigned line, const char *path,
                           struct config_digest *ret_digest)
 {
-    struct config_file_content content;
+    struct whole_file content;
     BIO *bio = certificate_open(walk, line, path, &content);
     bool encrypted = false;
     EVP_PKEY *key;

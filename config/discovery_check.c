@@ -141,7 +141,7 @@ static void check_label(struct schema_walk *walk, const struct config_node *grou
 static void check_file(struct schema_walk *walk, const struct config_node *group, const char *key,
                        const char *path, struct config_digest *ret_digest)
 {
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
 
     if (path == NULL)

@@ -31,7 +31,7 @@ static void fallback_load_body(struct schema_walk *walk, const struct config_nod
                                struct config_fallback *fallback)
 {
     unsigned line = config_node_line(group, "body_file");
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
 
     /* RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */

@@ -2,69 +2,35 @@
 #include "config/files_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
 #include "config/diag_internal.h"
 
-/* Reads up to size + 1 bytes, so that a file that grew meanwhile is noticed. */
-static size_t file_read_all(int fd, char *buffer, size_t size)
-{
-    size_t used = 0;
-
-    while (used < size) {
-        ssize_t n = read(fd, buffer + used, size - used);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        used += (size_t)n;
-    }
-    return used;
-}
-
-static char *file_check(const struct stat *st, size_t limit_bytes)
-{
-    if (!S_ISREG(st->st_mode))
-        return xstrdup("it is not a file; write the path of a file");
-    if ((size_t)st->st_size > limit_bytes)
-        return xasprintf("it is larger than %zu bytes; write a smaller one", limit_bytes);
-    return NULL;
-}
-
-static bool file_read(struct config_file_content *ret_content, const char *path, size_t limit_bytes,
+static bool file_read(struct whole_file *ret_content, const char *path, size_t limit_bytes,
                       char **ret_why)
 {
-    struct config_file_content content = {0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-    if (fd < 0 || fstat(fd, &content.st) < 0) {
+    switch (whole_file_read(ret_content, path, limit_bytes)) {
+    case WHOLE_FILE_READ:
+        return true;
+    case WHOLE_FILE_ERROR:
         *ret_why = xasprintf("%s; correct the path or its permissions", strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        return false;
+        break;
+    case WHOLE_FILE_NO_FILE:
+        *ret_why = xstrdup("it is not a file; write the path of a file");
+        break;
+    case WHOLE_FILE_TOO_LARGE:
+        *ret_why = xasprintf("it is larger than %zu bytes; write a smaller one", limit_bytes);
+        break;
     }
-    *ret_why = file_check(&content.st, limit_bytes);
-    if (*ret_why == NULL) {
-        content.text = xmalloc((size_t)content.st.st_size + 1);
-        content.size = file_read_all(fd, content.text, (size_t)content.st.st_size);
-        content.text[content.size] = '\0';
-    }
-    close(fd);
-    if (*ret_why != NULL)
-        return false;
-    *ret_content = content;
-    return true;
+    return false;
 }
 
 /* Noted as it was before it was read: a write that came later makes it another. */
-bool config_file_read_bytes(struct config_file_content *ret_content, struct config_diag *diag,
+bool config_file_read_bytes(struct whole_file *ret_content, struct config_diag *diag,
                             const char *path, size_t limit_bytes, char **ret_why)
 {
     bool good = file_read(ret_content, path, limit_bytes, ret_why);
@@ -76,10 +42,10 @@ bool config_file_read_bytes(struct config_file_content *ret_content, struct conf
     return good;
 }
 
-bool config_file_read(struct config_file_content *ret_content, struct config_diag *diag,
-                      const char *path, size_t limit_bytes, char **ret_why)
+bool config_file_read(struct whole_file *ret_content, struct config_diag *diag, const char *path,
+                      size_t limit_bytes, char **ret_why)
 {
-    struct config_file_content content;
+    struct whole_file content;
 
     if (!config_file_read_bytes(&content, diag, path, limit_bytes, ret_why))
         return false;
@@ -92,7 +58,7 @@ bool config_file_read(struct config_file_content *ret_content, struct config_dia
     return true;
 }
 
-struct config_digest config_digest_of(const struct config_file_content *content)
+struct config_digest config_digest_of(const struct whole_file *content)
 {
     struct config_digest digest;
 

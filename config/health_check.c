@@ -179,7 +179,7 @@ static void health_check_exec(struct schema_walk *walk, const struct config_node
 static void health_check_password(struct schema_walk *walk, const struct config_node *group,
                                   struct config_health *health)
 {
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
 
     if (health->password_file == NULL)

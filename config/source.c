@@ -96,7 +96,7 @@ static bool source_read_file(struct source_load *load, const struct source_file 
 {
     unsigned line = source_current_line(load->source);
     struct source_file file = {.includer = includer, .path = path};
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
     bool good;
 

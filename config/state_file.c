@@ -16,7 +16,7 @@ enum { STATE_MAX_BYTES = 256 * 1024 * 1024 };
 /* ---- loading ---- */
 
 static char *state_read(struct config_overlay **ret_overlay, const char *path,
-                        const struct config_file_content *content)
+                        const struct whole_file *content)
 {
     json_error_t error;
     json_t *document = json_loadb(content->text, content->size, JSON_REJECT_DUPLICATES, &error);
@@ -40,7 +40,7 @@ static char *state_read(struct config_overlay **ret_overlay, const char *path,
 
 int state_file_load(struct config_overlay **ret_overlay, const char *path, char **ret_why)
 {
-    struct config_file_content content;
+    struct whole_file content;
     char *why = NULL;
 
     if (access(path, F_OK) != 0 && errno == ENOENT) {

@@ -10,7 +10,7 @@ static void sticky_load_secret(struct schema_walk *walk, const struct config_nod
                                struct config_sticky *sticky)
 {
     unsigned line = config_node_line(group, "secret_file");
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
 
     if (!config_file_read_bytes(&content, walk->diag, sticky->secret_file, SECRET_MAX_BYTES,

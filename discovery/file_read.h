@@ -1,5 +1,4 @@
-/* Reading a whole file that somebody else writes: never blocks on what is no file, and never takes
- * more than was agreed. */
+/* A source's file, whole (base/whole_file.h), and what is to be said where there is none. */
 #ifndef EVERGATE_DISCOVERY_FILE_READ_H
 #define EVERGATE_DISCOVERY_FILE_READ_H
 

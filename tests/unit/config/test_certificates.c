@@ -204,7 +204,7 @@ Test(certificates, that_cannot_serve_are_mistakes)
 static char *example_text(void)
 {
     static const char place[] = "/etc/evergate/";
-    struct config_file_content content;
+    struct whole_file content;
     char *why, *text, *to, *found;
 
     cr_assert(

@@ -9,7 +9,7 @@
 
 static char *read_file(const char *path)
 {
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
 
     cr_assert(config_file_read(&content, NULL, path, 1 << 20, &why), "%s", path);

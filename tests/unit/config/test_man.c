@@ -9,7 +9,7 @@
 
 static char *page_read(void)
 {
-    struct config_file_content content;
+    struct whole_file content;
     char *why;
 
     cr_assert(
