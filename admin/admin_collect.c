@@ -149,7 +149,7 @@ void admin_collect(struct admin_call *call, void (*on_done)(struct admin_collect
     collection->traffic =
         xcalloc(traffic_places(collection->config), sizeof(struct admin_traffic_sums *));
     list_push_back(&admin->collections, &collection->node);
-    if (phase == SERVER_SERVING || phase == SERVER_DRAINING)
+    if (phase >= SERVER_SERVING && phase < SERVER_STOPPED)
         loop_post(&admin->server->workers[0].loop, on_worker, collection);
     else
         loop_post(&admin->loop, on_back, collection);

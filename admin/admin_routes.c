@@ -28,6 +28,8 @@ static void health_ready(struct admin_call *call)
 {
     if (server_ready(call->server))
         reply_text(call->request, 200, "ready\n");
+    else if (server_phase(call->server) == SERVER_LEAVING)
+        reply_text(call->request, 503, "leaving\n");
     else if (server_phase(call->server) >= SERVER_DRAINING)
         reply_text(call->request, 503, "draining\n");
     else if (server_phase(call->server) == SERVER_RESOLVING)

@@ -9,7 +9,7 @@
 
 static const char *phase_name(enum server_phase phase)
 {
-    static const char *const names[] = {"starting", "serving", "draining", "stopped"};
+    static const char *const names[] = {"starting", "serving", "leaving", "draining", "stopped"};
 
     return names[phase];
 }

@@ -107,15 +107,18 @@ static void look_drain_short(struct doctor_look *look)
 
 static void look_drain_long(struct doctor_look *look)
 {
-    if (look->config->drain_timeout_ms <= UNIT_STOP_MS)
+    const struct config *config = look->config;
+    uint64_t longest_s;
+
+    if (config->drain_delay_ms + config->drain_timeout_ms <= UNIT_STOP_MS)
         return;
-    doctor_found(look, "drain_timeout is %s",
-                 doctor_duration(look, look->config->drain_timeout_ms));
+    longest_s = (config->drain_delay_ms + config->drain_timeout_ms + 999) / 1000;
+    doctor_found(look, "drain_delay and drain_timeout together are %s",
+                 doctor_duration(look, config->drain_delay_ms + config->drain_timeout_ms));
     doctor_write(look,
                  "TimeoutStopSec=%" PRIu64 "  in the unit; in Kubernetes: "
                  "terminationGracePeriodSeconds: %" PRIu64,
-                 look->config->drain_timeout_ms / 1000 + 10,
-                 look->config->drain_timeout_ms / 1000 + 10);
+                 longest_s + 10, longest_s + 10);
 }
 
 /* What checks would begin in a second if all went by their intervals. */

@@ -98,6 +98,8 @@ static const struct schema_key top_keys[] = {
      .at_start = true},
     {"drain_timeout", SCHEMA_DURATION, "30s", SCHEMA_AT(struct config, drain_timeout_ms), .min = 0,
      .max = CONFIG_DURATION_LONGEST_MS},
+    {"drain_delay", SCHEMA_DURATION, "0", SCHEMA_AT(struct config, drain_delay_ms), .min = 0,
+     .max = CONFIG_DURATION_LONGEST_MS, .example = "\"10s\""},
     {"reload_on_change", SCHEMA_BOOL, "false", SCHEMA_AT(struct config, reload_on_change)},
     CONFINEMENT_KEYS,
     {"region", SCHEMA_STRING, "", SCHEMA_AT(struct config, place.region),

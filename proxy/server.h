@@ -3,8 +3,8 @@
  * endpoints, resolver, access log, signals.
  *
  *   server_new ──► server_run ──► server_free
- *   binds,         RESOLVING ─► SERVING ─► DRAINING ─► STOPPED
- *   allocates      (names, 2 s)  (threads)  (SIGTERM)   (joined)
+ *   binds,         RESOLVING ─► SERVING ─► LEAVING ──────► DRAINING ────► STOPPED
+ *   allocates      (names, 2 s)  (threads)  (drain_delay)  (drain_timeout)  (joined)
  */
 #ifndef EVERGATE_PROXY_SERVER_H
 #define EVERGATE_PROXY_SERVER_H
@@ -32,6 +32,7 @@ struct upgrade;
 enum server_phase {
     SERVER_RESOLVING, /* bound; the names of backends are looked up for the first time */
     SERVER_SERVING,   /* the workers run */
+    SERVER_LEAVING,   /* told to stop: not ready, and serves on while others learn it */
     SERVER_DRAINING,  /* no new connections; work in flight finishes */
     SERVER_STOPPED,   /* the workers were joined */
 };
@@ -67,7 +68,7 @@ struct server {
     struct upgrade *upgrade;    /* SIGUSR2's, under way or done; NULL: none */
     void (*on_doors)(void *arg, bool open);
     void *doors_arg;
-    struct loop_timer drain_timer, tickets_timer;
+    struct loop_timer leave_timer, drain_timer, tickets_timer;
     unsigned drained_workers;
     unsigned initialised_workers;
     uint64_t drain_started_us;
@@ -87,9 +88,9 @@ struct server {
  * was told to stop while it waited for discovery. */
 int server_new(struct server **ret_server, struct config *config, char **ret_why) WARN_UNUSED;
 
-/* Serves until drained: SIGTERM/SIGINT drain (up to drain_timeout_ms), a second one exits at once;
- * SIGUSR1 reopens logs, SIGUSR2 starts the binary anew and drains (upgrade.h). Returns the exit
- * code. */
+/* Serves until drained: SIGTERM/SIGINT leave (drain_delay_ms) and drain (up to drain_timeout_ms), a
+ * second one exits at once; SIGUSR1 reopens logs, SIGUSR2 starts the binary anew and drains
+ * (upgrade.h). Returns the exit code. */
 int server_run(struct server *server);
 void server_free(struct server *server);
 
@@ -117,8 +118,16 @@ static inline enum server_phase server_phase(const struct server *server)
     return atomic_load_explicit(&server->phase, memory_order_acquire);
 }
 
-/* Can it serve: not draining, and at least one pool has a usable endpoint (or there is no pool)?
- * Any thread. */
+/* Do requests come in and changes take effect? Ready or not. Any thread. */
+static inline bool server_serves(const struct server *server)
+{
+    enum server_phase phase = server_phase(server);
+
+    return phase == SERVER_SERVING || phase == SERVER_LEAVING;
+}
+
+/* Can it serve: not told to stop, and at least one pool has a usable endpoint (or there is no
+ * pool)? Any thread. */
 bool server_ready(const struct server *server);
 
 /* The sum of all workers' counters at about this moment; any thread, no lock. */

@@ -201,7 +201,7 @@ static void go_on(void *arg)
     struct server_orders *orders = arg;
 
     /* Sources were waited for, and meanwhile it was told to stop. */
-    if (server_phase(orders->server) != SERVER_SERVING)
+    if (!server_serves(orders->server))
         server_order_finish(orders, SERVER_CHANGE_STOPPING);
     else if (!collect(orders))
         server_order_finish(orders, SERVER_CHANGE_REFUSED);
@@ -227,7 +227,7 @@ void server_change_begin(struct server_orders *orders)
         server_order_finish(orders, SERVER_CHANGE_STOPPING);
         return;
     }
-    if (orders->current->kind == ORDER_RELOAD)
+    if (orders->current->kind == ORDER_RELOAD && server_phase(orders->server) == SERVER_SERVING)
         service_manager_reloading();
     if (!read_order(orders)) {
         server_order_finish(orders, SERVER_CHANGE_REFUSED);

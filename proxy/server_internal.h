@@ -28,6 +28,8 @@ enum {
 /* server_run.c */
 void server_set_phase(struct server *server, enum server_phase phase);
 void server_timers_init(struct server *server);
+/* drain_delay, then the drain. Once. */
+void server_leave(struct server *server, const char *why);
 void server_drain(struct server *server, const char *why);
 void server_open_doors(struct server *server, bool open);
 void server_exit_now(struct server *server, const char *why);

@@ -206,7 +206,7 @@ void server_idle(struct server *server)
 {
     struct server_orders *orders = server->orders;
 
-    if (orders->busy || server_phase(server) != SERVER_SERVING)
+    if (orders->busy || !server_serves(server))
         return;
     orders->busy = true;
     if (server_leavers_sweep(server))

@@ -1,5 +1,5 @@
 /*
- * The server's phases: waiting for names, serving, draining, stopped. See server.h.
+ * The server's phases: waiting for names, serving, leaving, draining, stopped. See server.h.
  *
  * Every way out goes through loop_stop of the control loop; what stops the workers is after the
  * loop, in server_run, so that it happens once and in one order.
@@ -121,17 +121,41 @@ static void on_drain_timer(struct loop_timer *timer)
     server_stop_loop(server);
 }
 
+/* What sends connections here hears of the end from /health/ready or at the same time as we do, and
+ * passes it on in its own time. Closed sockets would refuse what comes until then. */
+static void on_leave_timer(struct loop_timer *timer)
+{
+    server_drain(container_of(timer, struct server, leave_timer), "drain_delay is over");
+}
+
 void server_timers_init(struct server *server)
 {
+    loop_timer_init(&server->leave_timer, on_leave_timer);
     loop_timer_init(&server->drain_timer, on_drain_timer);
     loop_timer_init(&server->tickets_timer, on_tickets_timer);
 }
 
-static void service_ends(struct server *server)
+static void service_ends(struct server *server, const char *how)
 {
-    service_manager_stopping("draining");
+    service_manager_stopping(how);
     if (server->discovery != NULL)
         discovery_leave(server->discovery);
+}
+
+void server_leave(struct server *server, const char *why)
+{
+    uint64_t delay_ms = server->config->drain_delay_ms;
+
+    if (delay_ms == 0 || server_phase(server) != SERVER_SERVING) {
+        server_drain(server, why);
+        return;
+    }
+    log_info("%s: leaving: not ready any more, drains in %g s and serves until then; again to exit "
+             "at once",
+             why, seconds_of_ms(delay_ms));
+    server_set_phase(server, SERVER_LEAVING);
+    service_ends(server, "leaving");
+    loop_timer_set(&server->loop, &server->leave_timer, delay_ms);
 }
 
 void server_drain(struct server *server, const char *why)
@@ -152,7 +176,7 @@ void server_drain(struct server *server, const char *why)
     server_set_phase(server, SERVER_DRAINING);
     server_orders_close(server);
     if (!upgrade_done(server)) /* else it is not the service that ends */
-        service_ends(server);
+        service_ends(server, "draining");
     for (size_t i = 0; i < server->config->listener_count; i++)
         listen_stop(&server->listeners[i]->set);
     server->drain_started_us = clock_monotonic_us();
@@ -190,8 +214,8 @@ static void on_stop(void *arg)
 {
     struct server *server = arg;
 
-    if (server_phase(server) < SERVER_DRAINING)
-        server_drain(server, "stop");
+    if (server_phase(server) < SERVER_LEAVING)
+        server_leave(server, "stop");
 }
 
 void server_stop(struct server *server)

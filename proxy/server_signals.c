@@ -13,10 +13,10 @@
 static void on_terminate(struct server *server, const char *name)
 {
     upgrade_abandon(server, name);
-    if (server_phase(server) >= SERVER_DRAINING)
+    if (server_phase(server) >= SERVER_LEAVING)
         server_exit_now(server, name);
     else
-        server_drain(server, name);
+        server_leave(server, name);
 }
 
 static void on_reopen(struct server *server, const char *name)

@@ -48,7 +48,7 @@ static void on_quiet(struct loop_timer *timer)
     const struct watched_file *file = changed_file(watch);
 
     watch->first_ms = 0;
-    if (file == NULL || server_phase(watch->server) != SERVER_SERVING)
+    if (file == NULL || !server_serves(watch->server))
         return;
     log_info("\"%s\" has changed: reloading", file->path);
     server_reload_soon(watch->server, "reload_on_change");

@@ -317,7 +317,7 @@ static char *objection(const struct server *server)
         return xasprintf("process %d has not let go of the sockets yet", upgrade_elder());
     if (server_phase(server) != SERVER_SERVING)
         return xstrdup(upgrade_done(server) ? "a new process has taken over already"
-                                            : "this process is starting or draining");
+                                            : "this process is starting or stopping");
     return NULL;
 }
 

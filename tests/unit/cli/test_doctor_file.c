@@ -42,6 +42,7 @@ static const struct rule_case cases[] = {
     {"drain-off", 0, TOP("drain_timeout = \"0\";"), TOP("drain_timeout = \"10s\";")},
     {"drain-short", 0, TOP("drain_timeout = \"10s\";"), TOP("")},
     {"drain-long", 0, TOP("drain_timeout = \"5m\";"), TOP("drain_timeout = \"60s\";")},
+    {"drain-long", 0, TOP("drain_delay = \"31s\";"), TOP("drain_delay = \"30s\";")},
     {"too-many-checks", 0,
      POOL("health = { interval = \"10ms\"; }; " TWO) "supervision = { checks_per_second = 100; };",
      POOL("health = { interval = \"10ms\"; }; " TWO)},

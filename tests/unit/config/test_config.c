@@ -25,6 +25,7 @@ Test(config, the_smallest_file_gets_every_default)
     cr_expect_str_eq(c->file, "edge.conf");
     cr_expect_eq(c->workers, 0);
     cr_expect_eq(c->drain_timeout_ms, 30000);
+    cr_expect_eq(c->drain_delay_ms, 0);
     cr_expect_eq(c->listener_count, 1);
     cr_expect_str_eq(l->name, "listener-1");
     cr_expect_str_eq(l->bind, ":8080");
