@@ -20,13 +20,22 @@ enum { REAP_ATTEMPTS = 100 }; /* a millisecond each */
 
 static struct {
     bool used;
-    pid_t pid;
+    pid_t pid;  /* 0: it has ended and was waited for */
+    int status; /* then: how; -1: not known */
     int pidfd;
     pthread_mutex_t lock; /* of what follows */
-    int socket;           /* -1: it was given up */
+    int socket;           /* -1: nothing is asked any more */
+    bool hung;            /* that is why */
 } spawner = {.pidfd = -1, .lock = PTHREAD_MUTEX_INITIALIZER, .socket = -1};
 
+static int patience_ms = SPAWNER_PATIENCE_MS;
+
 /* ---- Its start and end ---- */
+
+void spawner_set_patience(int ms)
+{
+    patience_ms = ms;
+}
 
 /* The child says with one packet whether it became what it should. */
 static _Noreturn void child_main(int socket, const struct privileges *privileges)
@@ -45,7 +54,8 @@ static _Noreturn void child_main(int socket, const struct privileges *privileges
 
 static void limit_waiting(int socket)
 {
-    const struct timeval patience = {.tv_sec = SPAWNER_PATIENCE_MS / 1000};
+    const struct timeval patience = {.tv_sec = patience_ms / 1000,
+                                     .tv_usec = patience_ms % 1000 * 1000};
 
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
@@ -65,6 +75,7 @@ static int begin(pid_t pid, int socket)
 
     spawner.used = true;
     spawner.pid = pid;
+    spawner.status = -1;
     spawner.socket = socket;
     spawner.pidfd = pidfd_open(pid, 0);
     limit_waiting(socket);
@@ -97,20 +108,25 @@ int spawner_start(const struct privileges *privileges, char **ret_why)
     return EG_E_INTERNAL;
 }
 
-static void give_up_locked(void)
+static void hang_up_locked(void)
 {
     if (spawner.socket >= 0)
         close(spawner.socket);
     spawner.socket = -1;
 }
 
-/* It may be in the middle of starting a program from a file system that does not answer: that is
- * nothing to wait for. */
-static void wait_readable(int pidfd)
+/* It may be in the middle of starting a program from a file system that does not answer. Then it
+ * does not see that we hung up, but may be killed (vfork(2) waits so). */
+static void kill_it(void)
+{
+    (void)pidfd_send_signal(spawner.pidfd, SIGKILL, NULL, 0);
+}
+
+static bool wait_readable(int pidfd)
 {
     struct pollfd end = {.fd = pidfd, .events = POLLIN};
 
-    (void)!poll(&end, 1, SPAWNER_REAP_PATIENCE_MS);
+    return poll(&end, 1, SPAWNER_REAP_PATIENCE_MS) > 0;
 }
 
 void spawner_stop(void)
@@ -118,10 +134,13 @@ void spawner_stop(void)
     if (!spawner.used)
         return;
     pthread_mutex_lock(&spawner.lock);
-    give_up_locked();
+    hang_up_locked();
     pthread_mutex_unlock(&spawner.lock);
     if (spawner.pidfd >= 0) {
-        wait_readable(spawner.pidfd);
+        if (!wait_readable(spawner.pidfd)) {
+            kill_it();
+            (void)wait_readable(spawner.pidfd);
+        }
         close(spawner.pidfd);
     }
     if (spawner.pid > 0)
@@ -135,13 +154,40 @@ int spawner_pidfd(void)
     return spawner.pidfd;
 }
 
-int spawner_status(void)
+static bool has_hung(void)
 {
-    int status = -1;
+    bool hung;
 
-    if (spawner.pid > 0 && waitpid(spawner.pid, &status, WNOHANG) == spawner.pid)
+    pthread_mutex_lock(&spawner.lock);
+    hung = spawner.hung;
+    pthread_mutex_unlock(&spawner.lock);
+    return hung;
+}
+
+char *spawner_describe_end(void)
+{
+    if (spawner.pid > 0 && waitpid(spawner.pid, &spawner.status, WNOHANG) == spawner.pid)
         spawner.pid = 0;
-    return status;
+    if (has_hung())
+        return xasprintf("did not answer for %d s and was killed", patience_ms / 1000);
+    if (spawner.status >= 0 && WIFSIGNALED(spawner.status))
+        return xasprintf("was ended by signal %d (%s)", WTERMSIG(spawner.status),
+                         strsignal(WTERMSIG(spawner.status)));
+    return xstrdup("has ended");
+}
+
+void spawner_reap_orphans(void)
+{
+    int status;
+    pid_t pid;
+
+    CHECK(spawner.used); /* else statuses that spawner_reap is to tell would be lost */
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != spawner.pid)
+            continue;
+        spawner.pid = 0;
+        spawner.status = status;
+    }
 }
 
 /* ---- Asking ---- */
@@ -163,34 +209,51 @@ static void end_unnoticeable(pid_t pid)
     }
 }
 
-/* Is what it says now still of use? One that does not answer in time would answer the next question
- * with this one's answer. */
-static bool is_usable_after(int error)
+/* Of the request alone, of which nothing was sent. */
+static bool is_of_request(int error)
 {
-    return error == 0 || error == EBADF || error == EMFILE || error == ETOOMANYREFS;
+    return error == EBADF || error == ETOOMANYREFS || error == ENOMEM || error == ENOBUFS;
+}
+
+/* The answer, or why there is none; EMFILE: one without its descriptor. One that does not answer in
+ * time would answer the next question with this one's answer, and one that says nonsense may do so
+ * again: nothing is asked of them any more. They are killed, so that operators hear of it by their
+ * end, as they do of every other. */
+static int converse_locked(const struct spawner_request *request, const int *fds, int fd_count,
+                           struct spawner_answer *ret_answer, int *ret_pidfd)
+{
+    int back[SPAWNER_PACKET_FDS], back_count = 0, error;
+
+    if (spawner.socket < 0)
+        return SPAWNER_GONE;
+    error = spawner_send(spawner.socket, request, sizeof(*request), fds, fd_count);
+    if (is_of_request(error))
+        return error;
+    if (error == 0)
+        error = hear(ret_answer, back, &back_count);
+    if (error == EMFILE)
+        return error;
+    if (error == 0 && back_count == (ret_pidfd && ret_answer->error == 0)) {
+        if (back_count > 0)
+            *ret_pidfd = back[0];
+        return 0;
+    }
+    for (int i = 0; i < back_count; i++)
+        close(back[i]);
+    spawner.hung = error == EAGAIN;
+    hang_up_locked();
+    kill_it();
+    return SPAWNER_GONE;
 }
 
 static int ask_locked(const struct spawner_request *request, const int *fds, int fd_count,
                       struct spawner_answer *ret_answer, int *ret_pidfd)
 {
-    int back[SPAWNER_PACKET_FDS], back_count = 0, error = SPAWNER_GONE;
+    int error = converse_locked(request, fds, fd_count, ret_answer, ret_pidfd);
 
-    if (spawner.socket >= 0)
-        error = spawner_send(spawner.socket, request, sizeof(*request), fds, fd_count);
-    if (error == 0)
-        error = hear(ret_answer, back, &back_count);
-    CHECK(error != 0 || back_count == (ret_pidfd && ret_answer->error == 0));
-    if (!is_usable_after(error)) {
-        give_up_locked();
-        error = SPAWNER_GONE;
-    }
-    if (error == 0)
-        error = ret_answer->error;
     if (error == EMFILE && ret_answer->pid > 0)
         end_unnoticeable(ret_answer->pid);
-    if (error == 0 && ret_pidfd)
-        *ret_pidfd = back[0];
-    return error;
+    return error == 0 ? ret_answer->error : error;
 }
 
 static int ask(const struct spawner_request *request, const int *fds, int fd_count,
@@ -257,7 +320,7 @@ void spawner_wait(pid_t pid, int pidfd)
 {
     int status;
 
-    wait_readable(pidfd);
+    (void)wait_readable(pidfd);
     (void)!spawner_reap(pid, &status);
 }
 

@@ -16,8 +16,9 @@
  * What it started is waited for only when we ask: until then its number is its own, so that a
  * kill() of ours cannot reach anybody else.
  *
- * Without spawner_start (unit tests, `sandbox` off, the demo) launches and reaps are done here and
- * now, by ourselves. Any thread; each call is one short exchange under a mutex.
+ * Without spawner_start (unit tests, the demo, `sandbox` off unless we are process 1) launches and
+ * reaps are done here and now, by ourselves. Any thread; each call is one short exchange under a
+ * mutex.
  */
 #ifndef EVERGATE_CONFINE_SPAWNER_H
 #define EVERGATE_CONFINE_SPAWNER_H
@@ -33,7 +34,7 @@ struct privileges;
 
 enum {
     SPAWNER_WORDS_BYTES = 4 << 20, /* of words and environment; execve(2) takes less */
-    SPAWNER_PATIENCE_MS = 10000,   /* then it is given up */
+    SPAWNER_PATIENCE_MS = 10000,   /* then it is killed, and there is none any more */
     SPAWNER_REAP_PATIENCE_MS = 1000,
     SPAWNER_GONE = EOWNERDEAD, /* what calls fail with when it has ended or does not answer */
 };
@@ -46,8 +47,14 @@ void spawner_stop(void);
 
 /* Readable when it has ended before it was stopped; ours. -1: there is none. */
 int spawner_pidfd(void);
-/* ... how it ended, as waitpid tells; once. -1: unknown. */
-int spawner_status(void);
+/* ... how it ended: "was ended by signal 9 (Killed)" (heap). The thread of spawner_start. */
+char *spawner_describe_end(void);
+
+/* Process 1 of a container becomes the parent of whatever others leave behind, such as what a check
+ * that timed out had started. Waits for those that have ended: each would keep its process id for
+ * as long as we live, and a container has a limited number of them. Only with a spawner, which is
+ * then the only child of our own. The thread of spawner_start, at SIGCHLD. */
+void spawner_reap_orphans(void);
 
 /* As launch_program. */
 int spawner_launch(const struct launch *launch, pid_t *ret_pid, int *ret_pidfd) WARN_UNUSED;

@@ -36,9 +36,9 @@ struct spawner_answer {
 
 /* One packet. 0 or an errno. */
 int spawner_send(int socket, const void *packet, size_t size, const int *fds, int fd_count);
-/* One packet of exactly `size` bytes; its descriptors are the caller's. 0; ESHUTDOWN: the other
- * side has closed; EMFILE: not all of its descriptors could be taken; or another errno, EPROTO for
- * a packet of another form. */
+/* One packet of exactly `size` bytes. Its descriptors are the caller's, whatever is returned. 0;
+ * ESHUTDOWN: the other side has closed; EMFILE: not all of its descriptors could be taken; EPROTO: a
+ * packet of another form; or another errno. */
 int spawner_receive(int socket, void *packet, size_t size, int fds[SPAWNER_PACKET_FDS],
                     int *ret_fd_count);
 
@@ -59,6 +59,9 @@ void spawner_words_fini(struct spawner_words *words);
  */
 #define SPAWNER_PROCESS_NAME "eg-spawner"
 void spawner_process_rename(void);
+
+/* Instead of SPAWNER_PATIENCE_MS: for tests, before spawner_start. */
+void spawner_set_patience(int ms);
 
 /* The spawner's life, in the forked process. */
 _Noreturn void spawner_process_main(int socket);

@@ -85,21 +85,34 @@ static void do_reap(int socket, const struct spawner_request *request)
     struct spawner_answer answer = {.pid = request->pid};
     pid_t pid = request->pid > 0 ? waitpid(request->pid, &answer.status, WNOHANG) : -1;
 
-    if (pid != request->pid)
+    if (pid <= 0)
         answer.error = pid == 0 ? EAGAIN : ECHILD;
     (void)spawner_send(socket, &answer, sizeof(answer), NULL, 0);
 }
 
+static void refuse(int socket, int error)
+{
+    const struct spawner_answer answer = {.error = error};
+
+    (void)spawner_send(socket, &answer, sizeof(answer), NULL, 0);
+}
+
+/* Nonsense is no reason to end: other commands are still to be started and reaped. */
 static void serve(int socket)
 {
     struct spawner_request request;
-    int fds[SPAWNER_PACKET_FDS], fd_count = 0;
+    int fds[SPAWNER_PACKET_FDS], fd_count, error = 0;
 
-    while (spawner_receive(socket, &request, sizeof(request), fds, &fd_count) == 0) {
-        if (request.kind == SPAWNER_LAUNCH)
+    while (error == 0 || error == EMFILE || error == EPROTO) {
+        error = spawner_receive(socket, &request, sizeof(request), fds, &fd_count);
+        if (error == EMFILE || error == EPROTO)
+            refuse(socket, error);
+        else if (error == 0 && request.kind == SPAWNER_LAUNCH)
             do_launch(socket, &request, fds, fd_count);
-        else
+        else if (error == 0 && request.kind == SPAWNER_REAP)
             do_reap(socket, &request);
+        else if (error == 0)
+            refuse(socket, EPROTO);
         for (int i = 0; i < fd_count; i++)
             close(fds[i]);
     }

@@ -51,16 +51,17 @@ int spawner_receive(int socket, void *packet, size_t size, int fds[SPAWNER_PACKE
     struct msghdr message = {.msg_iov = &bytes,
                              .msg_iovlen = 1,
                              .msg_control = &control,
-                             .msg_controllen = sizeof(control)};
+                             /* Not sizeof: alignment has room for one more than `fds` does. */
+                             .msg_controllen = CMSG_LEN(SPAWNER_PACKET_FDS * sizeof(int))};
     const struct cmsghdr *header;
     ssize_t n;
 
+    *ret_fd_count = 0;
     do
         n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno;
-    *ret_fd_count = 0;
     header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         *ret_fd_count = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));

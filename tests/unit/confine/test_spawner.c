@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -177,6 +179,16 @@ Test(spawner, what_is_sent_to_all_of_a_group_does_not_end_it)
     spawner_stop();
 }
 
+static void expect_end(const char *how)
+{
+    char *told;
+
+    wait_end(spawner_pidfd());
+    told = spawner_describe_end();
+    cr_expect_str_eq(told, how);
+    free(told);
+}
+
 Test(spawner, its_end_is_noticed_and_nothing_can_be_started_any_more)
 {
     int pidfd, running, status = -1;
@@ -185,9 +197,7 @@ Test(spawner, its_end_is_noticed_and_nothing_can_be_started_any_more)
     start();
     cr_assert_eq(launch_script("sleep 1000", LAUNCH_SAME, &child, &running), 0);
     cr_assert_eq(kill(find_spawner(), SIGKILL), 0);
-    wait_end(spawner_pidfd());
-    status = spawner_status();
-    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    expect_end("was ended by signal 9 (Killed)");
     cr_assert_eq(launch_script("exit 0", LAUNCH_SAME, &pid, &pidfd), SPAWNER_GONE);
     cr_assert_str_eq(spawner_error_text(SPAWNER_GONE), "the command process has ended");
     cr_assert_eq(kill(-child, SIGKILL), 0);
@@ -216,6 +226,30 @@ Test(spawner, without_a_free_descriptor_nothing_is_left_running)
     spawner_stop();
 }
 
+/* Stopped, it is like one that waits for a file system. */
+Test(spawner, one_that_does_not_answer_is_killed_and_told_about)
+{
+    int pidfd;
+    pid_t pid;
+
+    spawner_set_patience(1000);
+    start();
+    cr_assert_eq(kill(find_spawner(), SIGSTOP), 0);
+    cr_assert_eq(launch_script("exit 0", LAUNCH_SAME, &pid, &pidfd), SPAWNER_GONE);
+    expect_end("did not answer for 1 s and was killed");
+    spawner_stop();
+}
+
+Test(spawner, one_that_does_not_notice_that_it_should_end_is_killed)
+{
+    start();
+    pid_t pid = find_spawner();
+    cr_assert_eq(kill(pid, SIGSTOP), 0);
+    spawner_stop();
+    cr_assert_eq(kill(pid, 0), -1);
+    cr_assert_eq(errno, ESRCH);
+}
+
 static void *ask_again_and_again(void *arg)
 {
     char script[32];
@@ -238,6 +272,101 @@ Test(spawner, threads_that_ask_at_once_get_answers_of_their_own)
     for (size_t i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     spawner_stop();
+}
+
+/* ---- What should not come ---- */
+
+/* A spawner of our own, with our end of its socket. */
+static int begin_process(pid_t *ret_pid)
+{
+    int sockets[2];
+
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+    *ret_pid = fork();
+    if (*ret_pid == 0) {
+        close(sockets[0]);
+        spawner_process_main(sockets[1]);
+    }
+    close(sockets[1]);
+    return sockets[0];
+}
+
+static void expect_answer(int socket, const void *packet, size_t size, int fd_count, int error)
+{
+    struct spawner_answer answer = {.error = -1};
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int fds[SPAWNER_PACKET_FDS] = {null, null, null, null, null}, back_count;
+
+    cr_assert_eq(spawner_send(socket, packet, size, fds, fd_count), 0);
+    cr_assert_eq(spawner_receive(socket, &answer, sizeof(answer), fds, &back_count), 0);
+    cr_expect_eq(answer.error, error, "%s", strerror(answer.error));
+    cr_expect_eq(back_count, 0);
+    close(null);
+}
+
+static int count_descriptors(pid_t pid)
+{
+    char *path = xasprintf("/proc/%d/fd", pid);
+    DIR *directory = opendir(path);
+    int count = 0;
+
+    cr_assert_not_null(directory);
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    free(path);
+    return count;
+}
+
+Test(spawner, nonsense_is_refused_and_does_not_end_it)
+{
+    struct spawner_request odd_kind = {.kind = 77}, words = {.kind = SPAWNER_LAUNCH, .argc = 1},
+                           nobody = {.kind = SPAWNER_REAP, .pid = 1},
+                           all = {.kind = SPAWNER_REAP, .pid = -1};
+    const char longer[sizeof(odd_kind) + 1] = "";
+    pid_t pid;
+    int socket = begin_process(&pid), before;
+
+    expect_answer(socket, &odd_kind, sizeof(odd_kind), 0, EPROTO);
+    before = count_descriptors(pid);
+    expect_answer(socket, &odd_kind, 1, 2, EPROTO);
+    expect_answer(socket, longer, sizeof(longer), SPAWNER_PACKET_FDS, EPROTO);
+    expect_answer(socket, &words, sizeof(words), 0, EPROTO);
+    expect_answer(socket, &words, sizeof(words), 1, EPROTO);
+    expect_answer(socket, &nobody, sizeof(nobody), 0, ECHILD);
+    expect_answer(socket, &all, sizeof(all), 0, ECHILD);
+    cr_expect_eq(count_descriptors(pid), before);
+    close(socket);
+    cr_assert_eq(waitpid(pid, &before, 0), pid);
+    cr_expect(WIFEXITED(before) && WEXITSTATUS(before) == 0);
+}
+
+/* CMSG_SPACE rounds up: where five descriptors fit, six do. */
+Test(spawner, a_packet_with_more_descriptors_than_there_is_room_for_is_refused)
+{
+    struct spawner_answer answer = {0};
+    struct iovec bytes = {.iov_base = &answer, .iov_len = sizeof(answer)};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE((SPAWNER_PACKET_FDS + 1) * sizeof(int))];
+    } control = {.header = {.cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS,
+                            .cmsg_len = CMSG_LEN((SPAWNER_PACKET_FDS + 1) * sizeof(int))}};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    int sockets[2], fds[SPAWNER_PACKET_FDS], fd_count;
+
+    memset(CMSG_DATA(&control.header), 0, (SPAWNER_PACKET_FDS + 1) * sizeof(int));
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+    cr_assert_eq(sendmsg(sockets[0], &message, 0), (ssize_t)sizeof(answer));
+    cr_expect_eq(spawner_receive(sockets[1], &answer, sizeof(answer), fds, &fd_count), EMFILE);
+    cr_expect_eq(fd_count, SPAWNER_PACKET_FDS);
+    for (int i = 0; i < fd_count; i++)
+        close(fds[i]);
+    close(sockets[0]);
+    close(sockets[1]);
 }
 
 /* ---- The words ---- */
