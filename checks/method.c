@@ -28,7 +28,7 @@ static int open_tls(struct checks_method *method, const struct config_pool *conf
 {
     static const char *const alpn[] = {"http/1.1", NULL};
 
-    return upstream_backend_tls_new(&method->shared.tls, config,
+    return upstream_backend_tls_new(&method->shared.tls, config->tls,
                                     method->type == &probe_http ? alpn : NULL, ret_why);
 }
 

@@ -3,11 +3,10 @@
 #include <stdlib.h>
 
 #include "base/plural.h"
-#include "checks/process.h"
 #include "cli/cli_internal.h"
-#include "cli/config_errors.h"
+#include "cli/confined.h"
 #include "cli/table.h"
-#include "config/config.h"
+#include "proxy/server_config.h"
 
 static void print_summary(const struct config *config)
 {
@@ -21,48 +20,28 @@ static void print_summary(const struct config *config)
            plural(backends));
 }
 
-/* What a start or a reload would find out only when it prepares what runs. */
-static bool check_program(const struct config_pool *pool, enum config_pool_part part,
-                          const char *key, const struct config_command *command)
+/* A start reads it only once, when it serves. */
+static bool state_is_good(struct config *config)
 {
-    const struct config_where *where = config_where_of(pool, part);
     char *why, *printable;
 
-    if (!command->argv || process_check(command->argv, &why) == EG_OK)
+    if (server_config_try_state(config, &why) == EG_OK)
         return true;
     printable = cli_printable(why);
-    fprintf(stderr, "%s:%u: error: pool \"%s\": %s: command: %s; correct its name, or install it\n",
-            where->file, where->line, pool->name, key, printable);
+    fprintf(stderr, "%s: error: %s\n", config->file, printable);
     free(printable);
     free(why);
     return false;
 }
 
-static bool check_programs(const struct config *config)
-{
-    bool good = true;
-
-    for (size_t i = 0; i < config->pool_count; i++) {
-        const struct config_pool *pool = &config->pools[i];
-
-        if (pool->health &&
-            !check_program(pool, CONFIG_PART_HEALTH, "health", &pool->health->command))
-            good = false;
-        if (pool->recovery &&
-            !check_program(pool, CONFIG_PART_RECOVERY, "recovery", &pool->recovery->command))
-            good = false;
-    }
-    return good;
-}
-
 int cli_check(const struct cli_options *options)
 {
-    struct config *config = cli_config_load(options->config);
+    struct config *config = cli_config_load_confined(options->config, CLI_CONFINE_TO_JUDGE);
     bool good;
 
     if (!config)
         return CLI_BAD;
-    good = check_programs(config);
+    good = state_is_good(config);
     if (good)
         print_summary(config);
     config_unref(&config);

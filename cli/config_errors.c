@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "proxy/server_config.h"
+
 static void print_errors(const struct config_errors *errors)
 {
     for (size_t i = 0; i < errors->count; i++) {
@@ -30,6 +32,15 @@ struct config *cli_config_load(const char *path)
     struct config_errors errors = {0};
     struct config *config = NULL;
     int rc = config_load(&config, path, &errors);
+
+    return finish(rc, config, &errors);
+}
+
+struct config *cli_config_load_served(const char *path)
+{
+    struct config_errors errors = {0};
+    struct config *config = NULL;
+    int rc = server_config_load(&config, path, &errors);
 
     return finish(rc, config, &errors);
 }

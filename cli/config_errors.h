@@ -6,7 +6,8 @@
 #include "config/config.h"
 
 /* One reference, or NULL after every mistake was printed to standard error. */
-struct config *cli_config_load(const char *path);
+struct config *cli_config_load(const char *path);        /* for what stands in it only */
+struct config *cli_config_load_served(const char *path); /* as it is served (server_config.h) */
 struct config *cli_config_load_text(const char *name, const char *text);
 
 #endif

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
@@ -20,10 +21,12 @@ bool confine_has_chroot(void)
 }
 
 /* Commands are nobody's way around what we gave up: they get a process of their own as soon as
- * there is anything to give up. */
+ * there is anything to give up. And as process 1: the orphans that we get must be nobody whose end
+ * somebody here waits for. */
 static bool wants_spawner(const struct confine_settings *settings)
 {
-    return settings->sandbox || settings->user[0] != '\0' || settings->chroot[0] != '\0';
+    return getpid() == 1 || settings->sandbox || settings->user[0] != '\0' ||
+           settings->chroot[0] != '\0';
 }
 
 static int confine(const struct confine_settings *settings, const struct privileges *privileges,
@@ -53,6 +56,31 @@ int confine_begin(const struct confine_settings *settings, char **ret_why)
     privileges_fini(&privileges);
     if (rc != EG_OK)
         confine_end();
+    return rc;
+}
+
+static int look(const struct privileges *privileges, char **ret_why)
+{
+    if (geteuid() == 0)
+        return privileges_take(privileges, PRIVILEGES_OF_PROXY, ret_why);
+    if (privileges->chroot[0] == '\0')
+        return EG_OK;
+    *ret_why =
+        xasprintf("chroot: only root can look into \"%s\" as evergate will; run this as root",
+                  privileges->chroot);
+    return EG_E_INTERNAL;
+}
+
+int confine_look(const struct confine_settings *settings, char **ret_why)
+{
+    struct privileges privileges;
+    int rc = privileges_find(&privileges, settings->user, settings->group, ret_why);
+
+    if (rc != EG_OK)
+        return rc;
+    privileges.chroot = settings->chroot;
+    rc = look(&privileges, ret_why);
+    privileges_fini(&privileges);
     return rc;
 }
 

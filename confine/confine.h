@@ -31,6 +31,13 @@ struct confine_settings {
  * process may be half confined and should end. */
 int confine_begin(const struct confine_settings *settings, char **ret_why) WARN_UNUSED;
 
+/*
+ * Only becomes who a served process would be, in the root directory that it would have, for a
+ * command that judges files as that process will see them. Without root it stays who it is, and
+ * there is no way into a chroot. 0, or EG_E_INTERNAL with a sentence in *ret_why (heap).
+ */
+int confine_look(const struct confine_settings *settings, char **ret_why) WARN_UNUSED;
+
 /* The process that starts commands ends. Nothing is given back. */
 void confine_end(void);
 

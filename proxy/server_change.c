@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "config/state_file.h"
+#include "proxy/server_config.h"
 #include "proxy/server_discovery.h"
 #include "proxy/service_manager.h"
 #include "proxy/upgrade.h"
@@ -112,7 +113,7 @@ static bool read_order(struct server_orders *orders)
         return order->edit(order->arg, orders->overlay, server->config, &outcome->why) == EG_OK;
     case ORDER_RELOAD:
     case ORDER_PLAN:
-        return config_load(&orders->base, path, &outcome->errors) == EG_OK;
+        return server_config_load(&orders->base, path, &outcome->errors) == EG_OK;
     case ORDER_DISCOVERY:
     case ORDER_UPGRADE:
         break;
@@ -287,20 +288,13 @@ static int collect_first(struct server *server, struct config_discovered **ret_d
 
 int server_overlay_load(struct server *server, struct config **ret_config, char **ret_why)
 {
-    struct config_errors errors = {0};
     struct config_discovered *discovered = NULL;
     int rc = load_overlay(server, ret_why);
 
     if (rc == EG_OK)
         rc = collect_first(server, &discovered, ret_why);
-    if (rc != EG_OK)
-        return rc;
-    rc = config_overlay_apply(ret_config, server->overlay, server->base, discovered, &errors);
+    if (rc == EG_OK)
+        rc = server_config_lay(ret_config, server->overlay, server->base, discovered, ret_why);
     config_discovered_unref(&discovered);
-    if (rc != EG_OK)
-        *ret_why = xasprintf("what was changed over the API does not fit \"%s\" any more: %s; "
-                             "correct the file, or remove the entry from its state_file",
-                             server->base->file, errors.v[0].message);
-    config_errors_free(&errors);
     return rc;
 }

@@ -4,11 +4,9 @@
 #include "base/alloc.h"
 #include "net/address.h"
 
-int upstream_backend_tls_new(struct tls_context **ret_context, const struct config_pool *config,
+int upstream_backend_tls_new(struct tls_context **ret_context, const struct config_pool_tls *tls,
                              const char *const *alpn, char **ret_why)
 {
-    const struct config_pool_tls *tls = config->tls;
-
     if (!tls)
         return EG_OK;
     const struct tls_client_params params = {

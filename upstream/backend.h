@@ -9,10 +9,9 @@
 #include "config/config.h"
 #include "net/tls.h"
 
-/* The client context of a pool's `tls`; *ret_context stays NULL where the pool has none. `alpn` is
- * NULL-terminated, or NULL: none. `config` must outlive it. 0 or an error with a sentence in
- * *ret_why (heap). */
-int upstream_backend_tls_new(struct tls_context **ret_context, const struct config_pool *config,
+/* The client context of a `tls` section; *ret_context stays NULL where there is none (NULL). `alpn`
+ * is NULL-terminated, or NULL: none. 0 or an error with a sentence in *ret_why (heap). */
+int upstream_backend_tls_new(struct tls_context **ret_context, const struct config_pool_tls *tls,
                              const char *const *alpn, char **ret_why) WARN_UNUSED;
 
 /* The name to send and verify (of `backend` only host and address are looked at): the configured

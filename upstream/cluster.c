@@ -138,7 +138,7 @@ int upstream_cluster_tls_new(struct tls_context **ret_tls, const struct config_p
     static const char *const alpn[] = {"http/1.1", NULL};
 
     *ret_tls = NULL;
-    return upstream_backend_tls_new(ret_tls, config, alpn, ret_why);
+    return upstream_backend_tls_new(ret_tls, config->tls, alpn, ret_why);
 }
 
 int upstream_cluster_new(struct upstream_cluster **ret_cluster, struct loop *loop,
