@@ -33,6 +33,7 @@ struct consul_watch {
     struct fetch_server *server;
     struct consul_token token;
     struct consul_index index;
+    struct consul_names names;
     struct fetch *fetch; /* NULL: none is under way */
     struct loop_timer timer;
     struct loop_task reap;
@@ -78,7 +79,7 @@ static bool watch_take(struct consul_watch *watch, const struct fetch *fetch)
         source_unchanged(watch->source);
         return true;
     }
-    endpoints = consul_answer_read(fetch->json, watch_on_refused, watch);
+    endpoints = consul_answer_read(fetch->json, &watch->names, watch_on_refused, watch);
     if (endpoints == NULL)
         return false;
     watch->index = index;
@@ -169,6 +170,7 @@ static void *provider_consul_start(struct discovery_source *source,
         context->loop, context->resolver,
         &(struct fetch_server_params){.addresses = config->addresses, .tls = config->tls});
     consul_token_init(&watch->token, config);
+    consul_names_init(&watch->names);
     consul_index_init(&watch->index, (uint64_t)(uintptr_t)watch ^ context->loop->now_us);
     loop_timer_init(&watch->timer, watch_on_timer);
     watch_wait(watch, 0);
@@ -195,6 +197,7 @@ static void provider_consul_stop(void *arg)
     fetch_stop(&watch->fetch);
     loop_timer_cancel(&watch->timer);
     fetch_server_free(&watch->server);
+    consul_names_fini(&watch->names);
     consul_token_fini(&watch->token);
     loop_task_init(&watch->reap, watch_reap);
     loop_reap(watch->loop, &watch->reap);

@@ -1,7 +1,8 @@
 /*
  * Answers of Consul: an index on the first line, the JSON behind it. Properties: each endpoint that
  * is made has an id that can be one, an address and a word of how it is; the sum of endpoints and
- * refusals is the number of entries; an index that was taken always blocks, or goes back to 0.
+ * refusals is the number of entries; the same answer
+ * again makes the same endpoints; an index that was taken always blocks, or goes back to 0.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -38,17 +39,27 @@ static void check_endpoint(const json_t *endpoint)
     CHECK(json_is_string(json_object_get(endpoint, "reported")));
 }
 
+/* Twice: the second time the names of the first are known. */
 static void read_answer(const char *text, size_t size)
 {
-    json_t *answer = json_loadb(text, size, JSON_DECODE_ANY, NULL), *endpoints, *endpoint;
-    size_t refused = 0, i;
+    json_t *answer = json_loadb(text, size, JSON_DECODE_ANY, NULL), *endpoints[2], *endpoint;
+    struct consul_names names;
+    size_t i;
 
-    endpoints = consul_answer_read(answer, on_refused, &refused);
-    CHECK((endpoints != NULL) == json_is_array(answer));
-    if (endpoints != NULL)
-        CHECK(json_array_size(endpoints) + refused == json_array_size(answer));
-    json_array_foreach(endpoints, i, endpoint) check_endpoint(endpoint);
-    json_decref(endpoints);
+    consul_names_init(&names);
+    for (unsigned round = 0; round < 2; round++) {
+        size_t refused = 0;
+
+        endpoints[round] = consul_answer_read(answer, &names, on_refused, &refused);
+        CHECK((endpoints[round] != NULL) == json_is_array(answer));
+        if (endpoints[round] != NULL)
+            CHECK(json_array_size(endpoints[round]) + refused == json_array_size(answer));
+    }
+    CHECK(endpoints[0] == NULL || json_equal(endpoints[0], endpoints[1]));
+    json_array_foreach(endpoints[0], i, endpoint) check_endpoint(endpoint);
+    json_decref(endpoints[0]);
+    json_decref(endpoints[1]);
+    consul_names_fini(&names);
     json_decref(answer);
 }
 

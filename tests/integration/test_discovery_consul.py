@@ -162,6 +162,21 @@ def test_the_same_id_on_two_agents_is_two_endpoints(stage, consul):
     wait_ids(edge, "n2:api")
 
 
+def test_a_second_agent_with_the_same_id_replaces_nobody(stage, consul):
+    consul.catalog.register("a", service="api", port=80, node="n2", address="10.0.0.2")
+    edge = site(stage, consul)
+    wait_ids(edge, "a")
+    made = edge.admin.endpoints()["a"]["created_at"]
+    consul.catalog.register("a", service="api", port=80, node="n1", address="10.0.0.1")
+    wait_ids(edge, "a", "n1:a")
+    assert edge.admin.endpoints()["a"]["created_at"] == made
+    assert edge.admin.endpoints()["a"]["address"] == "10.0.0.2:80"
+    made = edge.admin.endpoints()["n1:a"]["created_at"]
+    consul.catalog.deregister("a", "n2")
+    wait_ids(edge, "n1:a")
+    assert edge.admin.endpoints()["n1:a"]["created_at"] == made
+
+
 def test_tags_and_a_datacenter_are_asked_for(stage):
     there = Catalog("dc2")
     consul = stage.ending(FakeConsul(others=[there]))

@@ -40,9 +40,12 @@ static json_t *json_of(const char *text)
 static json_t *read_all(const char *text, struct heard *heard)
 {
     json_t *answer = json_of(text), *endpoints;
+    struct consul_names names;
 
     *heard = (struct heard){0};
-    endpoints = consul_answer_read(answer, on_refused, heard);
+    consul_names_init(&names);
+    endpoints = consul_answer_read(answer, &names, on_refused, heard);
+    consul_names_fini(&names);
     json_decref(answer);
     return endpoints;
 }
@@ -124,7 +127,7 @@ Test(consul_answer, what_is_no_list_is_no_answer)
 
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         cr_expect_null(read_all(none[i], &heard), "%s", none[i]);
-    cr_expect_null(consul_answer_read(NULL, on_refused, &heard));
+    cr_expect_null(consul_answer_read(NULL, NULL, on_refused, &heard));
     expect_endpoints("[]", "[]");
 }
 
@@ -245,72 +248,4 @@ Test(consul_answer, what_is_left_out_leaves_the_rest_in)
     cr_expect_eq(heard.count, 1);
     cr_expect_str_eq(heard.last, "entry 2: it has no Service.ID");
     json_decref(got);
-}
-
-/* ---- ids ---- */
-
-/* The ids of an answer whose entries are NODE=ID, all of the service "api". */
-static void expect_ids(const char *const (*entries)[2], size_t count, const char *wanted)
-{
-    json_t *answer = json_array(), *got, *endpoint;
-    struct heard heard = {0};
-    char ids[512] = "";
-    size_t i;
-
-    for (i = 0; i < count; i++)
-        json_array_append_new(answer, json_pack("{s:{s:s, s:s}, s:{s:s, s:s, s:i}}", "Node", "Node",
-                                                entries[i][0], "Address", "h", "Service", "ID",
-                                                entries[i][1], "Service", "api", "Port", 80));
-    got = consul_answer_read(answer, on_refused, &heard);
-    json_array_foreach(got, i, endpoint)
-    {
-        size_t n = strlen(ids);
-
-        snprintf(ids + n, sizeof(ids) - n, "%s%s", i > 0 ? " " : "",
-                 json_string_value(json_object_get(endpoint, "id")));
-    }
-    cr_expect_str_eq(ids, wanted);
-    json_decref(got);
-    json_decref(answer);
-}
-
-Test(consul_answer, an_id_is_the_services_unless_it_is_only_its_name)
-{
-    static const char *const own[][2] = {{"n1", "api-1"}, {"n2", "api-2"}};
-    static const char *const by_default[][2] = {{"n1", "api"}, {"n2", "api"}};
-    static const char *const one_by_default[][2] = {{"n1", "api"}};
-
-    expect_ids(own, 2, "api-1 api-2");
-    expect_ids(by_default, 2, "n1:api n2:api");
-    expect_ids(one_by_default, 1, "n1:api"); /* a second one does not rename the first */
-}
-
-Test(consul_answer, the_same_id_on_two_nodes_is_told_apart)
-{
-    static const char *const entries[][2] = {{"n1", "a"}, {"n2", "b"}, {"n3", "a"}};
-
-    expect_ids(entries, 3, "n1:a b n3:a");
-}
-
-static void expect_id(const char *text, const char *id)
-{
-    char *got = consul_answer_id(text);
-
-    cr_expect_str_eq(got, id);
-    free(got);
-}
-
-Test(consul_answer, what_may_not_stand_in_an_id_is_replaced_and_told_apart)
-{
-    char longest[130] = "", *got;
-
-    expect_id("host:container:8080", "host:container:8080");
-    expect_id("a/b", "a_b~3a8e75c1");
-    expect_id("a?b", "a_b~1ab552d1");
-    memset(longest, 'x', 128);
-    expect_id(longest, longest);
-    longest[128] = 'y';
-    got = consul_answer_id(longest);
-    cr_expect_eq(strlen(got), 128);
-    free(got);
 }
