@@ -15,7 +15,6 @@ import pytest
 
 from lib import libconfig
 from lib.dynasty import Dynasty, dynasty
-from lib.evergate import Evergate, binary
 from lib.management import Management
 from lib.raw_client import RawClient, head
 from lib.service_manager import ServiceManager
@@ -379,23 +378,6 @@ def test_the_service_manager_follows_to_the_new_process(stage, abstract):
     proxy.signal_now(signal.SIGTERM)
     sender, said = manager.hear()
     assert (sender, said["STOPPING"]) == (second, "1")
-
-
-def test_process_1_is_not_replaced(stage):
-    wrapper = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
-    if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip("no namespaces here")
-    room = stage.room("evergate")
-    config = libconfig.simple([stage.recorder()])
-    proxy = stage.ending(Evergate(room, config, command=[
-        *wrapper, str(binary()), "run", "-c", str(room / "evergate.conf")])).wait_started()
-    children = pathlib.Path(f"/proc/{proxy.process.pid}/task/{proxy.process.pid}/children")
-    child = int(children.read_text().split()[0])
-    os.kill(child, signal.SIGUSR2)
-    proxy.wait_for_log("not upgraded: this is process 1, with which its container would end")
-    assert stage.get(proxy).status == 200
-    os.kill(child, signal.SIGTERM)
-    proxy.wait_exit()
 
 
 def test_a_backend_that_is_down_is_known_before_the_new_process_serves(stage):
