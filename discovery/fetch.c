@@ -114,6 +114,40 @@ static void give_up(struct fetch_inner *inner)
     fetch_conclude(inner, 0);
 }
 
+static size_t place_now(const struct fetch_inner *inner)
+{
+    return (inner->first_place + inner->place_step) % inner->server->count;
+}
+
+/* What had no turn is asked first the next time: else it would never have one. */
+static void give_up_in_time(struct fetch_inner *inner)
+{
+    size_t place = place_now(inner), count = inner->server->places[place].count;
+    char span[WORDS_SPAN_BYTES], why[FETCH_WHY_BYTES];
+
+    if (inner->address_step > 0 && inner->address_step >= count)
+        fetch_server_prefer(inner->server, (place + 1) % inner->server->count, FETCH_NO_ADDRESS);
+    else if (inner->address_step > 0)
+        fetch_server_prefer(inner->server, place,
+                            (inner->first_address + inner->address_step) % count);
+    else
+        fetch_server_prefer(inner->server, place, FETCH_NO_ADDRESS);
+    snprintf(why, sizeof(why), "none of %u within %s; the last: %.120s", inner->unreachable,
+             words_span(span, inner->request.search_ms), inner->fetch.why);
+    snprintf(inner->fetch.why, FETCH_WHY_BYTES, "%s", why);
+    fetch_conclude(inner, 0);
+}
+
+/* For the next address, or name: its own time, or what is left of all. */
+static void step_begin(struct fetch_inner *inner)
+{
+    uint64_t now_ms = inner->server->loop->now_ms;
+    uint64_t left_ms = inner->search_by_ms > now_ms ? inner->search_by_ms - now_ms : 0;
+
+    inner->step_ms = left_ms < inner->request.connect_ms ? left_ms : inner->request.connect_ms;
+    loop_timer_set(inner->server->loop, &inner->timer, inner->step_ms);
+}
+
 /* False: no socket could be had. */
 static bool attempt_start(struct fetch_inner *inner, size_t index, size_t address,
                           struct tls_context *tls)
@@ -143,7 +177,7 @@ static bool attempt_start(struct fetch_inner *inner, size_t index, size_t addres
     attempt->address = address;
     loop_task_init(&attempt->reap, attempt_on_reap);
     inner->attempt = attempt;
-    loop_timer_set(server->loop, &inner->timer, wanted->connect_ms);
+    step_begin(inner);
     int code = http_client_start(&attempt->client, server->loop, &request, fetch_on_done);
     if (code != EG_OK)
         fetch_unreachable(inner, words_transport_error(text, &attempt->client.transport, code));
@@ -174,7 +208,7 @@ static bool place_wait(struct fetch_inner *inner, const struct fetch_place *plac
     if (place->count > 0 || place->failure[0] != '\0')
         return false;
     list_push_back(&inner->server->waiting, &inner->node);
-    loop_timer_set(inner->server->loop, &inner->timer, inner->request.connect_ms);
+    step_begin(inner);
     return true;
 }
 
@@ -188,8 +222,12 @@ void fetch_go_on(struct fetch_inner *inner)
         return;
     }
     while (inner->place_step < server->count) {
-        size_t index = (inner->first_place + inner->place_step) % server->count;
+        size_t index = place_now(inner);
 
+        if (server->loop->now_ms >= inner->search_by_ms) {
+            give_up_in_time(inner);
+            return;
+        }
         if (place_wait(inner, &server->places[index]) || place_ask(inner, index, tls))
             return;
         inner->place_step++;
@@ -210,13 +248,12 @@ void fetch_on_resolved(struct list *node)
 
 static void name_on_timer(struct fetch_inner *inner)
 {
-    size_t index = (inner->first_place + inner->place_step) % inner->server->count;
     char span[WORDS_SPAN_BYTES];
 
     list_remove(&inner->node);
     note_unreachable(inner, "the name \"%.100s\" is not resolved within %s",
-                     inner->server->places[index].host,
-                     words_span(span, inner->request.connect_ms));
+                     inner->server->places[place_now(inner)].host,
+                     words_span(span, inner->step_ms));
     inner->place_step++;
     fetch_go_on(inner);
 }
@@ -231,7 +268,7 @@ static void on_timer(struct loop_timer *timer)
         name_on_timer(inner);
     } else if (!attempt->connected) {
         snprintf(text, sizeof(text), "no %s within %s", attempt->awaits,
-                 words_span(span, inner->request.connect_ms));
+                 words_span(span, inner->step_ms));
         fetch_unreachable(inner, text);
         fetch_go_on(inner);
     } else if (attempt->client.status == 0) {
@@ -251,6 +288,7 @@ static void inner_on_begin(struct loop_task *task)
 {
     struct fetch_inner *inner = container_of(task, struct fetch_inner, begin);
 
+    inner->search_by_ms = inner->server->loop->now_ms + inner->request.search_ms;
     if (fetch_request_is_sound(&inner->request)) {
         fetch_go_on(inner);
         return;

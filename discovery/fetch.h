@@ -42,7 +42,10 @@ struct fetch_request {
     size_t header_count;
     const char *body, *content_type; /* NULL: none */
     uint64_t connect_ms;             /* per address; 0: 5 s */
-    uint64_t answer_ms;              /* until the head; 0: 30 s */
+    /* Until there is a connection, over all addresses; 0: 30 s. Those that had no turn are asked
+     * first the next time. */
+    uint64_t search_ms;
+    uint64_t answer_ms; /* until the head; 0: 30 s */
     /* Between two pieces of the body (a whole body's, or a stream's); 0: 30 s. A whole body has ten
      * times as long in all. */
     uint64_t idle_ms;

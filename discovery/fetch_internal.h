@@ -41,6 +41,7 @@ const char *fetch_server_name(const struct fetch_server *server, const struct fe
 const char *fetch_server_host(const struct fetch_server *server, const struct fetch_place *place);
 /* This address of that place answered, and is asked first from now on; or it did not (in time,
  * properly, or without a mistake of its own), and is asked last. */
+enum { FETCH_NO_ADDRESS = RESOLVER_MAX_ADDRESSES }; /* whichever was the first of that place */
 void fetch_server_prefer(struct fetch_server *server, size_t place, size_t address);
 void fetch_server_avoid(struct fetch_server *server, size_t place, size_t address);
 
@@ -77,6 +78,8 @@ struct fetch_inner {
     size_t first_place, place_step;
     size_t first_address, address_step;
     unsigned unreachable;              /* so many could not be reached */
+    uint64_t search_by_ms;             /* when one must be */
+    uint64_t step_ms;                  /* what this address, or name, may take of that */
     uint64_t whole_by_ms;              /* when a whole body must be complete */
     struct bytes body;                 /* of a whole body */
     struct json_lines stream;          /* `lines`, while the status is 200 */

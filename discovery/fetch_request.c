@@ -6,6 +6,7 @@
 
 enum {
     CONNECT_MS = 5 * 1000,
+    SEARCH_MS = 30 * 1000, /* docs/discovery.md */
     ANSWER_MS = 30 * 1000,
     MAX_BYTES = 64 * 1024 * 1024,
 };
@@ -41,6 +42,7 @@ void fetch_request_copy(struct fetch_request *out, const struct fetch_request *r
         .body = xstrdup(request->body ? request->body : ""),
         .content_type = copy(request->content_type),
         .connect_ms = or_else(request->connect_ms, CONNECT_MS),
+        .search_ms = or_else(request->search_ms, SEARCH_MS),
         .answer_ms = or_else(request->answer_ms, ANSWER_MS),
         .idle_ms = or_else(request->idle_ms, FETCH_IDLE_MS),
         .max_bytes = or_else(request->max_bytes, MAX_BYTES),

@@ -402,6 +402,31 @@ Test(fetch, certificates_that_cannot_be_read_fail_each_request)
     }
 }
 
+/* They accept, and say nothing of TLS. */
+Test(fetch, many_addresses_where_nobody_is_cost_no_more_than_the_search_may_take)
+{
+    const char *const addresses[] = {f.backends[0].text, f.backends[0].text, f.backends[1].text,
+                                     f.backends[1].text, NULL};
+    const struct config_pool_tls tls = {.verify = false};
+    const struct fetch_server_params params = {.addresses = addresses, .tls = &tls};
+    const struct fetch_request request = {
+        .method = "GET", .target = "/", .connect_ms = 50, .search_ms = 60};
+    const char *why = "of 2 within 60 ms; the last: connect to ";
+
+    start_at(&params, &request);
+    RUN_UNTIL(&f.loop, f.ends > 0);
+    cr_expect_eq(f.fetch->status, 0);
+    if (f.backends[0].count == 2) /* one, where the machine was slow */
+        cr_expect(strstr(f.fetch->why, why), "%s", f.fetch->why);
+    cr_expect_eq(f.backends[1].count, 0u, "that comes too late");
+    for (unsigned i = 0; i < 3 && f.backends[1].count == 0; i++) {
+        restart();
+        start_at(&params, &request);
+        RUN_UNTIL(&f.loop, f.ends > 0);
+    }
+    cr_expect_gt(f.backends[1].count, 0u, "those without a turn are asked first the next time");
+}
+
 /* ---- names ---- */
 
 /* Asks NAME at the first backend's port, then the second backend. */
