@@ -7,7 +7,7 @@ from lib.load import Load
 from lib.reloads import Footprint, Reloader
 from lib.websocket_crowd import WebSocketCrowd
 
-from scenery import KINDS, add_load, begin_load, make_tour
+from scenery import KINDS, add_crowds, add_load, begin_load, make_tour
 
 BURST_RATE, BURST_S = 15000, 2
 BY_SIGNAL_EVERY = 5  # the others are asked for over the API, which waits
@@ -98,13 +98,7 @@ def add_results(soak, report, took_s):
     count = soak.arguments.reloads
     report.add_bar(f"{count} reloads, other backends each time, within 10 minutes",
                    f"{took_s:.0f} s, the slowest {soak.slowest_s * 1000:.0f} ms", took_s <= 600)
-    crowd = soak.crowd.stop()
-    harmed = len(crowd["closed"]) + len(crowd["corrupted"]) + crowd["overdue"]
-    report.add_bar(f"tunnels closed, of {soak.crowd.count} WebSockets that talk",
-                   f"{len(crowd['closed'])}; {crowd['received']} messages came back",
-                   harmed == 0 and crowd["opened"] == soak.crowd.count and crowd["received"] > 0)
-    for example in (crowd["closed"] + crowd["corrupted"])[:5]:
-        print(f"          {example}", flush=True)
+    add_crowds(report, "that talk", [soak.crowd])
     add_load(report, "during the reloads", [load.stop() for load in soak.load])
 
 

@@ -13,8 +13,11 @@ KINDS = {"kept": {"connections": 256}, "fresh": {"connections": 128, "fresh": Tr
 
 def make_tour(stage, workers):
     backends = {name: nginx_on(stage, name).address for name in "abcd"}
-    echo = stage.ending(NodeServer("ws_server", stage.room("echo")))
-    return Tour(backends, echo.address, free_port(), workers)
+    return Tour(backends, echo_on(stage).address, free_port(), workers)
+
+
+def echo_on(stage):
+    return stage.ending(NodeServer("ws_server", stage.room("echo")))
 
 
 def begin_load(stage, arguments, port):
@@ -41,3 +44,19 @@ def add_load(report, what, results):
                    all(result.failed == 0 and result.total > 0 for result in results))
     print("          " + "; ".join(f"p99 {result.p99_ms:.1f} ms, worst {result.worst_ms:.0f} ms"
                                    for result in results), flush=True)
+
+
+def add_crowds(report, what, crowds):
+    """Crowds of WebSockets have stopped: was a message lost, or a tunnel?"""
+    results = [crowd.stop() for crowd in crowds]
+    count = sum(crowd.count for crowd in crowds)
+    closed, corrupted = ([example for result in results for example in result[key]]
+                         for key in ("closed", "corrupted"))
+    overdue, received, opened = (sum(result[key] for result in results)
+                                 for key in ("overdue", "received", "opened"))
+    harmed = len(closed) + len(corrupted) + overdue
+    report.add_bar(f"tunnels closed, of {count} WebSockets {what}",
+                   f"{len(closed)}; {received} messages came back",
+                   harmed == 0 and opened == count and received > 0)
+    for example in (closed + corrupted)[:5]:
+        print(f"          {example}", flush=True)

@@ -1,35 +1,53 @@
-"""Upgrade after upgrade under load: SIGUSR2, a new process on the same sockets, the old drains."""
+"""Upgrade after upgrade under load: SIGUSR2, a new process on the same sockets, the old drains.
+
+Before each, a crowd of WebSockets begins to talk. It talks on in the old process after the new one
+has taken over, until every socket has had some more of its messages back; then it leaves, and the
+old process ends.
+"""
 
 import ctypes
 import os
 import pathlib
+import re
 import signal
 import time
 
 from lib import libconfig
-from lib.evergate import binary
 from lib.reloads import Footprint
 from lib.waiting import wait_until
+from lib.websocket_crowd import WebSocketCrowd
 
 from backends import nginx_on  # tests/chaos
-from scenery import add_load, begin_load
+from scenery import add_crowds, add_load, begin_load, echo_on
 
 PR_SET_CHILD_SUBREAPER = 36
+PERIOD_MS = 200   # from one message of a WebSocket to its next
+MESSAGES_MORE = 5  # of each, in the old process
 
 
 class Lineage:
     """A process and those that took its place."""
 
-    def __init__(self, pid):
+    def __init__(self, proxy):
         # Whoever's parent has ended becomes a child of this program, which can then wait for it.
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        self.first, self.pid = pid, pid
+        self.proxy = proxy
+        self.first = self.pid = proxy.process.pid
 
     def upgrade(self):
-        old = self.pid
+        """Until another process has taken over; the one before it, which drains."""
+        old, taken = self.pid, self.taken()
         os.kill(old, signal.SIGUSR2)
-        self.pid = wait_until(lambda: successor(old), "a new process has been started")
-        wait_until(lambda: self.has_ended(old), "the old process has drained and ended")
+        wait_until(lambda: len(self.taken()) > len(taken), "a new process has taken over")
+        self.pid = int(self.taken()[-1])
+        return old
+
+    def taken(self):
+        """The processes that have taken over so far: all write to the first one's log."""
+        return re.findall(r"process (\d+) has taken over from process", self.proxy.stderr)
+
+    def wait_ended(self, pid):
+        wait_until(lambda: self.has_ended(pid), "the old process has drained and ended")
 
     def has_ended(self, pid):
         if pid == self.first:  # its parent is subprocess.Popen
@@ -45,33 +63,6 @@ class Lineage:
             wait_until(lambda: self.has_ended(self.pid), "the last process has ended")
 
 
-def successor(pid):
-    """The child that evergate started, 0 when there is none yet. When its parent is through with
-    its work already, it is a child of this program."""
-    for parent in (pid, os.getpid()):
-        for child in children_of(parent):
-            if child != pid and same_program(child, binary()):
-                return child
-    return 0
-
-
-def children_of(pid):
-    found = []
-    for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, task.read_text().split())
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return found
-
-
-def same_program(pid, path):
-    try:
-        return os.readlink(f"/proc/{pid}/exe").partition(" ")[0] == str(path)
-    except OSError:
-        return False
-
-
 def state_of(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -81,27 +72,48 @@ def state_of(pid):
 
 def configuration(stage, workers):
     config = libconfig.simple([{"id": name, "address": nginx_on(stage, name).address}
-                               for name in "abc"], workers=workers, drain_timeout="20s")
+                               for name in "abc"], workers=workers, drain_timeout="60s",
+                              routes=[{"name": "talk", "path": "/talk", "pool": "talk"},
+                                      {"name": "all", "pool": "app"}])
+    config["pools"].append(libconfig.pool("talk", [echo_on(stage).address]))
     config["log"]["access"] = "off"
     return config
 
 
+def upgrade_amid(crowd, lineage):
+    """How long the old process needed to take a successor, and to end once the crowd had left."""
+    crowd.wait_open()
+    crowd.wait_messages(crowd.count)
+    began_s = time.monotonic()
+    old = lineage.upgrade()
+    taken_s = time.monotonic() - began_s
+    crowd.wait_messages(MESSAGES_MORE * crowd.count)
+    assert not lineage.has_ended(old), "it holds the crowd's tunnels"
+    crowd.stop()
+    began_s = time.monotonic()
+    lineage.wait_ended(old)
+    return taken_s, time.monotonic() - began_s
+
+
 def run(stage, arguments, report):
     proxy = stage.evergate(configuration(stage, arguments.workers))
-    lineage = stage.ending(Lineage(proxy.process.pid))
+    lineage = stage.ending(Lineage(proxy))
     loads = begin_load(stage, arguments, proxy.port())
     time.sleep(1.0)
-    slowest_s = 0.0
+    crowds, times_s = [], []
     for number in range(1, arguments.upgrades + 1):
-        began_s = time.monotonic()
-        lineage.upgrade()
-        slowest_s = max(slowest_s, time.monotonic() - began_s)
+        crowds.append(stage.ending(WebSocketCrowd(
+            proxy.url("/talk", scheme="ws"), stage.room(f"crowd-{number}"), arguments.websockets,
+            PERIOD_MS), "close"))
+        times_s.append(upgrade_amid(crowds[-1], lineage))
         print(f"          upgrade {number}: process {lineage.pid}, {Footprint(lineage.pid)}",
               flush=True)
-        time.sleep(1.0)
     results = [load.stop() for load in loads]
-    report.add_bar(f"{arguments.upgrades} upgrades", f"the slowest took {slowest_s:.1f} s, with "
-                   "the old process's drain", True)
+    taken_s, ended_s = (max(column) for column in zip(*times_s))
+    report.add_bar(f"{arguments.upgrades} upgrades",
+                   f"the slowest new process served after {taken_s:.1f} s; the slowest old one ended "
+                   f"{ended_s:.1f} s after its last tunnel", True)
     refused = sum(result.failures["refused"] for result in results)
     report.add_bar("refused connections during the upgrades", str(refused), refused == 0)
+    add_crowds(report, f"that talk across {arguments.upgrades} upgrades", crowds)
     add_load(report, "during the upgrades", results)
