@@ -45,6 +45,11 @@ static void set_nodelay(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+void transport_prepare_listener(int fd)
+{
+    set_nodelay(fd);
+}
+
 /* It is asked after a quarter of the time, and three times more. */
 void transport_watch_peer(struct transport *t)
 {
@@ -65,7 +70,6 @@ void transport_init_accepted(struct transport *t, struct loop *loop, int fd,
 {
     transport_init(t, loop, fd, tls, in_limit_bytes, ops);
     t->accepted = 1;
-    set_nodelay(fd);
     if (event_add(&t->read_event, NULL) != 0)
         transport_fail(t, EG_E_UPSTREAM_RESET, errno);
 }

@@ -118,6 +118,10 @@ enum {
     TRANSPORT_OUT_LIMIT = TRANSPORT_HIGH_WATER + 2 * LOOP_READ_BYTES + LOOP_SCRATCH_BYTES,
 };
 
+/* Before anything is accepted from a listening socket: what connections inherit from it on Linux is
+ * set there once, instead of by a system call for each (TCP_NODELAY; tcp(7)). */
+void transport_prepare_listener(int fd);
+
 /* Takes a connected, non-blocking descriptor. `tls` (owned from here) or NULL. `in_limit_bytes`
  * bounds what on_data may leave unconsumed; reading stops at it. The first on_data comes in a
  * later turn. */

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/check.h"
 #include "base/list.h"
+#include "net/transport.h"
 #include "proxy/listen.h"
 #include "proxy/worker.h"
 #include "proxy/worker_listener.h"
@@ -39,6 +40,23 @@ struct shell_nursery {
 static struct list shell_nurseries = {&shell_nurseries, &shell_nurseries};
 static pthread_mutex_t shell_nurseries_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/*
+ * evhttp will have the descriptor read, which epoll would be told, and told to forget, before
+ * anything came of it. A bufferevent whose input is full does not read: so it is full until it is
+ * adopted.
+ */
+static void shell_stop_up(struct bufferevent *bufferevent)
+{
+    evbuffer_prepend(bufferevent_get_input(bufferevent), " ", 1); /* its end is frozen */
+    bufferevent_setwatermark(bufferevent, EV_READ, 0, 1);
+}
+
+static void shell_open_up(struct bufferevent *bufferevent)
+{
+    bufferevent_setwatermark(bufferevent, EV_READ, 0, 0);
+    evbuffer_drain(bufferevent_get_input(bufferevent), 1);
+}
+
 /* evhttp asks for the next connection's bufferevent. It sets the descriptor right after this
  * returns, so all we can do here is to remember the bufferevent and look again soon. */
 static struct bufferevent *shell_on_accept(struct event_base *base, void *arg)
@@ -50,6 +68,7 @@ static struct bufferevent *shell_on_accept(struct event_base *base, void *arg)
         return NULL;
     /* A new bufferevent wants to write, and evhttp takes that back: two epoll_ctl for nothing. */
     bufferevent_disable(bufferevent, EV_WRITE);
+    shell_stop_up(bufferevent);
     if (nursery->waiting_count == nursery->waiting_capacity) {
         nursery->waiting_capacity = nursery->waiting_capacity ? nursery->waiting_capacity * 2 : 16;
         nursery->waiting =
@@ -74,6 +93,7 @@ static bool shell_adopt(struct shell_nursery *nursery, struct shell *shell,
     *shell = (struct shell){.bufferevent = bufferevent, .connection = argument, .nursery = nursery};
     CHECK(evhttp_connection_get_bufferevent(shell->connection) == bufferevent);
     bufferevent_setfd(bufferevent, -1);
+    shell_open_up(bufferevent);
     *ret_fd = fd;
     return true;
 }
@@ -156,8 +176,10 @@ static void shell_nursery_unregister(struct shell_nursery *nursery)
  */
 static int shell_bind(struct shell_nursery *nursery, int listen_fd)
 {
-    struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(nursery->http, listen_fd);
+    struct evhttp_bound_socket *bound;
 
+    transport_prepare_listener(listen_fd);
+    bound = evhttp_accept_socket_with_handle(nursery->http, listen_fd);
     if (bound == NULL)
         return EG_E_INTERNAL;
     evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(bound), shell_on_accept_error);

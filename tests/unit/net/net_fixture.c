@@ -178,6 +178,7 @@ int tcp_listen(struct address *ret_address)
 
     cr_assert_eq(address_parse(ret_address, SLICE_LIT("127.0.0.1:0")), 0);
     cr_assert_eq(bind(fd, &ret_address->sa, ret_address->length), 0);
+    transport_prepare_listener(fd);
     cr_assert_eq(listen(fd, 16), 0);
     cr_assert_eq(getsockname(fd, &ret_address->sa, &ret_address->length), 0);
     return fd;

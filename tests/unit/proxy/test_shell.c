@@ -7,7 +7,10 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proxy/shell.h"
@@ -20,6 +23,15 @@ static struct shell_nursery *nursery;
 static struct shell adopted;
 static int adopted_fd, accepted_count;
 static struct sockaddr_in bound;
+
+static int epoll_calls;
+
+/* Stands before libc's, for libevent too. */
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    epoll_calls++;
+    return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
+}
 
 static void on_accepted(struct worker_listener *l, struct shell *shell, int fd)
 {
@@ -79,6 +91,28 @@ Test(shell, an_accepted_connection_is_adopted_with_its_descriptor)
     cr_expect_geq(adopted_fd, 0);
     cr_expect_eq(evhttp_connection_get_bufferevent(adopted.connection), adopted.bufferevent);
     cr_expect_eq(bufferevent_getfd(adopted.bufferevent), -1);
+    shell_free(&adopted);
+    close(client);
+}
+
+/* What accept(2) would otherwise cost each connection: a call of its own. */
+Test(shell, an_accepted_connection_does_not_delay_small_segments)
+{
+    int client = connect_client(), on = 0;
+    socklen_t length = sizeof(on);
+
+    cr_assert_eq(getsockopt(adopted_fd, IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
+    cr_expect_neq(on, 0);
+    shell_free(&adopted);
+    close(client);
+}
+
+Test(shell, accepting_a_connection_tells_epoll_nothing)
+{
+    int client, before = epoll_calls;
+
+    client = connect_client();
+    cr_expect_eq(epoll_calls, before);
     shell_free(&adopted);
     close(client);
 }
