@@ -21,18 +21,31 @@ bool confine_has_chroot(void)
 }
 
 /* Commands are nobody's way around what we gave up: they get a process of their own as soon as
- * there is anything to give up. And as process 1: the orphans that we get must be nobody whose end
- * somebody here waits for. */
-static bool wants_spawner(const struct confine_settings *settings)
+ * there is anything to give up. */
+static bool needs_spawner(const struct confine_settings *settings)
 {
-    return getpid() == 1 || settings->sandbox || settings->user[0] != '\0' ||
-           settings->chroot[0] != '\0';
+    return settings->sandbox || settings->user[0] != '\0' || settings->chroot[0] != '\0';
+}
+
+/* As process 1 too: the orphans that we get must be nobody whose end somebody here waits for. Where
+ * the system lacks what a spawner needs, there are no commands, and without them no orphans. */
+static int start_spawner(const struct confine_settings *settings,
+                         const struct privileges *privileges, char **ret_why)
+{
+    bool needed = needs_spawner(settings);
+    int rc = needed || getpid() == 1 ? spawner_start(privileges, ret_why) : EG_OK;
+
+    if (rc == EG_OK || needed)
+        return rc;
+    free(*ret_why);
+    *ret_why = NULL;
+    return EG_OK;
 }
 
 static int confine(const struct confine_settings *settings, const struct privileges *privileges,
                    char **ret_why)
 {
-    int rc = wants_spawner(settings) ? spawner_start(privileges, ret_why) : EG_OK;
+    int rc = start_spawner(settings, privileges, ret_why);
 
     if (rc == EG_OK)
         rc = privileges_take(privileges, PRIVILEGES_OF_PROXY, ret_why);

@@ -82,6 +82,15 @@ static int begin(pid_t pid, int socket)
     return spawner.pidfd < 0 ? errno : hear(&answer, fds, &fd_count);
 }
 
+/* Kernels and containers (gVisor, Docker's list of calls before 20.10) that do not know pidfds. */
+static const char *advice_for(int error)
+{
+    if (error != ENOSYS && error != EPERM)
+        return "";
+    return "; pidfd_open(2) is missing or forbidden here (Linux 5.3 and Docker 20.10 have it), and "
+           "is needed unless sandbox = false, without user and chroot";
+}
+
 int spawner_start(const struct privileges *privileges, char **ret_why)
 {
     int sockets[2], error = 0;
@@ -104,7 +113,8 @@ int spawner_start(const struct privileges *privileges, char **ret_why)
     if (pid < 0)
         close(sockets[0]);
     spawner_stop();
-    *ret_why = xasprintf("cannot start the command process: %s", strerror(error));
+    *ret_why =
+        xasprintf("cannot start the command process: %s%s", strerror(error), advice_for(error));
     return EG_E_INTERNAL;
 }
 
