@@ -42,6 +42,7 @@ dnsmasq-base: another, with SRV records of its own
 kubernetes-client|kubectl: the real client proves that the fake Kubernetes API is one
 python3-yaml: reads the manifests that it builds
 keepalived: moves an address between two evergates
+prometheus: evaluates what the Kubernetes autoscaler goes by, over /metrics of the real thing
 iproute2: the network namespaces that stand for machines
 debootstrap: a Debian root that the package is installed in
 systemd: its tools judge the unit and pass sockets; nothing is started by it
@@ -164,7 +165,7 @@ forbid_services
 allow_services
 
 # Nor should they start at the next boot.
-for service in nginx haproxy postgresql redis-server redis-sentinel etcd named keepalived; do
+for service in nginx haproxy postgresql redis-server redis-sentinel etcd named keepalived prometheus; do
     if [[ " ${missing[*]} " == *" ${service/named/bind9}"* && -d /run/systemd/system ]]; then
         "${as_root[@]}" systemctl disable --quiet $service 2>/dev/null || true
     fi

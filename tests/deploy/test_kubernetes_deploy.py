@@ -20,6 +20,7 @@ from lib.kubernetes_site import account
 from lib.management import Management
 from lib.waiting import wait_until
 from parts.kube_cluster import ManifestServer, rules_of
+from parts.kube_shapes import misfits
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
@@ -77,6 +78,31 @@ def test_kubectl_would_apply_it(stage, server, build, name):
                                         "-k", MANIFESTS / name)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("created (dry run)") == len(build(name))
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_the_api_knows_every_field(build, name):
+    assert [line for o in build(name) for line in misfits(o)] == []
+
+
+@pytest.mark.parametrize("kind, path, value", [
+    ("Deployment", "spec/template/spec/containers/0/readinessProbe/periodSecond", 2),
+    ("Deployment", "spec/template/spec/containers/0/readinessProbe/periodSeconds", "2"),
+    ("Deployment", "spec/template/spec/containers/0/readinessProbe/exec", {"command": ["x"]}),
+    ("Deployment", "spec/template/spec/containers/0/resources/limits/cpu", "2 cores"),
+    ("Deployment", "spec/template/spec/volumes/0/emptyDir", {}),
+    ("HorizontalPodAutoscaler", "spec/metrics/1/resource", {"name": "cpu"}),
+    ("PodDisruptionBudget", "spec/minAvailable", 1),
+    ("Service", "spec/ports/0/targetPort", "a-name-that-is-too-long"),
+    ("NetworkPolicy", "apiVersion", "extensions/v1beta1")])
+def test_what_the_api_would_not_take_is_found(build, kind, path, value):
+    changed = only(build("base"), kind)
+    *way, last = path.split("/")
+    there = changed
+    for step in way:
+        there = there[int(step) if step.isdigit() else step]
+    there[last] = value
+    assert misfits(changed)
 
 
 def test_an_overlay_changes_what_it_says_and_keeps_the_rest(build):
@@ -151,9 +177,49 @@ def test_nothing_runs_with_more_than_it_needs(build, name):
 def test_a_pod_has_the_time_to_drain(build, name):
     objects = build(name)
     spec = pod_of(objects)["spec"]
-    drain_s = int(re.search(r'drain_timeout = "(\d+)s"', config_of(objects))[1])
+    times = dict(re.findall(r'^(drain_\w+) = "(\d+)s"', config_of(objects), re.M))
     pauses = [c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in spec["containers"]]
-    assert spec["terminationGracePeriodSeconds"] > max(pauses) + drain_s
+    assert spec["terminationGracePeriodSeconds"] >= 5 + max(pauses) + int(
+        times["drain_timeout"]) + int(times.get("drain_delay", 0))
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_pods_can_go_and_one_of_them_stays(build, name):
+    """Nodes can be emptied, a rollout can go on, and there is always one that serves."""
+    objects = build(name)
+    scaling = only(objects, "HorizontalPodAutoscaler")["spec"]
+    assert scaling["scaleTargetRef"]["name"] == only(objects, "Deployment")["metadata"]["name"]
+    assert scaling["maxReplicas"] > scaling["minReplicas"] > only(
+        objects, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    deployment = only(objects, "Deployment")["spec"]
+    assert "replicas" not in deployment  # the autoscaler's
+    assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_clients_and_prometheus_come_through_the_network_policy_and_it_gets_everywhere(build, name):
+    """DNS, the API server and backends are egress, which is not restricted; kubelet's probes are
+    let through by network plugins."""
+    objects = build(name)
+    policy = only(objects, "NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress"]
+    doors = {rule["ports"][0]["port"]: rule.get("from") for rule in policy["ingress"]}
+    assert doors == {"http": None, "admin": [{"namespaceSelector": {"matchLabels": {
+        "kubernetes.io/metadata.name": "monitoring"}}}]}
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_probes_ask_where_management_listens(build, name):
+    """Over the network only where it is on all addresses; on loopback by a command in the pod."""
+    objects = build(name)
+    container = evergate_of(objects)
+    bind = re.search(r'^admin = \{ bind = "([^"]*)"', config_of(objects), re.M)[1]
+    ports = {p["name"]: p["containerPort"] for p in container["ports"]}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        if "httpGet" in container[probe]:
+            assert bind == f":{ports[container[probe]['httpGet']['port']]}"
+        else:
+            assert bind == "127.0.0.1:9900", "where `evergate status` asks without being told"
 
 
 def test_the_user_is_the_one_of_the_image(build):
