@@ -145,7 +145,16 @@ static int capabilities_reduce(enum privileges_holder holder)
     return (int)syscall(SYS_capset, &wanted.header, wanted.words);
 }
 
-static bool has_something_to_lend; /* of the spawner, when it has become another user */
+/* What a program that is run could gain at most: nothing, should code that somebody smuggles in get
+ * to run one. Not for commands: sudo in one of them would be a superuser who may do nothing. Only
+ * root can give it up, so that a next binary still has it. */
+static void drop_bounding_set(void)
+{
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        (void)prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+}
+
+static bool has_something_to_lend; /* of the spawner, when it is not root */
 
 /* What is ambient must be inheritable, and ceases to be ambient with it (capabilities(7)). */
 void privileges_lend(bool lend)
@@ -182,31 +191,35 @@ static int become(const struct privileges *p)
         return 0;
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setgroups((size_t)p->group_count, p->groups) < 0)
         return -1;
-    if (setresgid(p->gid, p->gid, p->gid) < 0)
+    if (setresgid(p->gid, p->gid, p->gid) < 0 || setresuid(p->uid, p->uid, p->uid) < 0)
         return -1;
-    return setresuid(p->uid, p->uid, p->uid);
+    return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 }
 
 static int change_user(const struct privileges *p, enum privileges_holder holder, char **ret_why)
 {
-    if (become(p) < 0)
-        return fail(ret_why, "cannot become user", p->name,
-                    "; start evergate as root, or leave `user` out");
-    if (p->uid == 0) /* somebody asked for it */
+    if (holder == PRIVILEGES_OF_PROXY && p->uid != 0)
+        drop_bounding_set();
+    if (become(p) == 0)
         return EG_OK;
-    if (capabilities_reduce(holder) < 0)
-        return fail(ret_why, "cannot give up capabilities as user", p->name, "");
-    has_something_to_lend = holder == PRIVILEGES_OF_SPAWNER;
-    /* What cannot be: a way back. */
-    CHECK(setuid(0) < 0 && geteuid() == p->uid && getegid() == p->gid);
-    return EG_OK;
+    return fail(ret_why, "cannot become user", p->name,
+                "; start evergate as root, or leave `user` out");
 }
 
 int privileges_take(const struct privileges *p, enum privileges_holder holder, char **ret_why)
 {
     if (p->chroot[0] != '\0' && (chroot(p->chroot) < 0 || chdir("/") < 0))
         return fail(ret_why, "cannot make a root directory of", p->chroot, "");
-    return p->other_user ? change_user(p, holder, ret_why) : EG_OK;
+    if (p->other_user && change_user(p, holder, ret_why) != EG_OK)
+        return EG_E_INTERNAL;
+    if (geteuid() == 0) /* somebody asked for it */
+        return EG_OK;
+    if (capabilities_reduce(holder) < 0)
+        return fail(ret_why, "cannot give up", "capabilities", "");
+    has_something_to_lend = holder == PRIVILEGES_OF_SPAWNER;
+    /* What cannot be: a way back. */
+    CHECK(!p->other_user || (setuid(0) < 0 && geteuid() == p->uid && getegid() == p->gid));
+    return EG_OK;
 }
 
 /* ---- Core dumps ---- */

@@ -36,8 +36,9 @@ enum privileges_holder {
 };
 
 /* Becomes that. Who is it already (the next binary, or started by a service manager as that user)
- * only gives up what is too much. While there is one thread: the kernel counts capabilities by
- * thread. 0, or EG_E_INTERNAL with a sentence (heap). */
+ * or asks for nobody else only gives up what is too much of capabilities; root that stays root
+ * keeps all. While there is one thread: the kernel counts capabilities by thread. 0, or
+ * EG_E_INTERNAL with a sentence (heap). */
 int privileges_take(const struct privileges *privileges, enum privileges_holder holder,
                     char **ret_why) WARN_UNUSED;
 

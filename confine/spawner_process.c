@@ -179,6 +179,9 @@ void spawner_process_rename(void)
 _Noreturn void spawner_process_main(int socket)
 {
     ignore_signals();
+    /* Words and environments of commands pass through our memory. What we start can be traced and
+     * dumped again (execve(2)). */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     socket = close_others(socket);
     fill_standard_descriptors();
     malloc_trim(0); /* what reading the configuration took and gave back is a copy here */

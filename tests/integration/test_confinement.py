@@ -35,6 +35,12 @@ def assert_confined(pid):
             assert status[kind] == [LOW_PORTS], status
         assert status["CapInh"] == status["CapAmb"] == [NOTHING], status
         assert status["NoNewPrivs"] == ["1"] and status["Seccomp"] == ["2"], status
+        for mitigation in ("Speculation_Store_Bypass", "SpeculationIndirectBranch"):
+            assert status.get(mitigation) == own_status().get(mitigation), "the filter costs it"
+
+
+def own_status():
+    return parse_status(pathlib.Path("/proc/self/status").read_text())
 
 
 def serves(stage, address):
@@ -50,12 +56,11 @@ def test_the_filter_is_on_in_every_thread_without_asking_for_it(stage):
     proxy = stage.proxy(stage.recorder())
     for status in statuses(proxy.process.pid):
         assert status["NoNewPrivs"] == ["1"] and status["Seccomp"] == ["2"], status
-    before = parse_status(pathlib.Path("/proc/self/status").read_text())
-    assert statuses(proxy.process.pid)[0]["Uid"] == before["Uid"], "it stays who it is"
+    assert statuses(proxy.process.pid)[0]["Uid"] == own_status()["Uid"], "it stays who it is"
 
 
 def test_it_can_be_turned_off(stage):
-    inherited = parse_status(pathlib.Path("/proc/self/status").read_text())
+    inherited = own_status()
     proxy = stage.proxy(stage.recorder(), sandbox=False, admin={"bind": "127.0.0.1:0"},
                         pool_settings={"health": {"type": "exec", "command": "true"}})
     for status in statuses(proxy.process.pid):
@@ -166,6 +171,7 @@ def test_root_binds_a_low_port_becomes_the_user_and_may_still_bind_another(stage
     where, backend = room(stage), stage.recorder()
     proxy = confined(stage, where, simple(backend, f"{private_address()}:80"))
     assert_confined(proxy.pid)
+    assert all(status["CapBnd"] == [NOTHING] for status in statuses(proxy.pid))
     assert stage.get(proxy).status == 200
     changed = simple(backend, f"{private_address(1)}:443")
     proxy.reload(changed)
@@ -202,27 +208,64 @@ def test_the_next_binary_is_confined_likewise_and_may_bind_low_ports(stage):
     assert spawner_of(proxy.pid)
 
 
+def with_commands(stage, where):
+    """A configuration with a check and a recovery that write down what they are, and where."""
+    checked, recovered = where.path / "checked", where.path / "recovered"
+    command = where.write("command.sh", "#!/bin/sh\ncat /proc/self/status > $1.new\n"
+                          "ls /proc/$$/fd > $1.fds\nmv $1.new $1\nexit $2\n", 0o755)
+    pool = libconfig.pool("app", [stage.recorder()], health={
+        "type": "exec", "command": f"{command} {checked} 2", "interval": "100ms", "fall": 1},
+        recovery={"command": f"{command} {recovered} 0"})
+    return simple(stage.recorder(), f"{private_address()}:80", admin={"bind": "127.0.0.1:0"},
+                  pools=[pool]), checked, recovered
+
+
+def assert_unprivileged(path):
+    """What a command has written down."""
+    wait_until(path.exists, "the command has run")
+    status = parse_status(path.read_text())
+    assert status["Uid"] == [str(UID)] * 4 and status["Gid"] == [str(GID)] * 4, status
+    for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+        assert status[kind] == [NOTHING], status
+    assert status["NoNewPrivs"] == ["0"] and status["Seccomp"] == ["0"], status
+    assert set((path.parent / f"{path.name}.fds").read_text().split()) <= {
+        "0", "1", "2", "10", "11"}, "the shell's own are 10 and 11"
+    return status
+
+
 @as_root
 def test_commands_run_as_the_user_without_capabilities_and_without_the_filter(stage):
     where = room(stage)
-    recovered, checked = where.path / "recovered", where.path / "checked"
-    command = where.write("command.sh", "#!/bin/sh\ncat /proc/self/status > $1.new\n"
-                          "ls /proc/$$/fd > $1.fds\nmv $1.new $1\nexit $2\n", 0o755)
-    proxy = confined(stage, where, simple(
-        stage.recorder(), f"{private_address()}:80", admin={"bind": "127.0.0.1:0"}, pools=[
-            libconfig.pool("app", [stage.recorder()], health={
-                "type": "exec", "command": f"{command} {checked} 2", "interval": "100ms",
-                "fall": 1}, recovery={"command": f"{command} {recovered} 0"})]))
+    config, *written = with_commands(stage, where)
+    proxy = confined(stage, where, config)
     proxy.upgrade()  # which lends a capability for a moment
-    wait_until(recovered.exists, "the recovery command has run")
-    for path in (recovered, checked):
-        status = parse_status(path.read_text())
-        assert status["Uid"] == [str(UID)] * 4 and status["Groups"] == [str(GID)], status
-        for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
-            assert status[kind] == [NOTHING], status
-        assert status["NoNewPrivs"] == ["0"] and status["Seccomp"] == ["0"], status
-        assert set((path.parent / f"{path.name}.fds").read_text().split()) <= {
-            "0", "1", "2", "10", "11"}, "the shell's own are 10 and 11"
+    for path in written:
+        status = assert_unprivileged(path)
+        assert status["Groups"] == [str(GID)], status
+        assert status["CapBnd"] == own_status()["CapBnd"], "sudo in a command may be root"
+
+
+GRANTED = ["setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups",
+           "--inh-caps=+net_bind_service,+chown", "--ambient-caps=+net_bind_service,+chown"]
+
+
+@as_root
+def test_what_a_service_manager_grants_is_kept_for_low_ports_and_from_commands(stage):
+    where = room(stage)
+    config, *written = with_commands(stage, where)
+    del config["user"]
+    proxy = confined(stage, where, config, words=GRANTED)
+    for _ in range(2):
+        for status in statuses(proxy.pid):
+            assert status["CapPrm"] == status["CapEff"] == [LOW_PORTS], status
+            assert status["CapInh"] == status["CapAmb"] == [NOTHING], status
+        for path in written:
+            assert_unprivileged(path)
+            path.unlink()
+        config["listeners"] = [{"name": "edge", "bind": f"{private_address(1)}:443"}]
+        proxy.write_config(config)
+        proxy.upgrade()
+    assert proxy.log_lines(f'listening on {private_address(1)}:443')
 
 
 @as_root

@@ -14,16 +14,17 @@ from .waiting import DEADLINE_S, wait_until
 
 
 class Dynasty(Evergate):
-    """An instance whose process changes. Its binary is a copy, so that it can be replaced."""
+    """An instance whose process changes. Its binary is a copy, so that it can be replaced. `words`
+    of a program may stand before it, which becomes it in the end: setpriv, env."""
 
-    def __init__(self, directory, config, **settings):
+    def __init__(self, directory, config, words=(), **settings):
         directory = pathlib.Path(directory)
         self.program = directory / "evergate"
         shutil.copy2(binary(), self.program)
         self.pid = None
         self.heirs = []
         super().__init__(directory, config, command=[
-            str(self.program), "run", "-c", str(directory / "evergate.conf")], **settings)
+            *words, str(self.program), "run", "-c", str(directory / "evergate.conf")], **settings)
         self.pid = self.process.pid
 
     def install(self, script=None):

@@ -125,7 +125,8 @@ static bool proxy_keeps_one_right(void)
            status_says("\nGroups:\t65534 \n") && status_says("\nCapPrm:\t0000000000000400\n") &&
            status_says("\nCapEff:\t0000000000000400\n") &&
            status_says("\nCapInh:\t0000000000000000\n") &&
-           status_says("\nCapAmb:\t0000000000000000\n") && binds_a_low_port() && setuid(0) < 0;
+           status_says("\nCapAmb:\t0000000000000000\n") &&
+           status_says("\nCapBnd:\t0000000000000000\n") && binds_a_low_port() && setuid(0) < 0;
 }
 
 Test(privileges, of_root_s_rights_the_proxy_keeps_the_one_for_low_ports)
@@ -149,6 +150,59 @@ static bool spawner_only_lends(void)
 Test(privileges, the_spawner_cannot_use_it_but_lend_it)
 {
     expect_in_child(spawner_only_lends);
+}
+
+static char bounding_before[64];
+
+static bool read_bounding_set(void)
+{
+    char text[4096] = "";
+    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    const char *line = strstr(text, "\nCapBnd:");
+
+    close(fd);
+    if (n <= 0 || line == NULL)
+        return false;
+    snprintf(bounding_before, sizeof(bounding_before), "%.*s", 26, line);
+    return true;
+}
+
+static bool commands_keep_theirs(void)
+{
+    return read_bounding_set() && take("nobody", "", "", PRIVILEGES_OF_SPAWNER) &&
+           status_says(bounding_before);
+}
+
+Test(privileges, what_sudo_in_a_command_may_gain_is_not_taken_from_it)
+{
+    expect_in_child(commands_keep_theirs);
+}
+
+/* As a service manager that grants the right for low ports, and more. */
+static bool what_was_granted_is_reduced(void)
+{
+    return take("nobody", "", "", PRIVILEGES_OF_SPAWNER) && (privileges_lend(true), true) &&
+           status_says("\nCapAmb:\t0000000000000400\n") && take("", "", "", PRIVILEGES_OF_PROXY) &&
+           status_says("\nCapAmb:\t0000000000000000\n") &&
+           status_says("\nCapInh:\t0000000000000000\n") &&
+           status_says("\nCapEff:\t0000000000000400\n") && binds_a_low_port();
+}
+
+Test(privileges, who_stays_who_it_is_keeps_no_more_than_low_ports_either)
+{
+    expect_in_child(what_was_granted_is_reduced);
+}
+
+static bool root_stays_root(void)
+{
+    return read_bounding_set() && take("", "", "", PRIVILEGES_OF_PROXY) && geteuid() == 0 &&
+           status_says(bounding_before) && setgroups(0, NULL) == 0;
+}
+
+Test(privileges, root_that_is_to_become_nobody_keeps_what_it_has)
+{
+    expect_in_child(root_stays_root);
 }
 
 static bool again_is_fine(void)
