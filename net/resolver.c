@@ -166,9 +166,11 @@ static void on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinf
         resolver_servers_heard(w->resolver, status, timeouts);
     if (w->stopped)
         loop_reap(w->resolver->loop, &w->reap);
+    else if (status == ARES_EDESTRUCTION) /* there are other servers to ask */
+        loop_soon(w->resolver->loop, &w->ask);
     else if (status == ARES_SUCCESS)
         watch_answered(w, info);
-    else if (status != ARES_EDESTRUCTION)
+    else
         watch_failed(w, ares_strerror(status));
     if (info)
         ares_freeaddrinfo(info);
@@ -182,6 +184,7 @@ static void watch_ask(struct loop_task *task)
     const struct ares_addrinfo_hints hints = {
         .ai_flags = ARES_AI_NOSORT, .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
+    resolver_conf_follow(resolver);
     resolver_servers_order(resolver);
     w->asking = w->in_call = true;
     ares_getaddrinfo(resolver->channel, w->host, NULL, &hints, on_addrinfo, w);
@@ -231,17 +234,31 @@ void resolver_watch_stop(struct resolver_watch **watch)
 
 /* ---- the resolver ------------------------------------------------------------------------- */
 
-int resolver_new(struct resolver **ret_resolver, struct loop *loop)
+int resolver_new_of(struct resolver **ret_resolver, struct loop *loop, const char *path,
+                    uint16_t port)
 {
     struct resolver *resolver = xcalloc(1, sizeof(*resolver));
-    const char *servers = getenv("EVERGATE_DNS_SERVERS");
 
     resolver->loop = loop;
+    /* Before it is read: what is written meanwhile is noticed. */
+    resolver->conf =
+        (struct resolver_conf){.path = path, .port = port, .identity = file_identity_of_path(path)};
     list_init(&resolver->watches);
     if (resolver_channel_open(resolver) != 0) {
         free(resolver);
         return EG_E_INTERNAL;
     }
+    *ret_resolver = resolver;
+    return 0;
+}
+
+int resolver_new(struct resolver **ret_resolver, struct loop *loop)
+{
+    const char *servers = getenv("EVERGATE_DNS_SERVERS");
+    struct resolver *resolver;
+
+    if (resolver_new_of(&resolver, loop, "/etc/resolv.conf", 0) != 0)
+        return EG_E_INTERNAL;
     if (servers && resolver_set_servers(resolver, servers) != 0) {
         resolver_free(resolver);
         return EG_E_INTERNAL;
@@ -252,6 +269,7 @@ int resolver_new(struct resolver **ret_resolver, struct loop *loop)
 
 int resolver_set_servers(struct resolver *resolver, const char *csv)
 {
+    resolver->conf.path = NULL;
     resolver->servers = (struct resolver_servers){0};
     return ares_set_servers_ports_csv(resolver->channel, csv) == ARES_SUCCESS ? 0 : EG_E_INTERNAL;
 }

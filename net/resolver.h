@@ -8,8 +8,8 @@
  *
  * Answers are put in an order that does not depend on the server's rotation: IPv4 first, then by
  * value. Unspecified, multicast and broadcast addresses are dropped. Servers come from
- * /etc/resolv.conf, or from the environment variable EVERGATE_DNS_SERVERS ("127.0.0.1:5353,..."),
- * which is meant for tests.
+ * /etc/resolv.conf, which is read anew when it has changed, or from the environment variable
+ * EVERGATE_DNS_SERVERS ("127.0.0.1:5353,..."), which is meant for tests.
  */
 #ifndef EVERGATE_NET_RESOLVER_H
 #define EVERGATE_NET_RESOLVER_H

@@ -93,7 +93,7 @@ void resolver_channel_arm(struct resolver *resolver)
                        (uint64_t)tv.tv_sec * 1000 + (uint64_t)tv.tv_usec / 1000 + 1);
 }
 
-int resolver_channel_open(struct resolver *resolver)
+static int channel_make(struct resolver *resolver, ares_channel *ret_channel)
 {
     struct ares_options options = {
         /* EDNS (RFC 6891): answers of up to 1280 bytes need no second question over TCP. A server
@@ -102,13 +102,37 @@ int resolver_channel_open(struct resolver *resolver)
         .sock_state_cb = on_socket_state, .sock_state_cb_data = resolver,
     };
 
+    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+
+    if (resolver->conf.path) {
+        options.resolvconf_path = (char *)resolver->conf.path; /* it is copied */
+        mask |= ARES_OPT_RESOLVCONF;
+    }
+    if (resolver->conf.port != 0) {
+        options.udp_port = options.tcp_port = resolver->conf.port;
+        mask |= ARES_OPT_UDP_PORT | ARES_OPT_TCP_PORT;
+    }
     pthread_once(&library_once, library_init);
+    return ares_init_options(ret_channel, &options, mask) == ARES_SUCCESS ? 0 : EG_E_INTERNAL;
+}
+
+int resolver_channel_open(struct resolver *resolver)
+{
     list_init(&resolver->sockets);
     loop_timer_init(&resolver->timeout, on_timeout);
-    if (ares_init_options(&resolver->channel, &options,
-                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                              ARES_OPT_SOCK_STATE_CB) != ARES_SUCCESS)
+    return channel_make(resolver, &resolver->channel);
+}
+
+int resolver_channel_renew(struct resolver *resolver)
+{
+    ares_channel old = resolver->channel, fresh;
+
+    if (channel_make(resolver, &fresh) != 0)
         return EG_E_INTERNAL;
+    resolver->channel = fresh;
+    resolver->servers = (struct resolver_servers){0};
+    ares_destroy(old);
+    resolver_channel_arm(resolver);
     return 0;
 }
 

@@ -63,14 +63,18 @@ static const char *failure_text(int status)
  * without it, on this channel for ever, but asks anew only the first of the questions that were
  * under way: the others end here.
  */
-static bool ask_again(struct resolver_query *query, int status)
+static bool asks_plainly(struct resolver_query *query, int status)
 {
     if (status != ARES_EFORMERR || query->again || query->stopped)
         return false;
     query->again = true;
-    query->asking = false;
-    loop_soon(query->resolver->loop, &query->ask);
     return true;
+}
+
+/* There are other servers to ask. */
+static bool was_renewed(const struct resolver_query *query, int status)
+{
+    return status == ARES_EDESTRUCTION && !query->stopped;
 }
 
 static void on_answer(void *arg, int status, int timeouts, unsigned char *message, int size)
@@ -79,10 +83,13 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *messag
     struct slice answer = slice_from((const char *)message, message ? (size_t)size : 0);
 
     resolver_servers_heard(query->resolver, status, timeouts);
-    if (ask_again(query, status))
+    if (was_renewed(query, status) || asks_plainly(query, status)) {
+        query->asking = false;
+        loop_soon(query->resolver->loop, &query->ask);
         return;
+    }
     loop_reap(query->resolver->loop, &query->reap);
-    if (query->stopped || status == ARES_EDESTRUCTION)
+    if (query->stopped)
         return;
     query->cb(query->arg, outcome_of(status), answer, failure_text(status));
 }
@@ -93,6 +100,7 @@ static void query_ask(struct loop_task *task)
     struct resolver *resolver = query->resolver;
     const char *name = query->name;
 
+    resolver_conf_follow(resolver);
     resolver_servers_order(resolver);
     query->asking = true; /* freed after this turn at the earliest, even if answered from within */
     if (strchr(name, '.'))
