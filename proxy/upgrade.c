@@ -22,6 +22,7 @@
 #include "confine/spawner.h"
 #include "proxy/listen.h"
 #include "proxy/server_internal.h"
+#include "proxy/server_watch.h"
 #include "proxy/service_manager.h"
 #include "proxy/upgrade_internal.h"
 #include "proxy/upgrade_letter.h"
@@ -48,6 +49,7 @@ struct upgrade {
 
 /* What SIGUSR2 starts; without a path: nothing, since upgrade_begin was not called. */
 static struct upgrade_program program;
+static char *container_objection; /* NULL: there is none */
 static upgrade_overlay_cb overlay_source;
 
 int upgrade_begin(char **ret_why)
@@ -55,6 +57,8 @@ int upgrade_begin(char **ret_why)
     upgrade_program_fini(&program);
     if (upgrade_program_of_self(&program) != EG_OK)
         log_warn("/proc does not say what this process was started as: SIGUSR2 will be refused");
+    free(container_objection);
+    container_objection = upgrade_container_objection();
     return upgrade_receive(ret_why);
 }
 
@@ -121,7 +125,8 @@ static char *describe_end(pid_t pid)
 static void on_exit_event(evutil_socket_t pidfd, short unused_what, void *arg)
 {
     struct upgrade *u = arg;
-    struct loop *loop = &u->server->loop;
+    struct server *server = u->server;
+    struct loop *loop = &server->loop;
     char *end, *what;
 
     loop_enter(loop);
@@ -133,10 +138,12 @@ static void on_exit_event(evutil_socket_t pidfd, short unused_what, void *arg)
         log_error("upgrade: process %d, which had taken over, %s", (int)u->pid, end);
     free(what);
     free(end);
-    if (u->state == UPGRADE_DONE)
+    if (u->state == UPGRADE_DONE) {
         event_del(u->on_exit);
-    else
+    } else {
         forget(u);
+        server_watch_again(server);
+    }
     loop_leave(loop);
 }
 
@@ -306,9 +313,8 @@ static char *objection(const struct server *server)
         return xstrdup("its files are outside of this process's chroot: restart instead");
     if (program.path == NULL)
         return xstrdup("only \"evergate run\" can be replaced while it serves");
-    if (getpid() == 1)
-        return xstrdup("this is process 1, with which its container would end: start a container "
-                       "of the new image beside this one, then stop this one");
+    if (container_objection != NULL)
+        return xstrdup(container_objection);
     if (u != NULL && u->state == UPGRADE_STARTING)
         return xasprintf("process %d is being started already", (int)u->pid);
     if (u != NULL && u->state == UPGRADE_ENDING)

@@ -1,7 +1,7 @@
 """As process 1, which is what the only program of a container is, or right behind it."""
 
 import os
-import pathlib
+import shutil
 import signal
 import subprocess
 
@@ -13,7 +13,8 @@ from lib.management import Management
 from lib.processes import is_running, script
 from lib.waiting import wait_until
 
-OWN_PROCESSES = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+OWN_PROCESSES = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child",
+                 "--mount-proc"]
 
 #: Times out; what it started is nobody's child then.
 LEAVES_AN_ORPHAN = "sleep 1000 &\nexec sleep 1000\n"
@@ -72,3 +73,16 @@ def test_it_is_not_replaced(stage):
     proxy.wait_for_log("not upgraded: this is process 1, with which its container would end")
     assert stage.get(proxy).status == 200
     end(proxy, process_1)
+
+
+def test_behind_an_init_that_ends_with_it_it_is_not_replaced_either(stage):
+    init = stage.directory / "docker-init"  # by this name `docker run --init` puts tini there
+    shutil.copy("/bin/sh", init)
+    proxy, process_1 = in_namespace(stage, str(init), "-c", '"$@" & wait $!; exit', "init")
+    served_by = first_child(process_1)
+    os.kill(served_by, signal.SIGUSR2)
+    proxy.wait_for_log("not upgraded: process 1, docker-init, ends with this one")
+    assert stage.get(proxy).status == 200
+    os.kill(served_by, signal.SIGTERM)
+    assert proxy.wait_exit() == 0
+
