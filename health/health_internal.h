@@ -39,6 +39,7 @@
 enum {
     HEALTH_LATENCY_US = 1000000, /* percentiles are read so often; windows are fed as well, */
     HEALTH_FEED_MIN_US = 100000, /* or a bucket at a time, if that is sooner */
+    HEALTH_FEED_PAUSE_US = 1,    /* between two feeds, for each endpoint: one takes a tenth of it */
     HEALTH_SMALL_POOL = 64,      /* its line-up is made at once */
     HEALTH_LINEUP_US = 20,       /* an endpoint of a larger one takes so much of the pause, */
     HEALTH_LINEUP_MAX_US = 100000,
@@ -75,7 +76,8 @@ struct record {
     struct breaker breaker;
     struct outlier outlier;
     struct stall stall;
-    uint64_t fed; /* of `successes`: what the windows have had */
+    uint64_t fed;                 /* of `successes`: what the windows have had */
+    struct window_totals counted; /* its part of the pool's */
     uint64_t failures;
     uint64_t status_since_us, checked_us, check_latency_us;
     uint64_t check_failed_us; /* the last check that did not pass */
@@ -107,7 +109,9 @@ struct health_pool {
     uint64_t now_us; /* under the mutex, time does not go backwards */
     uint64_t random;
     uint64_t feed_every_us;
-    struct window window; /* of all endpoints, for outliers to be compared with */
+    uint64_t fed_us;              /* when the windows last had all successes, of all endpoints */
+    struct window window;         /* of all endpoints, for outliers to be compared with, */
+    struct window_totals counted; /* and all that ever went into it */
     struct health_event *pending;
     unsigned pending_count, pending_room, pending_lost;
     unsigned members, ejected; /* records that are not leaving; of them, and not draining */
@@ -161,6 +165,7 @@ void health_wake_changed(struct health_pool *pool);
 
 /* The windows get the successes that were only counted. */
 void record_feed_locked(struct health_pool *pool, struct record *r, uint64_t now_us);
+void pool_feed_locked(struct health_pool *pool, uint64_t now_us); /* of all endpoints */
 
 /* ---- change.c: each after the machine has changed its state; `since_us` is when it had entered
  * the one that it left ---- */
@@ -219,8 +224,8 @@ struct why {
 };
 struct why why_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 struct why why_breaker(const struct record *r);
-struct why why_outlier(struct record *r, enum outlier_cause cause,
-                       const struct health_report *report, uint64_t now_us);
+struct why why_outlier(const struct record *r, enum outlier_cause cause,
+                       const struct health_report *report);
 struct why why_stall_outcome(const struct record *r, const struct health_report *report,
                              uint64_t now_us);
 struct why why_stall_silent(const struct record *r, enum stall_state from, uint64_t silent_us);

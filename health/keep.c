@@ -62,8 +62,7 @@ static void keep_windows_locked(struct health_pool *pool, uint64_t now_us)
     if (now_us < pool->feed_us)
         return;
     pool->feed_us = now_us + pool->feed_every_us;
-    for (unsigned i = 0; i < pool->count; i++)
-        record_feed_locked(pool, pool->records[i], now_us);
+    pool_feed_locked(pool, now_us);
 }
 
 /* Its slow start begins with the next refresh; not while nobody can reach it, or it would be over

@@ -160,8 +160,7 @@ void health_pool_change(struct health_pool *pool, const struct config_pool *conf
 {
     now_us = health_lock(pool, now_us);
     /* What was counted until now was under the old settings. */
-    for (unsigned i = 0; i < pool->count; i++)
-        record_feed_locked(pool, pool->records[i], now_us);
+    pool_feed_locked(pool, now_us);
     atomic_store_explicit(&pool->config, config, memory_order_release);
     window_change(&pool->window, config->outlier.window_ms);
     pool->feed_every_us = health_feed_every_us(config);

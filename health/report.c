@@ -58,8 +58,18 @@ void record_feed_locked(struct health_pool *pool, struct record *r, uint64_t now
     r->fed = all;
     breaker_count(&r->breaker, lately, now_us);
     outlier_count(&r->outlier, lately, now_us);
-    if (!r->leaving)
-        window_add(&pool->window, now_us, lately, 0);
+    if (r->leaving)
+        return;
+    window_add(&pool->window, now_us, lately, 0);
+    pool->counted.good += lately;
+    r->counted.good += lately;
+}
+
+void pool_feed_locked(struct health_pool *pool, uint64_t now_us)
+{
+    pool->fed_us = now_us;
+    for (unsigned i = 0; i < pool->count; i++)
+        record_feed_locked(pool, pool->records[i], now_us);
 }
 
 /* ---- The careful path. The judges say whether a probe's place is free again. ---- */
@@ -148,12 +158,37 @@ static struct window_totals rest_locked(struct health_pool *pool, struct record 
     return rest;
 }
 
+/* Everything the others ever had. Of a large pool, under a hail of failures, it is a moment old. */
+static struct window_totals others_locked(struct health_pool *pool, const struct record *r,
+                                          uint64_t now_us)
+{
+    if (outlier_compares(&r->outlier) &&
+        now_us >= pool->fed_us + (uint64_t)pool->count * HEALTH_FEED_PAUSE_US)
+        pool_feed_locked(pool, now_us);
+    return (struct window_totals){pool->counted.good - r->counted.good,
+                                  pool->counted.bad - r->counted.bad};
+}
+
+static void count_failure_locked(struct health_pool *pool, struct record *r, bool late,
+                                 uint64_t now_us)
+{
+    if (late)
+        window_turn_bad(&pool->window, now_us);
+    else
+        window_add(&pool->window, now_us, 0, 1);
+    pool->counted.good -= late;
+    r->counted.good -= late;
+    pool->counted.bad++;
+    r->counted.bad++;
+}
+
 static void judge_outlier_locked(struct health_pool *pool, struct record *r,
                                  const struct health_report *report, uint64_t now_us)
 {
     struct outlier_outcome outcome = {
         .picked_us = report->picked_us,
         .late = report->late,
+        .others = others_locked(pool, r, now_us),
         .rest = rest_locked(pool, r, now_us),
     };
     uint64_t since_us = r->outlier.since_us;
@@ -162,14 +197,11 @@ static void judge_outlier_locked(struct health_pool *pool, struct record *r,
 
     if (r->outlier.ejected || r->leaving)
         return;
-    if (outcome.late)
-        window_turn_bad(&pool->window, now_us);
-    else
-        window_add(&pool->window, now_us, 0, 1);
+    count_failure_locked(pool, r, outcome.late, now_us);
     cause = outlier_failure(&r->outlier, &outcome, now_us);
     if (cause == OUTLIER_CAUSE_NONE || !outlier_may_go_locked(pool, r))
         return;
-    why = why_outlier(r, cause, report, now_us);
+    why = why_outlier(r, cause, report);
     outlier_eject(&r->outlier, now_us);
     change_outlier_locked(pool, r, since_us, why.text, now_us);
 }

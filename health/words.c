@@ -76,21 +76,30 @@ struct why why_breaker(const struct record *r)
     return needed > 1 ? why_text("%u probes succeeded", needed) : why_text("a probe succeeded");
 }
 
-struct why why_outlier(struct record *r, enum outlier_cause cause,
-                       const struct health_report *report, uint64_t now_us)
+/* Below ten percent a tenth still says something. */
+static struct why share_text(struct window_totals totals)
 {
-    struct window_totals own = window_sum(&r->outlier.window, now_us);
+    uint64_t all = totals.good + totals.bad, tenths = all > 0 ? totals.bad * 1000 / all : 0;
+
+    if (tenths >= 100 || tenths % 10 == 0)
+        return why_text("%u %%", (unsigned)(tenths / 10));
+    return why_text("%u.%u %%", (unsigned)(tenths / 10), (unsigned)(tenths % 10));
+}
+
+struct why why_outlier(const struct record *r, enum outlier_cause cause,
+                       const struct health_report *report)
+{
+    const struct outlier_evidence *evidence = &r->outlier.evidence;
     struct why failure = failure_text(report->error, report->status);
-    uint64_t all = own.good + own.bad;
 
     if (cause == OUTLIER_CAUSE_ROW)
         return why_text("%u failure%s in a row, the last: %s", r->outlier.row,
-                        plural(r->outlier.row), failure.text);
-    return why_text("%llu of %llu requests in %s failed (%u %%), twice the rest of the pool or "
-                    "more, the last: %s",
-                    (unsigned long long)own.bad, (unsigned long long)all,
-                    duration_text(r->outlier.config->window_ms * 1000).text,
-                    percent_of(own.bad, all), failure.text);
+                        r->outlier.row == 1 ? "" : "s", failure.text);
+    return why_text("%llu of %llu requests in %s failed (%s), of the others' %s, the last: %s",
+                    (unsigned long long)evidence->own.bad,
+                    (unsigned long long)(evidence->own.good + evidence->own.bad),
+                    duration_text(evidence->span_us).text, share_text(evidence->own).text,
+                    share_text(evidence->rest).text, failure.text);
 }
 
 struct why why_stall_silent(const struct record *r, enum stall_state from, uint64_t silent_us)

@@ -1,10 +1,7 @@
-/* Outlier detection: by example, and against a reference with the whole history. */
+/* Outlier detection, by example. */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 
-#include "fixture.h"
 #include "health/outlier.h"
-#include "ledger.h"
 
 static const struct config_outlier defaults = {.consecutive_5xx = 5,
                                                .error_percent = 20,
@@ -50,6 +47,116 @@ Test(outlier, a_bad_rate_counts_only_when_the_others_are_better)
     cr_assert_eq(fail(&o, 2, 90, 10), OUTLIER_CAUSE_RATE);
 }
 
+/* A busy endpoint: `seconds` of 600 requests, of which every third fails if `bad`; the other two of
+ * the pool have as many each, and fail as many if `others_bad`. */
+struct busy {
+    struct outlier o;
+    uint64_t now_us;
+    struct window_totals others;
+};
+
+static enum outlier_cause busy_second(struct busy *b, bool bad, bool others_bad)
+{
+    enum outlier_cause cause = OUTLIER_CAUSE_NONE;
+
+    for (unsigned i = 0; i < 200 && cause == OUTLIER_CAUSE_NONE; i++) {
+        struct outlier_outcome outcome;
+
+        b->now_us += 5000;
+        b->others.good += others_bad ? 4 : 6;
+        b->others.bad += others_bad ? 2 : 0;
+        outcome = (struct outlier_outcome){
+            .picked_us = b->now_us, .rest = b->others, .others = b->others};
+        outlier_count(&b->o, bad ? 2 : 3, b->now_us);
+        outlier_success(&b->o, b->now_us);
+        if (bad)
+            cause = outlier_failure(&b->o, &outcome, b->now_us);
+    }
+    return cause;
+}
+
+static struct busy busy_after_good_times(const struct config_outlier *config)
+{
+    struct busy b = {.now_us = 1000000};
+
+    outlier_init(&b.o, config, b.now_us);
+    for (unsigned i = 0; i < 20; i++)
+        busy_second(&b, false, false);
+    return b;
+}
+
+static const struct config_outlier as_by_default = {.error_percent = 30,
+                                                    .min_requests = 20,
+                                                    .window_ms = 10000,
+                                                    .base_ejection_ms = 30000,
+                                                    .max_ejection_ms = 300000,
+                                                    .max_ejected_percent = 50};
+
+Test(outlier, a_busy_endpoint_is_found_long_before_the_window_has_forgotten_its_good_times)
+{
+    struct busy b = busy_after_good_times(&as_by_default);
+
+    cr_assert_eq(busy_second(&b, true, false), OUTLIER_CAUSE_RATE);
+    cr_assert_eq(b.o.evidence.own.bad, 194);
+    cr_assert_eq(b.o.evidence.own.good, 386);
+    cr_assert_eq(b.o.evidence.span_us, 965000);
+    cr_assert_eq(b.o.evidence.rest.bad, 0);
+    cr_assert_gt(b.o.evidence.rest.good, 600);
+}
+
+Test(outlier, when_all_fail_from_the_same_moment_none_is_left_out)
+{
+    struct busy b = busy_after_good_times(&as_by_default);
+
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(busy_second(&b, true, true), OUTLIER_CAUSE_NONE);
+}
+
+Test(outlier, a_suspicion_is_forgotten_with_its_spell)
+{
+    struct busy b = busy_after_good_times(&as_by_default);
+
+    b.others.bad += 1000; /* long ago, when it matters */
+    for (unsigned i = 0; i < 8; i++) {
+        struct outlier_outcome outcome = {.picked_us = b.now_us, .others = b.others};
+
+        outlier_failure(&b.o, &outcome, b.now_us);
+    }
+    cr_assert(b.o.suspect);
+    outlier_count(&b.o, 1000, b.now_us);
+    cr_assert_not(outlier_compares(&b.o));
+    b.others.bad += 1000;
+    cr_assert_eq(busy_second(&b, true, false), OUTLIER_CAUSE_RATE);
+    cr_assert_eq(b.o.evidence.rest.bad, 0);
+}
+
+Test(outlier, more_is_asked_of_a_spell_where_more_requests_are_asked_for)
+{
+    struct config_outlier config = as_by_default;
+    struct busy b;
+
+    config.min_requests = 40;
+    b = busy_after_good_times(&config);
+    cr_assert_eq(busy_second(&b, true, false), OUTLIER_CAUSE_NONE);
+    cr_assert_eq(busy_second(&b, true, false), OUTLIER_CAUSE_RATE);
+    config.min_requests = 1;
+    b = busy_after_good_times(&config);
+    cr_assert_eq(busy_second(&b, true, false), OUTLIER_CAUSE_RATE);
+    cr_assert_eq(b.o.evidence.own.bad, 194, "never less than of 20");
+}
+
+Test(outlier, a_rate_that_is_switched_off_asks_for_nothing)
+{
+    struct config_outlier config = as_by_default;
+    struct busy b;
+
+    config.error_percent = 0;
+    b = busy_after_good_times(&config);
+    for (unsigned i = 0; i < 3; i++)
+        cr_assert_eq(busy_second(&b, true, false), OUTLIER_CAUSE_NONE);
+    cr_assert_not(outlier_compares(&b.o));
+}
+
 Test(outlier, ejections_grow_and_shrink_again)
 {
     static const uint64_t lengths_s[] = {30, 60, 120, 240, 300, 300};
@@ -77,159 +184,4 @@ Test(outlier, the_pool_keeps_half_of_its_endpoints_and_the_last_usable_one)
     cr_assert_not(outlier_pool_allows(&(struct outlier_pool){1, 0, 0}, 50));
     cr_assert_not(outlier_pool_allows(&(struct outlier_pool){3, 0, 2}, 10), "10 %% of 3 are none");
     cr_assert(outlier_pool_allows(&(struct outlier_pool){2, 0, 1}, 50));
-}
-
-/* ---- The model ---- */
-
-enum { STEPS = 100000, SEEDS = 4 };
-
-struct reference {
-    struct ledger *ledger; /* since the endpoint serves */
-    uint64_t since_us, until_us;
-    bool ejected;
-    unsigned row, in_row;
-};
-
-static double rate(struct window_totals totals)
-{
-    return (double)totals.bad / (double)(totals.good + totals.bad);
-}
-
-static enum outlier_cause reference_failure(struct reference *ref,
-                                            const struct outlier_outcome *outcome, uint64_t now_us)
-{
-    struct window_totals own;
-
-    if (ref->ejected || outcome->picked_us < ref->since_us)
-        return OUTLIER_CAUSE_NONE;
-    if (outcome->late)
-        ledger_take_back(ref->ledger, now_us);
-    ledger_note(ref->ledger, now_us, 0, 1);
-    own = ledger_sum(ref->ledger, now_us);
-    if (++ref->row >= defaults.consecutive_5xx)
-        return OUTLIER_CAUSE_ROW;
-    if (own.good + own.bad < defaults.min_requests || rate(own) < defaults.error_percent / 100.0 ||
-        outcome->rest.good + outcome->rest.bad == 0 || rate(own) < 2 * rate(outcome->rest))
-        return OUTLIER_CAUSE_NONE;
-    return OUTLIER_CAUSE_RATE;
-}
-
-static void reference_set(struct reference *ref, bool ejected, uint64_t now_us)
-{
-    ref->ejected = ejected;
-    ref->since_us = now_us;
-    ref->row = 0;
-    ledger_clear(ref->ledger);
-}
-
-static void reference_eject(struct reference *ref, uint64_t now_us)
-{
-    uint64_t length_us = defaults.base_ejection_ms * 1000;
-
-    /* One by one, as time would have done it. */
-    for (uint64_t t_us = ref->since_us + length_us; t_us <= now_us && ref->in_row > 0;
-         t_us += length_us)
-        ref->in_row--;
-    ref->in_row += ref->in_row < 30;
-    for (unsigned i = 1; i < ref->in_row; i++)
-        length_us = length_us * 2 < defaults.max_ejection_ms * 1000
-                        ? length_us * 2
-                        : defaults.max_ejection_ms * 1000;
-    ref->until_us = now_us + length_us;
-    reference_set(ref, true, now_us);
-}
-
-struct model {
-    struct outlier o;
-    struct reference ref;
-    uint64_t random, now_us;
-    unsigned ejections;
-};
-
-static unsigned draw(struct model *m, unsigned below)
-{
-    return (unsigned)(fixture_random(&m->random) % below);
-}
-
-static void model_failure(struct model *m, unsigned seed, unsigned step)
-{
-    struct outlier_outcome outcome = {
-        .picked_us = m->now_us - (draw(m, 5) == 0 ? draw(m, 900000) : 0),
-        .late = draw(m, 4) == 0,
-        .rest = {draw(m, 100), draw(m, 3) == 0 ? draw(m, 50) : 0},
-    };
-    enum outlier_cause wanted = reference_failure(&m->ref, &outcome, m->now_us);
-    enum outlier_cause cause = outlier_failure(&m->o, &outcome, m->now_us);
-
-    cr_assert_eq(cause, wanted, "seed %u step %u: cause %d, not %d", seed, step, cause, wanted);
-    /* The pool does not always allow it. */
-    if (cause == OUTLIER_CAUSE_NONE || draw(m, 3) == 0)
-        return;
-    outlier_eject(&m->o, m->now_us);
-    reference_eject(&m->ref, m->now_us);
-    m->ejections++;
-}
-
-static void model_success(struct model *m)
-{
-    uint64_t count = draw(m, 5), picked_us = m->now_us - (draw(m, 5) == 0 ? draw(m, 900000) : 0);
-
-    outlier_count(&m->o, count, m->now_us);
-    outlier_success(&m->o, picked_us);
-    if (m->ref.ejected)
-        return;
-    ledger_note(m->ref.ledger, m->now_us, count, 0);
-    if (picked_us >= m->ref.since_us)
-        m->ref.row = 0;
-}
-
-static void model_time(struct model *m, unsigned seed, unsigned step)
-{
-    bool over;
-
-    m->now_us += draw(m, 500) == 0 ? draw(m, 400000000) : draw(m, 60000);
-    over = m->ref.ejected && m->now_us >= m->ref.until_us;
-    cr_assert_eq(outlier_keep(&m->o, m->now_us), over, "seed %u step %u", seed, step);
-    if (over)
-        reference_set(&m->ref, false, m->now_us);
-}
-
-static void model_run(unsigned seed)
-{
-    struct model m = {.random = seed, .now_us = 1000000};
-
-    m.ref.ledger = ledger_new(defaults.window_ms);
-    m.ref.since_us = m.now_us;
-    outlier_init(&m.o, &defaults, m.now_us);
-    for (unsigned step = 0; step < STEPS; step++) {
-        unsigned kind = draw(&m, 1000);
-        struct window_totals own, sum;
-
-        model_time(&m, seed, step);
-        if (kind < 5) {
-            cr_assert_eq(outlier_reset(&m.o, m.now_us), m.ref.ejected);
-            reference_set(&m.ref, false, m.now_us);
-            m.ref.in_row = 0;
-        } else if (kind < 600) {
-            model_success(&m);
-        } else {
-            model_failure(&m, seed, step);
-        }
-        own = window_sum(&m.o.window, m.now_us);
-        sum = ledger_sum(m.ref.ledger, m.now_us);
-        cr_assert(m.o.ejected == m.ref.ejected && m.o.row == m.ref.row && own.good == sum.good &&
-                      own.bad == sum.bad,
-                  "seed %u step %u", seed, step);
-        cr_assert(!m.o.ejected || (m.o.until_us == m.ref.until_us && m.o.until_us > m.now_us),
-                  "seed %u step %u: until", seed, step);
-        cr_assert_eq(m.o.ejections, m.ejections);
-    }
-    cr_assert_gt(m.ejections, 100);
-    free(m.ref.ledger);
-}
-
-Test(outlier, does_what_a_reference_with_the_whole_history_does)
-{
-    for (unsigned seed = 1; seed <= SEEDS; seed++)
-        model_run(seed);
 }
