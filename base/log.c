@@ -6,23 +6,44 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/timestamp.h"
 
-enum { LOG_MESSAGE_BYTES = 2048, LOG_LIMIT_US = 1000000 };
+enum { LOG_MESSAGE_BYTES = 2048, LOG_LIMIT_US = 1000000, JOURNAL_PREFIX_BYTES = 3 };
 
 static _Atomic enum log_level log_threshold = LOG_LEVEL_INFO;
 static _Atomic bool log_json;
+static _Atomic bool log_to_journal;
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
+
+/* sd-daemon(3): what the journal takes a line's priority from; it does not keep it. */
+static const char *const journal_prefixes[] = {"<3>", "<4>", "<6>", "<7>"};
+
+/* systemd.exec(5), $JOURNAL_STREAM: which file the journal reads. The variable alone says little: a
+ * shell may have sent our standard error elsewhere since. */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char ours[64];
+
+    if (stream == NULL || fstat(STDERR_FILENO, &status) < 0)
+        return false;
+    snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, ours) == 0;
+}
 
 void log_init(enum log_level level, bool json)
 {
     atomic_store(&log_threshold, level);
     atomic_store(&log_json, json);
+    atomic_store(&log_to_journal, stderr_is_journal());
 }
 
 static char *append(char *out, const char *text)
@@ -100,12 +121,17 @@ static bool can_write(void)
 
 static void write_line(enum log_level level, struct slice message)
 {
-    char line[LOG_LINE_BYTES];
-    size_t size = log_format(line, level, atomic_load_explicit(&log_json, memory_order_relaxed),
-                             clock_wall_us(), message);
+    char line[JOURNAL_PREFIX_BYTES + LOG_LINE_BYTES];
+    size_t prefix = 0, size;
 
+    if (atomic_load_explicit(&log_to_journal, memory_order_relaxed)) {
+        prefix = JOURNAL_PREFIX_BYTES;
+        memcpy(line, journal_prefixes[level], prefix);
+    }
+    size = log_format(line + prefix, level, atomic_load_explicit(&log_json, memory_order_relaxed),
+                      clock_wall_us(), message);
     /* There is nowhere to report a failure of the log itself. */
-    (void)!write(STDERR_FILENO, line, size);
+    (void)!write(STDERR_FILENO, line, prefix + size);
 }
 
 static void write_lost(unsigned long lost)

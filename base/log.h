@@ -3,7 +3,8 @@
  *
  * For rare events only; the access log is a different room (proxy/access_log.h). Thread-safe; a
  * line is one write(2), so lines of threads never mix. Never blocks: while standard error takes
- * nothing, lines are lost, counted, and the loss is logged when it does again.
+ * nothing, lines are lost, counted, and the loss is logged when it does again. systemd's journal is
+ * told each line's priority.
  */
 #ifndef EVERGATE_BASE_LOG_H
 #define EVERGATE_BASE_LOG_H

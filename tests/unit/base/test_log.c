@@ -1,5 +1,8 @@
 #include <criterion/criterion.h>
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -100,4 +103,40 @@ Test(log, a_reader_that_does_not_read_loses_lines_and_blocks_nobody, .timeout = 
     text[n] = '\0';
     cr_assert_not_null(strstr(text, "warn evergate: 2 lines of this log were lost"));
     cr_assert_not_null(strstr(text, "warn evergate: heard\n"));
+}
+
+static void expect_line(int fd, const char *beginning, const char *end)
+{
+    char text[512];
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+
+    cr_assert_gt(n, 0);
+    text[n] = '\0';
+    cr_assert_eq(strncmp(text, beginning, strlen(beginning)), 0, "%s", text);
+    cr_assert_str_eq(strchr(text, ' ') + 1, end);
+}
+
+Test(log, the_journal_is_told_the_priority_and_no_other_reader)
+{
+    struct stat status;
+    char stream[64];
+    int fds[2];
+
+    cr_assert_eq(pipe(fds), 0);
+    cr_assert_geq(dup2(fds[1], STDERR_FILENO), 0);
+    cr_assert_eq(fstat(STDERR_FILENO, &status), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_init(LOG_LEVEL_INFO, false);
+    log_error("e");
+    expect_line(fds[0], "<3>2", "error evergate: e\n");
+    log_warn("w");
+    expect_line(fds[0], "<4>2", "warn evergate: w\n");
+    log_info("i");
+    expect_line(fds[0], "<6>2", "info evergate: i\n");
+
+    setenv("JOURNAL_STREAM", "1:2", 1);
+    log_init(LOG_LEVEL_INFO, false);
+    log_info("i");
+    expect_line(fds[0], "2", "info evergate: i\n");
 }
