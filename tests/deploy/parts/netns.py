@@ -35,21 +35,26 @@ class NetworkNamespace:
     def path(self):
         return self.holder.namespace("net")
 
-    @contextlib.contextmanager
     def entered(self):
-        """Sockets, threads and processes that are made meanwhile are in it."""
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        away = os.open(self.path, os.O_RDONLY)
-        try:
-            _setns(away)
-            yield
-        finally:
-            _setns(home)
-            os.close(away)
-            os.close(home)
+        """See entered() below."""
+        return entered(self.path)
 
     def close(self):
         self.holder.close()
+
+
+@contextlib.contextmanager
+def entered(path):
+    """Sockets, threads and processes that are made meanwhile are in the network namespace there."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    away = os.open(path, os.O_RDONLY)
+    try:
+        _setns(away)
+        yield
+    finally:
+        _setns(home)
+        os.close(away)
+        os.close(home)
 
 
 def _setns(descriptor):
