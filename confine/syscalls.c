@@ -17,15 +17,6 @@
 
 enum { BINARY_TREE = 2 }; /* SCMP_FLTATR_CTL_OPTIMIZE: a search, not a walk from the top */
 
-static bool is_listed(const char *call)
-{
-    for (const struct syscalls_group *group = syscalls_allowed; group->name; group++)
-        for (size_t i = 0; group->calls[i]; i++)
-            if (strcmp(group->calls[i], call) == 0)
-                return true;
-    return false;
-}
-
 /* 0 or a negative errno, as libseccomp has it. What this machine or this libseccomp does not know
  * has a negative number: nobody can make that call by its name here. */
 static int add(scmp_filter_ctx filter, uint32_t action, const char *call)
@@ -35,75 +26,98 @@ static int add(scmp_filter_ctx filter, uint32_t action, const char *call)
     return number < 0 ? 0 : seccomp_rule_add(filter, action, number, 0);
 }
 
-static int add_all(scmp_filter_ctx filter, uint32_t action, const char *const *calls)
+static int allow_all(scmp_filter_ctx filter, const char *const *calls)
 {
     int rc = 0;
 
     for (size_t i = 0; calls[i] && rc == 0; i++)
-        if (action == SCMP_ACT_ALLOW || !is_listed(calls[i]))
-            rc = add(filter, action, calls[i]);
+        rc = add(filter, SCMP_ACT_ALLOW, calls[i]);
     return rc;
+}
+
+/* libseccomp wants one rule for a call, or several that look at arguments. */
+static bool is_in(const char *const *calls, const char *call)
+{
+    for (size_t i = 0; calls[i]; i++)
+        if (strcmp(calls[i], call) == 0)
+            return true;
+    return false;
 }
 
 /* ---- Calls that depend on an argument ---- */
 
-struct condition {
-    const char *call;
+struct comparison {
     unsigned argument;
-    scmp_datum_t mask; /* 0: all of an int */
-    scmp_datum_t value;
+    scmp_datum_t mask, value;
 };
 
-static const scmp_datum_t low_bits = 0xffffffff; /* an int's: what stands above is not looked at */
+struct condition {
+    const char *call;
+    struct comparison is, and; /* `and`, if it has a mask, must hold as well */
+};
+
+#define IF(name, at, bits, wanted)                                                                 \
+    {                                                                                              \
+        .call = name, .is = {.argument = at, .mask = bits, .value = wanted},                       \
+    }
+/* All of an int: what stands above is not looked at. */
+#define INT 0xffffffff
 
 static const struct condition conditions[] = {
     /* A thread, not a process. clone3(2) hides its flags in memory where no filter can see
      * them; libc falls back on this one. */
-    {"clone", 0, CLONE_THREAD, CLONE_THREAD},
-    /* What is written is not executed: no mapping is both. */
-    {"mmap", 2, PROT_WRITE | PROT_EXEC, 0},
-    {"mmap", 2, PROT_WRITE | PROT_EXEC, PROT_WRITE},
-    {"mmap", 2, PROT_WRITE | PROT_EXEC, PROT_EXEC},
-    {"mprotect", 2, PROT_WRITE | PROT_EXEC, 0},
-    {"mprotect", 2, PROT_WRITE | PROT_EXEC, PROT_WRITE},
-    {"mprotect", 2, PROT_WRITE | PROT_EXEC, PROT_EXEC},
-    {"prctl", 0, 0, PR_SET_NAME},
-    {"prctl", 0, 0, PR_GET_NAME},
-    {"prctl", 0, 0, PR_SET_VMA}, /* malloc names its memory */
-    {"prlimit64", 0, 0, 0},      /* our own */
-    {"socket", 0, 0, AF_UNIX},
-    {"socket", 0, 0, AF_INET},
-    {"socket", 0, 0, AF_INET6},
-    {"socket", 0, 0, AF_NETLINK}, /* libc looks up interfaces and addresses */
-    {"socketpair", 0, 0, AF_UNIX},
+    IF("clone", 0, CLONE_THREAD, CLONE_THREAD),
+    /* What was written into memory is not executed: no mapping is both, and none becomes
+     * executable. Libraries are mapped from their files. */
+    IF("mmap", 2, PROT_EXEC, 0),
+    {
+        .call = "mmap",
+        .is = {2, PROT_WRITE | PROT_EXEC, PROT_EXEC},
+        .and = {3, MAP_ANONYMOUS, 0},
+    },
+    IF("mprotect", 2, PROT_EXEC, 0),
+    IF("prctl", 0, INT, PR_SET_NAME),
+    IF("prctl", 0, INT, PR_GET_NAME),
+    IF("prctl", 0, INT, PR_SET_VMA), /* malloc names its memory */
+    IF("prlimit64", 0, INT, 0),      /* our own */
+    IF("socket", 0, INT, AF_UNIX),
+    IF("socket", 0, INT, AF_INET),
+    IF("socket", 0, INT, AF_INET6),
+    IF("socket", 0, INT, AF_NETLINK), /* libc looks up interfaces and addresses */
+    IF("socketpair", 0, INT, AF_UNIX),
     /* How much waits, is it a terminal and how large; above all not TIOCSTI, which types. */
-    {"ioctl", 1, 0, FIONREAD},
-    {"ioctl", 1, 0, FIONBIO},
-    {"ioctl", 1, 0, TCGETS},
-    {"ioctl", 1, 0, TIOCGWINSZ},
-    {"ioctl", 1, 0, SIOCOUTQ},
-    {"ioctl", 1, 0, SIOCGIFNAME},
-    {"ioctl", 1, 0, SIOCGIFINDEX},
+    IF("ioctl", 1, INT, FIONREAD),
+    IF("ioctl", 1, INT, FIONBIO),
+    IF("ioctl", 1, INT, TCGETS),
+    IF("ioctl", 1, INT, TIOCGWINSZ),
+    IF("ioctl", 1, INT, SIOCOUTQ),
+    IF("ioctl", 1, INT, SIOCGIFNAME),
+    IF("ioctl", 1, INT, SIOCGIFINDEX),
 };
+
+static struct scmp_arg_cmp compare(const struct comparison *c)
+{
+    return SCMP_CMP(c->argument, SCMP_CMP_MASKED_EQ, c->mask, c->value);
+}
 
 static int add_condition(scmp_filter_ctx filter, const struct condition *condition)
 {
-    scmp_datum_t mask = condition->mask != 0 ? condition->mask : low_bits;
+    const struct scmp_arg_cmp comparisons[] = {compare(&condition->is), compare(&condition->and)};
     int number = seccomp_syscall_resolve_name(condition->call);
 
-    if (number < 0 || is_listed(condition->call))
+    if (number < 0)
         return 0;
-    return seccomp_rule_add(
-        filter, SCMP_ACT_ALLOW, number, 1,
-        SCMP_CMP(condition->argument, SCMP_CMP_MASKED_EQ, mask, condition->value));
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, number, condition->and.mask ? 2 : 1,
+                                  comparisons);
 }
 
-static int add_conditions(scmp_filter_ctx filter)
+static int add_conditions(scmp_filter_ctx filter, const char *const *besides)
 {
     int rc = 0;
 
     for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]) && rc == 0; i++)
-        rc = add_condition(filter, &conditions[i]);
+        if (!is_in(besides, conditions[i].call))
+            rc = add_condition(filter, &conditions[i]);
     return rc;
 }
 
@@ -123,23 +137,33 @@ static int set_attributes(scmp_filter_ctx filter)
     return rc;
 }
 
-static int fill(scmp_filter_ctx filter)
+static int add_deadly(scmp_filter_ctx filter, const char *const *besides)
+{
+    int rc = 0;
+
+    for (size_t i = 0; syscalls_deadly[i] && rc == 0; i++)
+        if (!is_in(besides, syscalls_deadly[i]))
+            rc = add(filter, SCMP_ACT_KILL_PROCESS, syscalls_deadly[i]);
+    return rc;
+}
+
+static int fill(scmp_filter_ctx filter, const char *const *besides)
 {
     int rc = set_attributes(filter);
 
     for (const struct syscalls_group *group = syscalls_allowed; group->name && rc == 0; group++)
-        rc = add_all(filter, SCMP_ACT_ALLOW, group->calls);
+        rc = allow_all(filter, group->calls);
     if (rc == 0)
-        rc = add_conditions(filter);
+        rc = allow_all(filter, besides);
     if (rc == 0)
-        rc = add_all(filter, SCMP_ACT_KILL_PROCESS, syscalls_deadly);
-    return rc;
+        rc = add_conditions(filter, besides);
+    return rc == 0 ? add_deadly(filter, besides) : rc;
 }
 
-int syscalls_restrict(char **ret_why)
+int syscalls_restrict_but(const char *const *besides, char **ret_why)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-    int rc = filter ? fill(filter) : -ENOMEM;
+    int rc = filter ? fill(filter, besides) : -ENOMEM;
 
     if (rc == 0)
         rc = seccomp_load(filter);
@@ -150,4 +174,14 @@ int syscalls_restrict(char **ret_why)
                          "or the container has no seccomp filters",
                          strerrordesc_np(-rc));
     return EG_E_INTERNAL;
+}
+
+/* LeakSanitizer stops its own process from outside, the others map what they like. */
+int syscalls_restrict(char **ret_why)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return syscalls_restrict_but(syscalls_of_sanitizers, ret_why);
+#else
+    return syscalls_restrict_but((const char *const[]){NULL}, ret_why);
+#endif
 }

@@ -23,10 +23,13 @@ struct syscalls_group {
 extern const struct syscalls_group syscalls_allowed[];
 extern const char *const syscalls_conditional[]; /* allowed with certain arguments only */
 extern const char *const syscalls_deadly[];
+extern const char *const syscalls_of_sanitizers[]; /* allowed too where they are built in */
 
 /* From now on, for this thread and those it starts; sets no_new_privs, without which an
  * unprivileged process may not filter. Cannot be undone. 0, or EG_E_INTERNAL with a sentence in
  * *ret_why (heap). */
 int syscalls_restrict(char **ret_why) WARN_UNUSED;
+/* ... with the calls of `besides` allowed too, whatever the tables say of them; for tests. */
+int syscalls_restrict_but(const char *const *besides, char **ret_why) WARN_UNUSED;
 
 #endif

@@ -100,13 +100,6 @@ static const char *const writing[] = {
     "pwritev",   "rename",    "renameat",     "renameat2", "unlink",    "unlinkat",
     "utimensat", "write",     "writev",       NULL};
 
-/* LeakSanitizer stops its own process from outside, the others map what they like. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-static const char *const sanitizers[] = {
-    "arch_prctl",  "clone", "mmap",      "mprotect",         "msync",  "mlock",     "munlock",
-    "personality", "prctl", "prlimit64", "process_vm_readv", "ptrace", "setitimer", NULL};
-#endif
-
 const struct syscalls_group syscalls_allowed[] = {
     {"memory", memory},
     {"threads", threads},
@@ -117,14 +110,15 @@ const struct syscalls_group syscalls_allowed[] = {
     {"network", network},
     {"files: reading", reading},
     {"files: writing", writing},
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    {"sanitizers", sanitizers},
-#endif
     {0},
 };
 
 const char *const syscalls_conditional[] = {
     "clone", "ioctl", "mmap", "mprotect", "prctl", "prlimit64", "socket", "socketpair", NULL};
+
+const char *const syscalls_of_sanitizers[] = {
+    "arch_prctl",  "clone", "mmap",      "mprotect",         "msync",  "mlock",     "munlock",
+    "personality", "prctl", "prlimit64", "process_vm_readv", "ptrace", "setitimer", NULL};
 
 /* Not what is merely of no use to a proxy, but what exploits use once they run inside of one. */
 const char *const syscalls_deadly[] = {"acct",
