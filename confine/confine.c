@@ -1,10 +1,7 @@
 /* The order of giving things up: see confine.h. */
 #include "confine/confine.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -100,25 +97,4 @@ int confine_look(const struct confine_settings *settings, char **ret_why)
 void confine_end(void)
 {
     spawner_stop();
-}
-
-char *confine_path_inside(const char *root, const char *path, char **ret_why)
-{
-    char *real_root = realpath(root, NULL);
-    char *real = real_root ? realpath(path, NULL) : NULL, *inside = NULL;
-    size_t n = real_root ? strlen(real_root) : 0;
-
-    if (n == 1) /* "/" itself */
-        n = 0;
-    if (!real_root || !real)
-        *ret_why = xasprintf("\"%s\": %s", real_root ? path : root, strerror(errno));
-    else if (strncmp(real, real_root, n) != 0 || real[n] != '/')
-        *ret_why = xasprintf("\"%s\" is not in the chroot \"%s\", where a reload could not read "
-                             "it; move it there",
-                             path, root);
-    else
-        inside = xstrdup(real + n);
-    free(real_root);
-    free(real);
-    return inside;
 }

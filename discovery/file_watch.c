@@ -74,7 +74,7 @@ static void watch_warn(struct file_watch *watch)
     if (watch->blind == 0 || watch->warned)
         return;
     watch->warned = true;
-    log_warn("discovery: \"%s\" is looked at every %d s only, since inotify cannot watch its way: "
+    log_warn("\"%s\" is looked at every %d s only, since inotify cannot watch its way: "
              "%s%s",
              watch->path, FILE_WATCH_BLIND_LOOK_MS / 1000, strerror(watch->blind),
              limit ? "; raise fs.inotify.max_user_instances and fs.inotify.max_user_watches" : "");

@@ -163,7 +163,8 @@ void server_order_finish(struct server_orders *orders, enum server_verdict verdi
     order->outcome->generation = atomic_load(&server->generation);
     if (order->kind == ORDER_RELOAD) {
         server_discovery_settle(server);
-        server_watch_follow(server, orders->base, &order->outcome->errors);
+        if (verdict != SERVER_CHANGE_STOPPING) /* else nothing may have been read */
+            server_watch_follow(server, orders->base, &order->outcome->errors);
     }
     config_unref(&orders->base);
     config_overlay_free(orders->overlay);

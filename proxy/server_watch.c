@@ -169,6 +169,12 @@ void server_watch_follow(struct server *server, const struct config *read,
     remove_unwanted(watch);
 }
 
+void server_watch_again(struct server *server)
+{
+    if (server->watch != NULL)
+        loop_timer_set(&server->loop, &server->watch->quiet, 0);
+}
+
 void server_watch_start(struct server *server)
 {
     struct server_watch *watch = xcalloc(1, sizeof(*watch));

@@ -34,6 +34,9 @@ void server_watch_start(struct server *server);
 void server_watch_follow(struct server *server, const struct config *read,
                          const struct config_errors *errors);
 
+/* A reload may be what it could not be until now: what has changed meanwhile is looked for. */
+void server_watch_again(struct server *server);
+
 void server_watch_free(struct server *server);
 
 #endif

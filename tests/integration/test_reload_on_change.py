@@ -4,9 +4,13 @@ what is served, mistakes are told once, and no request notices.
 
 import os
 import shutil
+import signal
 
 import pytest
 
+from lib.confinement import USER
+from lib.confinement import room as confinement_room
+from lib.dynasty import Dynasty
 from lib.evergate import Evergate, binary
 from lib.failover import ADMIN
 from lib.libconfig import simple, to_libconfig
@@ -242,6 +246,74 @@ def test_the_key_begins_and_ends_it(watched):
     replace(watched.path, says("four"))
     watched.wait_says("four")
     watched.wait_count(FOUND, 2)
+
+
+def test_what_changed_during_an_upgrade_that_failed_is_taken_up_after_it(stage):
+    """Meanwhile no reload may be: the new process has been told what is served."""
+    settings = simple([stage.recorder("one")], reload_on_change=True)
+    proxy = stage.ending(Dynasty(stage.room("evergate"), settings)).wait_started()
+    go = stage.room("go") / "go"
+    proxy.install(script=f"while ! [ -e {go} ]; do sleep 0.05; done; exit 1\n")
+    proxy.signal_now(signal.SIGUSR2)
+    wait_until(lambda: proxy.log_lines("is started as process"), "the upgrade has begun")
+    replace(proxy.config_path, to_libconfig(
+        simple([stage.recorder("two")], reload_on_change=True)))
+    wait_until(lambda: proxy.log_lines("no reload: a new binary is being started"),
+               "it is not taken up now")
+    go.touch()
+    wait_until(lambda: stage.get(proxy).text == "two", "it is taken up then")
+    assert len(proxy.log_lines(FOUND)) == 2
+
+
+def test_a_directory_that_is_replaced_is_followed(stage, room):
+    old = room / "conf"
+    old.mkdir()
+    (old / "evergate.conf").write_text(says("one"))
+    watched = Watched(stage, old / "evergate.conf")
+    for body in ("two", "three"):
+        new = room / "new"
+        new.mkdir()
+        (new / "evergate.conf").write_text(says(body))
+        os.rename(old, room / f"before-{body}")
+        os.rename(new, old)
+        watched.wait_says(body)
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["directory", "fifo"])
+def test_what_is_no_file_is_refused_and_holds_nothing_up(watched, make):
+    aside = watched.path.with_name("aside")
+    make(aside)
+    os.rename(watched.path, watched.path.with_name("away"))
+    os.rename(aside, watched.path)
+    watched.wait_count(REFUSED, 1)
+    watched.wait_says("one")
+    os.rename(watched.path, aside)
+    replace(watched.path, says("two"))
+    watched.wait_says("two")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its root")
+def test_a_config_map_is_swapped_in_a_chroot_of_another_user(stage):
+    """The file is found outside of it first, its changes inside; the system calls are filtered."""
+    where = confinement_room(stage)
+    jail = where.directory("jail")
+    etc = jail / "etc"
+
+    def files(backend):
+        return {"evergate.conf": to_libconfig(simple(
+            [backend], reload_on_change=True, user=USER, chroot=str(jail)))}
+    etc.mkdir()
+    config_map(etc, "..2026_1", files(stage.recorder("one")))
+    instance = where.directory("instance")
+    program = shutil.copy2(binary(), instance / "evergate")
+    leaks = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"  # needs /proc
+    proxy = stage.ending(Evergate(instance, "", env={"ASAN_OPTIONS": leaks}, command=[
+        str(program), "run", "-c", str(etc / "evergate.conf")])).wait_started()
+    assert os.readlink(f"/proc/{proxy.process.pid}/root") == str(jail)
+    for name in ("two", "three"):
+        config_map(etc, f"..2026_{name}", files(stage.recorder(name)))
+        wait_until(lambda: stage.get(proxy).text == name, f"{name} is served")
+    assert not proxy.log_lines("is looked at every")
 
 
 def test_no_request_notices(stage, room, load_program):

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <pwd.h>
@@ -282,4 +283,50 @@ Test(confine, the_file_s_path_in_a_chroot_is_what_is_left_of_it)
     expect_inside("/usr/b", "/usr/bin", NULL);
     expect_inside("/nonexistent", "/usr", NULL);
     expect_inside("/usr", "/usr/nonexistent", NULL);
+}
+
+static void make_link(const char *directory, const char *name, const char *target)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    cr_assert_eq(symlink(target, path), 0);
+}
+
+static void expect_link(const char *root, const char *name, const char *inside)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/%s", root, name);
+    expect_inside(root, path, inside);
+}
+
+/* So that a reload follows them anew. */
+Test(confine, links_on_the_way_are_kept_where_they_lead_to_the_same_file_inside)
+{
+    char root[] = "/tmp/evergate-inside-XXXXXX", path[PATH_MAX];
+
+    cr_assert_not_null(mkdtemp(root));
+    snprintf(path, sizeof(path), "%s/v7", root);
+    cr_assert_eq(mkdir(path, 0700), 0);
+    make_link(root, "v7/file", "."); /* anything that is there */
+    make_link(root, "relative", "v7");
+    make_link(root, "outer", path);
+    make_link(root, "inner", "/v7");
+    make_link(root, "out", "/usr");
+    expect_link(root, "v7", "/v7");
+    expect_link(root, "relative", "/relative");
+    expect_link(root, "relative/file", "/relative/file");
+    expect_link(root, "outer", "/v7");
+    expect_link(root, "inner", NULL); /* from here there is no such file */
+    expect_link(root, "out", NULL);
+    for (const char *const *name =
+             (const char *const[]){"v7/file", "relative", "outer", "inner", "out", NULL};
+         *name; name++) {
+        snprintf(path, sizeof(path), "%s/%s", root, *name);
+        cr_expect_eq(unlink(path), 0);
+    }
+    snprintf(path, sizeof(path), "%s/v7", root);
+    cr_expect_eq(rmdir(path), 0);
+    cr_expect_eq(rmdir(root), 0);
 }

@@ -1,6 +1,7 @@
 /* A path is watched wherever it leads, and whatever on its way comes and goes. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -166,6 +167,38 @@ Test(file_watch, tells_many_writes_at_once_but_does_not_wait_for_their_end)
     start(room_path(room, "f"));
     RUN_UNTIL(&room->loop, (room_write(room, "f", "more"), writes++, f.changed == 3));
     cr_expect_gt(writes, 10u);
+}
+
+static unsigned queued_events(void)
+{
+    char text[32] = "";
+    int fd = open("/proc/sys/fs/inotify/max_queued_events", O_RDONLY);
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+
+    close(fd);
+    cr_assert_gt(n, 0);
+    return (unsigned)strtoul(text, NULL, 10);
+}
+
+/* What is told last is lost. It must not wait for the next look. */
+Test(file_watch, notices_what_the_kernel_s_queue_had_no_place_for)
+{
+    struct room *room = &f.room;
+    char a[PATH_MAX], b[PATH_MAX];
+    unsigned events = queued_events();
+    uint64_t start_ms;
+
+    room_write(room, "f", "1");
+    room_write(room, "a", "");
+    snprintf(a, sizeof(a), "%s", room_path(room, "a"));
+    snprintf(b, sizeof(b), "%s", room_path(room, "b"));
+    start(room_path(room, "f"));
+    for (unsigned i = 0; i < events / 2 + 1; i++) /* two events each */
+        cr_assert_eq(i % 2 == 0 ? rename(a, b) : rename(b, a), 0);
+    room_replace(room, "f", "2");
+    start_ms = room->loop.now_ms;
+    EXPECT_NOTICED();
+    cr_assert_lt(room->loop.now_ms - start_ms, FILE_WATCH_LOOK_MS / 2);
 }
 
 Test(file_watch, looks_by_itself_at_what_inotify_does_not_tell)
