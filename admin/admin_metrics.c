@@ -133,6 +133,13 @@ static void put_process(struct evbuffer *out, const struct server *server)
                    limit.rlim_cur);
 }
 
+static void put_commands(struct evbuffer *out, const struct server *server)
+{
+    metrics_single(out, "evergate_commands_available", "gauge",
+                   "Whether checks, recoveries and upgrades can start programs.",
+                   atomic_load(&server->commands_lost) == NULL);
+}
+
 static void put_configuration(struct evbuffer *out, const struct server *server)
 {
     static const char name[] = "evergate_config_reloads_total";
@@ -176,6 +183,7 @@ static void put_all(struct evbuffer *out, const struct admin_collection *collect
                    "Lines of the access log that were not written.",
                    server->access_log ? access_log_dropped(server->access_log) : 0);
     put_configuration(out, server);
+    put_commands(out, server);
     metrics_single(out, "evergate_workers", "gauge", "Worker threads.", server->worker_count);
     put_process(out, server);
 }

@@ -70,6 +70,18 @@ static json_t *discovery_of(const struct server *server)
     return object;
 }
 
+/* Checks by commands, recoveries and upgrades need them. */
+static json_t *commands_of(const struct server *server)
+{
+    const char *lost = atomic_load(&server->commands_lost);
+    json_t *object = json_object();
+
+    admin_json_set_bool(object, "available", lost == NULL);
+    if (lost != NULL)
+        admin_json_set_text(object, "why", lost);
+    return object;
+}
+
 void admin_status(struct admin_call *call)
 {
     const struct server *server = call->server;
@@ -93,5 +105,6 @@ void admin_status(struct admin_call *call)
     admin_json_set_number(object, "last_event", events_last_id(health_events(server->health)));
     admin_json_set(object, "listeners", listeners(server));
     admin_json_set(object, "discovery", discovery_of(server));
+    admin_json_set(object, "commands", commands_of(server));
     admin_reply_json(call->request, 200, object);
 }

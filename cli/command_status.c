@@ -89,6 +89,22 @@ static void print_failing(const json_t *status, FILE *out, bool colours)
     }
 }
 
+static void print_commands(const json_t *status, FILE *out, bool colours)
+{
+    const json_t *commands = json_object_get(status, "commands");
+    char *line, *printable;
+
+    if (!json_is_false(json_object_get(commands, "available")))
+        return;
+    line = xasprintf("%-14s none can be started: %s; restart evergate", "commands",
+                     remote_text(commands, "why"));
+    printable = cli_printable(line);
+    cli_print_in(out, colours, CLI_RED, printable);
+    fputc('\n', out);
+    free(printable);
+    free(line);
+}
+
 /* For whoever asks before sending traffic: a container's health check, a script that waits. */
 static int require_ready(struct remote *remote)
 {
@@ -112,6 +128,7 @@ static int show_page(struct remote *remote, FILE *out, bool colours)
     if (code == CLI_GOOD) {
         print_instance(status, out, colours);
         print_failing(status, out, colours);
+        print_commands(status, out, colours);
         fputc('\n', out);
         remote_print_pools(pools, out, colours);
         if (json_array_size(json_object_get(events, "events")) > 0)

@@ -29,11 +29,11 @@ static void on_end(evutil_socket_t pidfd, short what, void *arg)
     char *why = xasprintf("the process that starts commands %s", how);
 
     loop_enter(&server->loop);
+    atomic_store(&server->commands_lost, why);
     health_tell_process(
         server->health, EVENT_HEALTH, EVENT_ERROR, "commands", "no commands", why,
         "until a restart, checks of type exec say nothing new, recovery commands and "
         "SIGUSR2 fail");
-    free(why);
     free(how);
     forget(&server->on_spawner_end);
     loop_leave(&server->loop);
@@ -63,4 +63,5 @@ void server_spawner_forget(struct server *server)
 {
     forget(&server->on_spawner_end);
     forget(&server->on_orphan_end);
+    free(atomic_exchange(&server->commands_lost, NULL));
 }

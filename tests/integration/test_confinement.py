@@ -112,6 +112,8 @@ def test_its_loss_is_told_and_takes_no_backend_out(stage):
         "health": {"type": "exec", "command": "true", "interval": "100ms", "fall": 1}})
     admin = Management(proxy)
     admin.wait_for_event(type="health", to="healthy")
+    assert admin.metric("evergate_commands_available") == 1
+    assert admin.json("/api/v1/status")["commands"] == {"available": True}
     os.kill(spawner_of(proxy.pid), signal.SIGKILL)
     event = admin.wait_for_event(type="health", to="no commands")
     assert "was ended by signal 9 (Killed)" in event["why"]
@@ -123,6 +125,12 @@ def test_its_loss_is_told_and_takes_no_backend_out(stage):
     proxy.signal_now(signal.SIGUSR2)
     proxy.wait_for_log("cannot start .*: the command process has ended; this process goes on")
     assert not admin.events(type="health", to="unhealthy")
+    assert admin.metric("evergate_commands_available") == 0
+    commands = admin.json("/api/v1/status")["commands"]
+    assert not commands["available"] and "was ended by signal 9" in commands["why"]
+    page = run_command("status", "--admin", admin.address).stdout
+    assert "commands       none can be started: the process that starts commands was ended by " \
+        "signal 9 (Killed); restart evergate\n" in page
 
 
 # ---- Mistakes ----
