@@ -11,46 +11,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/standard_streams.h"
 #include "confine/privileges.h"
 #include "confine/spawner_internal.h"
 
 enum { WORDS_LOOKED_AT = 4096 };
 
-/* The packet's number `index` as a descriptor; what is out of range is refused. */
-static int resolve_fd(int32_t index, const int *fds, int fd_count, int *ret_fd)
-{
-    if (index == LAUNCH_NULL || index == LAUNCH_SAME)
-        *ret_fd = index;
-    else if (index > 0 && index < fd_count)
-        *ret_fd = fds[index];
-    else
-        return EPROTO;
-    return 0;
-}
-
-static int fill_launch(struct launch *launch, const struct spawner_request *request,
-                       const struct spawner_words *words, const int *fds, int fd_count)
-{
-    int error = request->fd_count < 0 || request->fd_count > LAUNCH_FDS_MAX ? EPROTO : 0;
-
-    *launch = (struct launch){
-        .path = words->path,
-        .argv = words->argv,
-        .environment = words->environment,
-        .fd_count = error == 0 ? request->fd_count : 0,
-        .own_group = request->own_group,
-        .next_binary = request->next_binary,
-    };
-    for (int i = 0; i < launch->fd_count && error == 0; i++)
-        error = resolve_fd(request->fds[i], fds, fd_count, &launch->fds[i]);
-    return error;
-}
-
 static int launch_words(const struct spawner_request *request, const struct spawner_words *words,
                         const int *fds, int fd_count, pid_t *ret_pid, int *ret_pidfd)
 {
     struct launch launch;
-    int error = fill_launch(&launch, request, words, fds, fd_count);
+    int error = spawner_launch_read(&launch, request, words, fds, fd_count);
 
     if (error != 0)
         return error;
@@ -129,18 +100,6 @@ static void ignore_signals(void)
     signal(SIGCHLD, SIG_DFL); /* ignored, exit statuses would be lost (POSIX, _exit) */
 }
 
-/* A descriptor that comes in a packet must not be taken for standard output. */
-static void fill_standard_descriptors(void)
-{
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
-}
-
 /* Sockets of an elder or a service manager among them. */
 static int close_others(int socket)
 {
@@ -183,8 +142,8 @@ _Noreturn void spawner_process_main(int socket)
      * dumped again (execve(2)). */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     socket = close_others(socket);
-    fill_standard_descriptors();
-    malloc_trim(0); /* what reading the configuration took and gave back is a copy here */
+    standard_streams_fill(); /* a descriptor that comes in a packet must not be taken for one */
+    malloc_trim(0);          /* what reading the configuration took and gave back is a copy here */
     serve(socket);
     _exit(0); /* not exit(): what is registered there is the other process's */
 }

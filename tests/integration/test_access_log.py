@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from lib.confinement import spawner_of
 from lib.libconfig import DEFAULT_WORKERS
 from lib.raw_client import head
 from lib.scripted_backend import answer
@@ -220,6 +221,19 @@ def test_a_reader_that_goes_away_does_not_end_it(stage):
     os.close(reader)
     for _ in range(5):
         assert stage.get(proxy).status == 200
+
+
+def close_input_and_output():
+    os.close(0)
+    os.close(1)
+
+
+def test_a_closed_standard_output_is_no_sockets_number(stage):
+    proxy = stage.proxy(stage.recorder(), preexec=close_input_and_output)
+    for process in (proxy.process.pid, spawner_of(proxy.process.pid)):
+        open_as = [os.readlink(f"/proc/{process}/fd/{number}") for number in (0, 1)]
+        assert open_as == ["/dev/null"] * 2
+    assert stage.get(proxy).status == 200
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
