@@ -34,7 +34,9 @@ struct spell {
 };
 
 void spell_good(struct spell *spell, unsigned percent, uint64_t count);
-/* A failure; `late`: it had been counted as a success. */
+/* A failure; `late`: it had been counted as a success. What that took away is given back if the
+ * spell still knows of one; so where most failures are late ones, spells look better than they are.
+ */
 void spell_bad(struct spell *spell, unsigned percent, bool late, uint64_t now_us);
 /* In hundredths of a failure; 0 or less: there is no spell. */
 int64_t spell_excess(const struct spell *spell, unsigned percent);

@@ -145,6 +145,45 @@ Test(outlier, more_is_asked_of_a_spell_where_more_requests_are_asked_for)
     cr_assert_eq(b.o.evidence.own.bad, 194, "never less than of 20");
 }
 
+/* One failure after `good` successes, the others' window half bad, but not since a suspicion. So
+ * whatever is found is found by a spell. */
+static enum outlier_cause lone_failure(struct outlier *o, uint64_t good, uint64_t now_us)
+{
+    struct outlier_outcome outcome = {
+        .picked_us = now_us, .rest = {50, 50}, .others = {now_us / 1000, 0}};
+
+    outlier_count(o, good, now_us);
+    return outlier_failure(o, &outcome, now_us);
+}
+
+Test(outlier, where_little_traffic_hides_nothing_the_window_alone_is_judged)
+{
+    for (uint64_t before = 0; before <= 60; before += 20) {
+        enum outlier_cause cause = OUTLIER_CAUSE_NONE;
+        uint64_t now_us = 1000000;
+        struct outlier o;
+
+        outlier_init(&o, &as_by_default, now_us);
+        outlier_count(&o, before, now_us);
+        for (unsigned i = 0; i < 33; i++)
+            cause = lone_failure(&o, i % 5 == 4 ? 1 : 0, now_us += 100000);
+        /* 33 failures and 6 successes: a spell of 39, which is bad enough. */
+        cr_assert_eq(cause, before + 39 > 66 ? OUTLIER_CAUSE_RATE : OUTLIER_CAUSE_NONE);
+    }
+}
+
+Test(outlier, what_goes_on_for_longer_than_the_window_is_no_spell)
+{
+    uint64_t now_us = 1000000;
+    struct outlier o;
+
+    outlier_init(&o, &as_by_default, now_us);
+    for (unsigned i = 0; i < 300; i++) /* every third of 50 a second: 20 too many after 12 s */
+        cr_assert_eq(lone_failure(&o, 2, now_us += 60000), OUTLIER_CAUSE_NONE, "%u", i);
+    for (unsigned i = 0; i < 300 && lone_failure(&o, 2, now_us += 40000) == OUTLIER_CAUSE_NONE; i++)
+        cr_assert_lt(i, 299, "every third of 75 a second: 20 too many after 8 s");
+}
+
 Test(outlier, a_rate_that_is_switched_off_asks_for_nothing)
 {
     struct config_outlier config = as_by_default;
