@@ -9,6 +9,7 @@
 #include "cli/config_errors.h"
 #include "cli/table.h"
 #include "confine/confine.h"
+#include "proxy/server_config.h"
 
 /* Of a command that only looks it is an answer, of one that serves a line of its log. */
 static void tell(enum cli_confine how, const char *path, const char *why)
@@ -54,6 +55,18 @@ static int enter(const struct config_confinement *from, enum cli_confine how, co
     return rc;
 }
 
+/* A start reads it only once, when it serves. */
+static bool state_is_good(struct config *config, enum cli_confine how)
+{
+    char *why;
+
+    if (how == CLI_CONFINE_TO_SERVE || server_config_try_state(config, &why) == EG_OK)
+        return true;
+    tell(how, config->file, why);
+    free(why);
+    return false;
+}
+
 /* Everything of the file but these few keys is read by the process as it will be when it serves:
  * what it may not read is a mistake now, not at the next reload. */
 static struct config *load(const char *path, const char *user, enum cli_confine how)
@@ -61,8 +74,11 @@ static struct config *load(const char *path, const char *user, enum cli_confine 
     struct config *config = cli_config_load_served(path);
     char *why;
 
-    if (config != NULL || user[0] == '\0' || how == CLI_CONFINE_TO_VISIT)
+    if (config != NULL && state_is_good(config, how))
         return config;
+    config_unref(&config);
+    if (user[0] == '\0' || how == CLI_CONFINE_TO_VISIT)
+        return NULL;
     why = xasprintf("\"%s\" was read as user \"%s\", who has to be able to read and write what it "
                     "names",
                     path, user);

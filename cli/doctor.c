@@ -172,12 +172,14 @@ void doctor_examine(struct doctor_report *ret_report, const struct config *confi
     *ret_report = (struct doctor_report){0};
     arena_init(&ret_report->arena);
     apply(&look, doctor_file_rules);
+    apply(&look, doctor_confinement_rules);
     apply_to_listeners(look);
     apply(&look, doctor_routes_rules);
     apply_to_routes(look);
     apply_to_pools(look);
     apply(&look, doctor_certificate_rules);
     if (facts) {
+        apply(&look, doctor_identity_rules);
         apply(&look, doctor_path_rules);
         look.where = NULL;
         apply(&look, doctor_system_rules);

@@ -3,8 +3,8 @@
  * write. Nothing is sent to anybody.
  *
  *   config ─────────────► doctor_file.c, doctor_routes.c, doctor_pool.c, doctor_source.c ──┐
- *   files it names ─────► doctor_certificates.c, doctor_paths.c ───────────────────────────┼─►
- * report kernel ─► facts ────► doctor_system.c ─────────────────────────────────────────────────┘ │
+ *   files it names ─────► doctor_certificates.c, doctor_paths.c, doctor_confinement.c ─────┼─►
+ * report kernel ─► facts ────► doctor_system.c, doctor_confinement.c ───────────────────────────┘ │
  *   (doctor_facts.h)                                          text or JSON ◄─ doctor_text.c ◄────┘
  *
  * A rule is one small function and one row in its room's table: see doctor_internal.h. A rule that

@@ -2,11 +2,11 @@
  * to an authority. See doctor_internal.h. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "cli/doctor_internal.h"
 #include "config/certificate_file.h"
-#include "net/tls.h"
 
 enum { DAY_S = 86400, SOON_DAYS = 30 };
 
@@ -163,6 +163,7 @@ static void look_alone(struct doctor_look *look)
 /* All certificates that clients may be shown, read once: routes can be many. */
 struct shown {
     struct certificate_file *files;
+    const char **listeners; /* the name of each file's */
     size_t count;
 };
 
@@ -172,7 +173,8 @@ static void shown_read(struct shown *shown, const struct config *config)
 
     for (size_t i = 0; i < config->listener_count; i++)
         most += config->listeners[i].tls ? config->listeners[i].tls->certificate_count : 0;
-    *shown = (struct shown){.files = xcalloc(most + 1, sizeof(*shown->files))};
+    *shown = (struct shown){.files = xcalloc(most + 1, sizeof(*shown->files)),
+                            .listeners = xcalloc(most + 1, sizeof(*shown->listeners))};
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener_tls *tls = config->listeners[i].tls;
 
@@ -181,7 +183,7 @@ static void shown_read(struct shown *shown, const struct config *config)
 
             if (certificate_file_read(&shown->files[shown->count], tls->certificates[k].cert_path,
                                       &why) == EG_OK)
-                shown->count++;
+                shown->listeners[shown->count++] = config->listeners[i].name;
             else
                 free(why); /* the rules above told it */
         }
@@ -193,14 +195,22 @@ static void shown_free(struct shown *shown)
     for (size_t i = 0; i < shown->count; i++)
         certificate_file_fini(&shown->files[i]);
     free(shown->files);
+    free(shown->listeners);
 }
 
-static bool is_covered(const struct shown *shown, const char *host)
+/* Where clients of the route come over TLS, is there a certificate for them? */
+static bool is_covered(const struct shown *shown, const struct config_route *route)
 {
-    for (size_t i = 0; i < shown->count; i++)
-        if (certificate_file_is_for(&shown->files[i], host))
+    bool over_tls = false;
+
+    for (size_t i = 0; i < shown->count; i++) {
+        if (route->listener[0] != '\0' && strcmp(route->listener, shown->listeners[i]) != 0)
+            continue;
+        if (certificate_file_is_for(&shown->files[i], route->host))
             return true;
-    return false;
+        over_tls = true;
+    }
+    return !over_tls;
 }
 
 static void look_names(struct doctor_look *look)
@@ -209,13 +219,13 @@ static void look_names(struct doctor_look *look)
     struct shown shown;
 
     shown_read(&shown, config);
-    for (size_t i = 0; i < config->route_count && shown.count > 0; i++) {
+    for (size_t i = 0; i < config->route_count; i++) {
         const struct config_route *route = &config->routes[i];
         struct doctor_look own = *look;
 
         /* A wildcard stands for names that nobody has written down. */
         if (route->host[0] == '\0' || route->host[0] == '*' || route->host[0] == '[' ||
-            is_covered(&shown, route->host))
+            is_covered(&shown, route))
             continue;
         doctor_at(&own, &route->where);
         doctor_found(&own, "route \"%s\": no listener's certificate is for %s", route->name,
@@ -226,75 +236,7 @@ static void look_names(struct doctor_look *look)
     shown_free(&shown);
 }
 
-/* ---- what OpenSSL refuses ---- */
-
-/* config_load parses; how strong keys and signatures must be is OpenSSL's to say (SECLEVEL), and it
- * says so when they are loaded. */
-static void found_refused(struct doctor_look *look, const char *kind, const char *name, int rc,
-                          char *why, struct tls_context *context)
-{
-    if (rc == EG_OK) {
-        tls_context_free(context);
-        return;
-    }
-    doctor_found(look, "%s \"%s\": tls: %s", kind, name, why);
-    doctor_write(look,
-                 "a key of P-256 or RSA 2048 at least, and a certificate signed with SHA-256");
-    free(why);
-}
-
-static void look_listener_refused(const struct doctor_look *look,
-                                  const struct config_listener *listener)
-{
-    const struct config_listener_tls *tls = listener->tls;
-
-    for (size_t i = 0; tls && i < tls->certificate_count; i++) {
-        struct doctor_look own = *look;
-        const struct tls_certificate certificate = {tls->certificates[i].cert_path,
-                                                    tls->certificates[i].key_path};
-        const struct tls_server_params params = {.certificates = &certificate,
-                                                 .certificate_count = 1,
-                                                 .client_ca_path = tls->client_ca_path,
-                                                 .alpn = (const char *const *)tls->alpn};
-        struct tls_context *context = NULL;
-        char *why = NULL;
-        int rc = tls_context_new_server(&context, &params, &why);
-
-        doctor_at(&own, &listener->where);
-        found_refused(&own, "listener", listener->name, rc, why, context);
-    }
-}
-
-static void look_pool_refused(const struct doctor_look *look, const struct config_pool *pool)
-{
-    struct doctor_look own = *look;
-    struct tls_client_params params;
-    struct tls_context *context = NULL;
-    char *why = NULL;
-    int rc;
-
-    /* Without a certificate of our own nothing is loaded but the system's store: slow, and good. */
-    if (!pool->tls || !pool->tls->cert_path)
-        return;
-    params = (struct tls_client_params){.ca_path = pool->tls->ca_path,
-                                        .verify = pool->tls->verify,
-                                        .cert_path = pool->tls->cert_path,
-                                        .key_path = pool->tls->key_path};
-    rc = tls_context_new_client(&context, &params, &why);
-    doctor_at(&own, config_where_of(pool, CONFIG_PART_TLS));
-    found_refused(&own, "pool", pool->name, rc, why, context);
-}
-
-static void look_refused(struct doctor_look *look)
-{
-    for (size_t i = 0; i < look->config->listener_count; i++)
-        look_listener_refused(look, &look->config->listeners[i]);
-    for (size_t i = 0; i < look->config->pool_count; i++)
-        look_pool_refused(look, &look->config->pools[i]);
-}
-
 const struct doctor_rule doctor_certificate_rules[] = {
-    {"tls-refused", DOCTOR_ERROR, "evergate does not start with it", look_refused},
     {"certificate-expired", DOCTOR_ERROR, "peers refuse the connection", look_expired},
     {"certificate-early", DOCTOR_ERROR, "peers refuse the connection", look_early},
     {"certificate-expiring", DOCTOR_WARNING, "from then on peers refuse the connection",

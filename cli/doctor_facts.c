@@ -1,12 +1,16 @@
 /* Reading the kernel's files: see doctor_facts.h. */
 #include "cli/doctor_facts.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timex.h>
 #include <unistd.h>
 
@@ -133,8 +137,30 @@ static enum doctor_clock read_clock(void)
     return timex.status & STA_UNSYNC ? DOCTOR_CLOCK_FREE : DOCTOR_CLOCK_SYNCED;
 }
 
+/* CapEff of proc(5) is a hexadecimal mask. */
+static bool read_binds_low(const char *proc)
+{
+    static const char word[] = "CapEff:";
+    char text[FACT_BYTES];
+    const char *p;
+
+    if (!read_text(proc, "self/status", text) || (p = strstr(text, word)) == NULL)
+        return false;
+    return (strtoull(p + strlen(word), NULL, 16) >> CAP_NET_BIND_SERVICE & 1) != 0;
+}
+
+/* Asking changes nothing (seccomp(2)); Linux before 4.14 cannot be asked. */
+static int64_t read_filters(void)
+{
+    uint32_t action = SECCOMP_RET_KILL_PROCESS;
+
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+        return 1;
+    return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : DOCTOR_UNKNOWN;
+}
+
 void doctor_facts_read(struct doctor_facts *ret_facts, const struct doctor_roots *roots,
-                       const char *config_path)
+                       const char *config_path, const struct doctor_user *user)
 {
     const char *proc = roots->proc;
     struct stat st;
@@ -154,6 +180,11 @@ void doctor_facts_read(struct doctor_facts *ret_facts, const struct doctor_roots
         .conntrack_max = read_number(proc, "sys/net/netfilter/nf_conntrack_max"),
         .memory_bytes = read_memory(roots),
         .overcommit = read_number(proc, "sys/vm/overcommit_memory"),
+        .root = geteuid() == 0,
+        .binds_low = read_binds_low(proc),
+        .low_ports = read_number(proc, "sys/net/ipv4/ip_unprivileged_port_start"),
+        .filters = read_filters(),
+        .user = *user,
         .clock = read_clock(),
         .written_s = stat(config_path, &st) == 0 ? (int64_t)st.st_mtime : DOCTOR_UNKNOWN,
     };

@@ -25,8 +25,8 @@ static void look_admin_open(struct doctor_look *look)
         return;
     doctor_at(look, &look->config->admin.where);
     doctor_found(look, "admin: bind = \"%s\" is open to other machines, without a token", bind);
-    doctor_write(look, "admin = { bind = \"127.0.0.1:9900\"; };  or, beside bind: token_file = "
-                       "\"/etc/evergate/token\";");
+    doctor_write(look, "admin = { ... bind = \"127.0.0.1:9900\"; };  or, beside bind: token_file "
+                       "= \"/etc/evergate/token\";");
 }
 
 static void look_admin_plain(struct doctor_look *look)
@@ -38,7 +38,7 @@ static void look_admin_plain(struct doctor_look *look)
         return;
     doctor_at(look, &look->config->admin.where);
     doctor_found(look, "admin: the token goes over plain HTTP to bind = \"%s\"", bind);
-    doctor_write(look, "admin = { bind = \"127.0.0.1:9900\"; ... };  and from elsewhere: ssh -L "
+    doctor_write(look, "admin = { ... bind = \"127.0.0.1:9900\"; };  and from elsewhere: ssh -L "
                        "9900:127.0.0.1:9900 HOST");
 }
 
@@ -48,7 +48,7 @@ static void look_admin_off(struct doctor_look *look)
         return;
     doctor_at(look, &look->config->admin.where);
     doctor_found(look, "admin: management is off");
-    doctor_write(look, "admin = { bind = \"off\"; socket = \"/run/evergate/admin.sock\"; };");
+    doctor_write(look, "admin = { ... bind = \"off\"; socket = \"/run/evergate/admin.sock\"; };");
 }
 
 static void look_state_file(struct doctor_look *look)
@@ -67,7 +67,7 @@ static void look_access_log(struct doctor_look *look)
         return;
     doctor_at(look, &look->config->log.where);
     doctor_found(look, "log: access = \"off\"");
-    doctor_write(look, "log = { access = \"stdout\"; };");
+    doctor_write(look, "log = { ... access = \"stdout\"; };");
 }
 
 static void look_debug_log(struct doctor_look *look)
@@ -76,7 +76,7 @@ static void look_debug_log(struct doctor_look *look)
         return;
     doctor_at(look, &look->config->log.where);
     doctor_found(look, "log: level = \"debug\"");
-    doctor_write(look, "log = { level = \"info\"; };");
+    doctor_write(look, "log = { ... level = \"info\"; };");
 }
 
 static void look_drain_off(struct doctor_look *look)
@@ -135,7 +135,8 @@ static void look_check_rate(struct doctor_look *look)
         return;
     doctor_found(look, "supervision: the pools want %" PRIu64 " checks per second, %u are allowed",
                  per_second, config->supervision.checks_per_second);
-    doctor_write(look, "supervision = { checks_per_second = %" PRIu64 "; };  or longer intervals",
+    doctor_write(look,
+                 "supervision = { ... checks_per_second = %" PRIu64 "; };  or longer intervals",
                  per_second + per_second / 4);
 }
 
@@ -202,7 +203,7 @@ static void look_slow_header(struct doctor_look *look)
         return;
     doctor_found(look, "timeouts.header is %s",
                  doctor_duration(look, look->listener->timeouts.header_ms));
-    doctor_write(look, "timeouts = { header = \"10s\"; };");
+    doctor_write(look, "timeouts = { ... header = \"10s\"; };");
 }
 
 const struct doctor_rule doctor_listener_rules[] = {

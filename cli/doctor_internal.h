@@ -40,6 +40,8 @@ extern const struct doctor_rule doctor_routes_rules[], doctor_route_rules[];  /*
 extern const struct doctor_rule doctor_pool_rules[];                          /* doctor_pool.c */
 extern const struct doctor_rule doctor_source_rules[];      /* doctor_source.c: of pools */
 extern const struct doctor_rule doctor_certificate_rules[]; /* doctor_certificates.c: of the file */
+extern const struct doctor_rule doctor_confinement_rules[]; /* doctor_confinement.c: of the file */
+extern const struct doctor_rule doctor_identity_rules[];    /* likewise: of the machine */
 extern const struct doctor_rule doctor_path_rules[];        /* doctor_paths.c: of the machine */
 extern const struct doctor_rule doctor_system_rules[];      /* doctor_system.c: of the machine */
 

@@ -37,6 +37,21 @@ static bool has_outlier(const struct config_outlier *outlier)
            outlier->max_ejected_percent > 0;
 }
 
+static bool is_all_local(const struct config_pool *pool)
+{
+    for (size_t i = 0; i < pool->backend_count; i++)
+        if (doctor_reach(pool->backends[i].address) != DOCTOR_REACH_HOST)
+            return false;
+    return !pool->discovery;
+}
+
+/* An application and the proxy beside it: when it fails there is nobody to turn to, and nobody else
+ * whose load could be too much. */
+static bool is_sidecar(const struct config_pool *pool)
+{
+    return pool->backend_count == 1 && is_all_local(pool);
+}
+
 /* ---- health ---- */
 
 static void look_no_health(struct doctor_look *look)
@@ -54,7 +69,7 @@ static void look_blind(struct doctor_look *look)
         return;
     doctor_at_part(look, CONFIG_PART_OUTLIER);
     doctor_found(look, "outlier detection is off, and there are no health checks either");
-    doctor_write(look, "outlier = { consecutive_5xx = 5; error_percent = 30; };");
+    doctor_write(look, "outlier = { ... consecutive_5xx = 5; max_ejected_percent = 50; };");
 }
 
 static void look_fall(struct doctor_look *look)
@@ -97,11 +112,12 @@ static void look_timeout(struct doctor_look *look)
 
 static void look_tcp(struct doctor_look *look)
 {
-    if (!look->pool->health || look->pool->health->type != CONFIG_HEALTH_TCP)
+    if (!look->pool->health || look->pool->health->type != CONFIG_HEALTH_TCP ||
+        is_judged_by_source(look->pool))
         return;
     doctor_at_part(look, CONFIG_PART_HEALTH);
     doctor_found(look, "health.type = \"tcp\" asks an HTTP server only for a connection");
-    doctor_write(look, "health = { type = \"http\"; path = \"/health\"; };");
+    doctor_write(look, "health = { ... type = \"http\"; path = \"/health\"; };");
 }
 
 /* ---- what failures do ---- */
@@ -110,11 +126,11 @@ static void look_breaker(struct doctor_look *look)
 {
     const struct config_breaker *breaker = &look->pool->breaker;
 
-    if (breaker->failure_threshold > 0 || breaker->error_percent > 0)
+    if (breaker->failure_threshold > 0 || breaker->error_percent > 0 || is_sidecar(look->pool))
         return;
     doctor_at_part(look, CONFIG_PART_BREAKER);
     doctor_found(look, "the breaker is off");
-    doctor_write(look, "breaker = { failure_threshold = 5; error_percent = 50; };");
+    doctor_write(look, "breaker = { ... failure_threshold = 5; error_percent = 50; };");
 }
 
 static void look_no_retry(struct doctor_look *look)
@@ -123,7 +139,7 @@ static void look_no_retry(struct doctor_look *look)
         return;
     doctor_at_part(look, CONFIG_PART_RETRY);
     doctor_found(look, "retry.attempts is 1");
-    doctor_write(look, "retry = { attempts = 2; };");
+    doctor_write(look, "retry = { ... attempts = 2; };");
 }
 
 static void look_non_idempotent(struct doctor_look *look)
@@ -139,7 +155,8 @@ static void look_budget(struct doctor_look *look)
 {
     const struct config_retry *retry = &look->pool->retry;
 
-    if (retry->attempts == 1 || retry->budget_percent <= RETRY_BUDGET_LARGE)
+    if (retry->attempts == 1 || retry->budget_percent <= RETRY_BUDGET_LARGE ||
+        is_sidecar(look->pool))
         return;
     doctor_at_part(look, CONFIG_PART_RETRY);
     doctor_found(look, "retry.budget_percent is %u", retry->budget_percent);
@@ -153,7 +170,7 @@ static void look_response(struct doctor_look *look)
     doctor_at_part(look, CONFIG_PART_TIMEOUTS);
     doctor_found(look, "timeouts.response is %s",
                  doctor_duration(look, look->pool->timeouts.response_ms));
-    doctor_write(look, "timeouts = { response = \"30s\"; };");
+    doctor_write(look, "timeouts = { ... response = \"30s\"; };");
 }
 
 /* ---- backends ---- */
@@ -181,21 +198,14 @@ static void look_alone(struct doctor_look *look)
     const struct config_pool *pool = look->pool;
     const struct config_fallback *fallback = &pool->fallback;
 
-    if (pool->discovery || count_usable(pool) != 1 || fallback->pool >= 0 || fallback->body_file ||
-        fallback->stale_ms > 0)
+    if (pool->discovery || count_usable(pool) != 1 || is_sidecar(pool) || fallback->pool >= 0 ||
+        fallback->body_file || fallback->stale_ms > 0)
         return;
     doctor_at_part(look, CONFIG_PART_BACKENDS);
     doctor_found(look, "one backend, and no fallback");
-    doctor_write(look, "a second backend, or fallback = { stale = \"10m\"; body_file = "
-                       "\"/etc/evergate/sorry.html\"; };");
-}
-
-static bool is_all_local(const struct config_pool *pool)
-{
-    for (size_t i = 0; i < pool->backend_count; i++)
-        if (doctor_reach(pool->backends[i].address) != DOCTOR_REACH_HOST)
-            return false;
-    return !pool->discovery;
+    doctor_write(look,
+                 "fallback = { ... stale = \"10m\"; body_file = \"/etc/evergate/sorry.html\"; };"
+                 "  or a second backend");
 }
 
 static void look_verify(struct doctor_look *look)
@@ -204,8 +214,8 @@ static void look_verify(struct doctor_look *look)
         return;
     doctor_at_part(look, CONFIG_PART_TLS);
     doctor_found(look, "tls.verify = false");
-    doctor_write(look, "tls = { ca = \"/etc/evergate/ca.pem\"; };  with sni = \"NAME\" where the "
-                       "address is none");
+    doctor_write(look, "tls = { ... verify = true; ca = \"/etc/evergate/ca.pem\"; };  with sni = "
+                       "\"NAME\" where the address is none");
 }
 
 static void look_sticky(struct doctor_look *look)

@@ -8,6 +8,12 @@
 
 /* ---- what an earlier route leaves for a later one ---- */
 
+/* A route of one listener leaves what comes by others. */
+static bool listener_covers(const char *earlier, const char *later)
+{
+    return earlier[0] == '\0' || strcmp(earlier, later) == 0;
+}
+
 static bool host_covers(const char *earlier, const char *later)
 {
     struct slice suffix = slice_str(earlier);
@@ -101,8 +107,8 @@ static void look_shadowed(struct doctor_look *look)
     const struct config_route *route = look->route;
 
     for (const struct config_route *e = look->config->routes; e < route; e++) {
-        if (!host_covers(e->host, route->host) || !path_covers(e, route) ||
-            !methods_cover(e, route) || !headers_cover(e, route))
+        if (!listener_covers(e->listener, route->listener) || !host_covers(e->host, route->host) ||
+            !path_covers(e, route) || !methods_cover(e, route) || !headers_cover(e, route))
             continue;
         doctor_found(look,
                      "is never reached: route \"%s\" stands before it and takes all that it "
@@ -131,7 +137,7 @@ static void look_no_time_to_retry(struct doctor_look *look)
                      "(timeouts.response is %s)",
                      doctor_duration(look, route->timeout_ms), pool->name,
                      doctor_duration(look, pool->timeouts.response_ms));
-        doctor_write(look, "pool \"%s\": timeouts = { response = \"%s\"; };", pool->name,
+        doctor_write(look, "pool \"%s\": timeouts = { ... response = \"%s\"; };", pool->name,
                      doctor_duration(look, route->timeout_ms / pool->retry.attempts));
         return;
     }

@@ -107,7 +107,7 @@ static void look_keepalive(struct doctor_look *look)
         return;
     doctor_found(look, "the pools may keep %" PRIu64 " idle connections, of %" PRId64 " open files",
                  kept, look->facts->descriptors);
-    doctor_write(look, "keepalive = { idle = 16; };  it counts per worker and backend");
+    doctor_write(look, "keepalive = { ... idle = 16; };  it counts per worker and backend");
 }
 
 /* ---- accepting ---- */
@@ -148,8 +148,8 @@ static bool is_reserved(const struct doctor_facts *facts, unsigned port)
     return (facts->reserved[port / 64] >> port % 64 & 1) != 0;
 }
 
-static void look_bind(struct doctor_look *look, const char *kind, const char *name,
-                      const char *bind, const struct config_where *where)
+static void look_bind(struct doctor_look *look, const char *what, const char *bind,
+                      const struct config_where *where)
 {
     const struct doctor_facts *facts = look->facts;
     struct address address;
@@ -163,8 +163,8 @@ static void look_bind(struct doctor_look *look, const char *kind, const char *na
         return;
     doctor_at(look, where);
     doctor_found(
-        look, "%s%s: port %u is one of those for outgoing connections (%" PRId64 " to %" PRId64 ")",
-        kind, name, port, facts->port_first, facts->port_last);
+        look, "%s: port %u is one of those for outgoing connections (%" PRId64 " to %" PRId64 ")",
+        what, port, facts->port_first, facts->port_last);
     doctor_write(look,
                  "net.ipv4.ip_local_reserved_ports = %u  in /etc/sysctl.d/90-evergate.conf, "
                  "then: sysctl --system",
@@ -176,13 +176,14 @@ static void look_bind_ports(struct doctor_look *look)
     const struct config *config = look->config;
 
     for (size_t i = 0; i < config->listener_count && look->facts->port_first > 0; i++) {
+        const struct config_listener *listener = &config->listeners[i];
         struct doctor_look own = *look;
 
-        look_bind(&own, "listener ", config->listeners[i].name, config->listeners[i].bind,
-                  &config->listeners[i].where);
+        look_bind(&own, arena_format(&look->report->arena, "listener \"%s\"", listener->name),
+                  listener->bind, &listener->where);
     }
     if (config->admin.bind[0] != '\0' && look->facts->port_first > 0)
-        look_bind(look, "admin", "", config->admin.bind, &config->admin.where);
+        look_bind(look, "admin", config->admin.bind, &config->admin.where);
 }
 
 /* ---- connecting ---- */
@@ -230,7 +231,7 @@ static void look_no_reuse(struct doctor_look *look)
                      "pool \"%s\": without kept connections, ports last for %" PRId64
                      " new ones per second and backend",
                      pool->name, count_ports(facts) / TIME_WAIT_S);
-        doctor_write(&own, "keepalive = { idle = 64; };  or net.ipv4.tcp_tw_reuse = 1");
+        doctor_write(&own, "keepalive = { ... idle = 64; };  or net.ipv4.tcp_tw_reuse = 1");
     }
 }
 

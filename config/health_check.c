@@ -6,7 +6,7 @@
 #include "config/files_internal.h"
 #include "config/health_internal.h"
 
-enum { FAST_INTERVAL_DEFAULT_MS = 1000, PASSWORD_FILE_MAX_BYTES = 1024 };
+enum { FAST_INTERVAL_DEFAULT_MS = 1000, PASSWORD_FILE_MAX_BYTES = 1024, WORD_MAX_BYTES = 1024 };
 
 /* ---- keys of other types ---- */
 
@@ -187,6 +187,10 @@ static void health_check_password(struct schema_walk *walk, const struct config_
     if (config_file_read(&content, walk->diag, health->password_file, PASSWORD_FILE_MAX_BYTES,
                          &why)) {
         health->password_digest = config_digest_of(&content);
+        if (content.text[strspn(content.text, " \t\r\n")] == '\0')
+            config_diag_add(walk->diag, config_node_line(group, "password_file"),
+                            "password_file: \"%s\" holds no password; write it into the file",
+                            health->password_file);
         explicit_bzero(content.text, content.size); /* it is read by whoever uses it */
         free(content.text);
         return;
@@ -203,6 +207,15 @@ static void health_check_lag(struct schema_walk *walk, const struct config_node 
         config_diag_add(walk->diag, config_node_line(group, "max_lag"),
                         "max_lag: a primary replays nothing; remove it, or write role = "
                         "\"standby\"");
+}
+
+/* What is sent as one word of a command. */
+static void health_check_word(struct schema_walk *walk, const struct config_node *group,
+                              const char *key, const char *word)
+{
+    if (word != NULL && strlen(word) > WORD_MAX_BYTES)
+        config_diag_add(walk->diag, config_node_line(group, key),
+                        "%s: it has more than %d bytes; write a shorter one", key, WORD_MAX_BYTES);
 }
 
 static void health_check_sentinels(struct schema_walk *walk, const struct config_node *group,
@@ -252,5 +265,7 @@ void config_health_check(struct schema_walk *walk, const struct config_node *gro
         health_check_lag(walk, group, health);
     else if (health->type == CONFIG_HEALTH_REDIS)
         health_check_sentinels(walk, group, health);
+    health_check_word(walk, group, "user", health->user);
+    health_check_word(walk, group, "master", health->master_name);
     health_check_password(walk, group, health);
 }

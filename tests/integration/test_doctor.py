@@ -2,6 +2,8 @@
 
 import json
 import os
+import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -9,8 +11,10 @@ import subprocess
 import pytest
 
 from lib import libconfig
-from lib.evergate import ROOT, binary, run_command
+from lib.confinement import USER, room
+from lib.evergate import ROOT, binary, run_command, sanitizer
 
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 EXAMPLE = ROOT / "docs" / "example.conf"
 
 BAD = """\
@@ -57,6 +61,7 @@ def bad_fixture(tmp_path):
 @pytest.fixture(name="example")
 def example_fixture(tmp_path, certificates):
     """docs/example.conf with its files beside it instead of in /etc/evergate."""
+    text = EXAMPLE.read_text().replace("/usr/lib/nagios/plugins/check_http", "/bin/true")
     pair = certificates.leaf("*.example.com")
     for name in ("shop", "api"):
         shutil.copy(pair["cert"], tmp_path / f"{name}.pem")
@@ -66,7 +71,7 @@ def example_fixture(tmp_path, certificates):
     for name in ("shop.key", "api.key", "sticky.key", "postgres.password"):
         (tmp_path / name).chmod(0o600)
     path = tmp_path / "example.conf"
-    path.write_text(EXAMPLE.read_text().replace("/etc/evergate/", ""))
+    path.write_text(text.replace("/etc/evergate/", ""))
     return path
 
 
@@ -201,3 +206,109 @@ def test_the_docs_example_finding_is_what_is_printed(bad):
     for rule in ("admin: bind", "health.fall is 1"):
         block = next(b for b in printed.split("\n\n") if rule in b)
         assert block.replace(str(bad), "edge.conf") in docs
+
+
+# ---- Our own files: what is found in them is meant so ----
+
+#: They share a pod's or a machine's life: what was said over the API may go with it.
+FORGETS = "no-state-file"
+SAMPLES = {
+    "docker/evergate.conf": [FORGETS],
+    "docker/compose.conf": [FORGETS],
+    # The unit and the pod give an application twenty seconds.
+    "docker/sidecar/evergate.conf": ["drain-short", FORGETS, "single-backend", "single-backend"],
+    "deploy/kubernetes/sidecar/evergate.conf": ["drain-short", FORGETS],
+    # Probes and Prometheus reach a pod by an address that no file knows.
+    "deploy/kubernetes/base/evergate.conf": ["admin-plain", FORGETS],
+    "deploy/kubernetes/overlays/shop/evergate.conf": ["admin-plain", FORGETS],
+    "packaging/evergate.conf": [],
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_is_found_in_our_own_files_is_meant_so(tmp_path, monkeypatch, name):
+    text = re.sub(r"/(var/(lib|log|cache)|run/secrets|run|etc)/evergate", str(tmp_path),
+                  (ROOT / name).read_text())
+    (tmp_path / "token").write_text("0123456789abcdef0123456789abcdef\n")
+    (tmp_path / "token").chmod(0o600)
+    path = tmp_path / "sample.conf"
+    path.write_text(text)
+    for variable, value in (("ORDERS", "10.0.0.2:80"), ("STOCK", "10.0.0.3:80"),
+                            ("APP_ADDRESS", "unix:/run/app.sock")):
+        monkeypatch.setenv(variable, value)
+    assert sorted(f["rule"] for f in doctor(path, "--no-system")[1]) == sorted(SAMPLES[name])
+
+
+# ---- Who it will be ----
+
+@pytest.fixture(name="home")
+def home_fixture(stage, certificates):
+    """A configuration of a user's, who may read and write all that it names, and its files."""
+    home = room(stage)
+    pair = certificates.leaf("localhost")
+    for name in ("cert", "key"):
+        home.write(name, pathlib.Path(pair[name]).read_text(), 0o600)
+    home.directory("state")
+    settings = libconfig.simple(
+        ["10.0.0.1:80", "10.0.0.2:80"], pool_settings={"health": {"path": "/"}},
+        listener={"tls": {"certificates": [{"cert": "cert", "key": "key"}]}},
+        user=USER, state_file="state/s.json", core_dumps=False)
+    home.write("evergate.conf", libconfig.to_libconfig(settings))
+    return home
+
+
+def about_the_user(home):
+    return [(f["rule"], f["what"]) for f in doctor(home.path / "evergate.conf")[1]
+            if f["rule"].startswith("user-")]
+
+
+@as_root
+def test_what_the_user_may_not_read_or_write_is_an_error_and_check_agrees(home):
+    path = home.path / "evergate.conf"
+    assert about_the_user(home) == [] and run_command("check", "-c", path).returncode == 0
+    os.chown(home.path / "key", 0, 0)
+    os.chown(home.path / "state", 0, 0)
+    (home.path / "state").chmod(0o755)
+    assert about_the_user(home) == [
+        ("user-cannot-read", f'user "{USER}" cannot read {home.path}/key'),
+        ("user-cannot-write", f'user "{USER}" cannot write to {home.path}/state')]
+    checked = run_command("check", "-c", path)
+    assert checked.returncode == 1
+    assert f'{path}:2: error: listener "edge": tls: certificate' in checked.stderr
+    assert "state_file: the directory" in checked.stderr
+    assert f'"{path}" was read as user "{USER}"' in checked.stderr
+
+
+@as_root
+def test_a_user_that_nobody_is_is_a_mistake_for_all(home):
+    path = home.path / "evergate.conf"
+    path.write_text(path.read_text().replace(USER, "no-such-user"))
+    for command in ("check", "doctor", "run"):
+        result = run_command(command, "-c", path)
+        assert result.returncode == 1
+        assert 'user: there is no user "no-such-user" on this system' in result.stderr
+
+
+@as_root
+@pytest.mark.skipif(sanitizer() == "address", reason="LeakSanitizer needs /proc")
+def test_in_a_chroot_paths_are_those_inside(home):
+    path = home.path / "evergate.conf"
+    text = path.read_text().replace('"cert"', '"/cert"').replace('"key"', '"/key"')
+    path.write_text(text + f'chroot = "{home.path}";\n')
+    checked = run_command("check", "-c", path)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert about_the_user(home) == []
+    elsewhere = home.path.parent / f"{home.path.name}.conf"
+    elsewhere.write_text(path.read_text())
+    outside = run_command("check", "-c", elsewhere)
+    elsewhere.unlink()
+    assert outside.returncode == 1 and "is not in the chroot" in outside.stderr
+
+
+@as_root
+def test_without_root_a_chroot_cannot_be_looked_into(home):
+    path = home.path / "evergate.conf"
+    path.write_text(path.read_text() + f'chroot = "{home.path}";\n')
+    result = subprocess.run(["runuser", "-u", USER, "--", str(binary()), "check", "-c", str(path)],
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "only root can look into" in result.stderr

@@ -39,6 +39,9 @@ struct doctor_facts doctor_support_facts(void)
         .conntrack = DOCTOR_UNKNOWN,
         .conntrack_max = DOCTOR_UNKNOWN,
         .memory_bytes = INT64_C(8) << 30,
+        .low_ports = 1024,
+        .filters = 1,
+        .user = {.uid = 0, .group = "root"},
         .clock = DOCTOR_CLOCK_SYNCED,
         .written_s = DOCTOR_NOW - 3600,
     };

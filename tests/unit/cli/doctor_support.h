@@ -18,6 +18,16 @@ const struct doctor_finding *doctor_support_find(const struct doctor_report *rep
 /* A machine without anything to find. */
 struct doctor_facts doctor_support_facts(void);
 
+struct doctor_case {
+    const char *rule;
+    unsigned line;       /* that it is told at */
+    const char *with;    /* has it */
+    const char *without; /* has not, and nearly the same otherwise */
+};
+
+/* Of the rules over the file; ends with a NULL rule. */
+extern const struct doctor_case doctor_cases[];
+
 /* The smallest file, with other keys of its listener, its pool and its top. The listener stands on
  * line 1, the pool on line 2, `top` begins on line 3. */
 #define EDGE(keys)     "listeners = ( { name = \"edge\"; " keys " } );\n"

@@ -7,112 +7,6 @@
 #include "base/alloc.h"
 #include "doctor_support.h"
 
-struct rule_case {
-    const char *rule;
-    unsigned line;       /* that it is told at */
-    const char *with;    /* has it */
-    const char *without; /* has not, and nearly the same otherwise */
-};
-
-/* One line, as a token is, and of more than 16 bytes, as a secret. */
-#define TOKEN  "token_file = \"" TEST_SOURCE_DIR "/unit/cli/doctor_token.txt\"; "
-#define SECRET TEST_SOURCE_DIR "/unit/cli/doctor_token.txt"
-#define POOLS(keys)                                                                                \
-    EDGE(BIND) "pools = ( { name = \"app\"; " TWO keys " },\n{ name = \"b\"; " TWO " } );\n"
-#define CONSUL(keys)                                                                               \
-    POOL("discovery = { type = \"consul\"; service = \"s\"; address = \"10.0.0.9:8500\"; " keys    \
-         " }; ")
-
-static const struct rule_case cases[] = {
-    /* management */
-    {"admin-open", 3, TOP("admin = { bind = \"0.0.0.0:9900\"; };"), TOP("")},
-    {"admin-open", 3, TOP("admin = { bind = \":9900\"; };"),
-     TOP("admin = { bind = \"[::1]:9900\"; };")},
-    {"admin-open", 3, TOP("admin = { bind = \"10.0.0.1:9900\"; };"),
-     TOP("admin = { bind = \"10.0.0.1:9900\"; " TOKEN "};")},
-    {"admin-plain", 3, TOP("admin = { bind = \"0.0.0.0:9900\"; " TOKEN "};"),
-     TOP("admin = { bind = \"10.0.0.1:9900\"; " TOKEN "};")},
-    {"admin-off", 3, TOP("admin = { bind = \"off\"; };"),
-     TOP("admin = { bind = \"off\"; socket = \"/run/evergate/admin.sock\"; };")},
-    {"no-state-file", 0, TOP(""), TOP("state_file = \"/tmp/evergate-state.json\";")},
-    {"no-state-file", 0, TOP(""), TOP("admin = { bind = \"off\"; };")},
-    /* logs, times */
-    {"access-log-off", 3, TOP("log = { access = \"off\"; };"), TOP("")},
-    {"debug-log", 3, TOP("log = { level = \"debug\"; };"), TOP("log = { level = \"warn\"; };")},
-    {"drain-off", 0, TOP("drain_timeout = \"0\";"), TOP("drain_timeout = \"10s\";")},
-    {"drain-short", 0, TOP("drain_timeout = \"10s\";"), TOP("")},
-    {"drain-long", 0, TOP("drain_timeout = \"5m\";"), TOP("drain_timeout = \"60s\";")},
-    {"drain-long", 0, TOP("drain_delay = \"31s\";"), TOP("drain_delay = \"30s\";")},
-    {"too-many-checks", 0,
-     POOL("health = { interval = \"10ms\"; }; " TWO) "supervision = { checks_per_second = 100; };",
-     POOL("health = { interval = \"10ms\"; }; " TWO)},
-    /* listeners */
-    {"connections-unlimited", 1, LISTENER(BIND "max_connections = 0;"), LISTENER(BIND)},
-    {"proxy-protocol-open", 1, LISTENER("bind = \":80\"; proxy_protocol = true;"),
-     LISTENER("bind = \":80\";")},
-    {"proxy-protocol-open", 1, LISTENER("bind = \"203.0.113.7:80\"; proxy_protocol = true;"),
-     LISTENER("bind = \"10.0.0.5:80\"; proxy_protocol = true;")},
-    {"header-timeout-long", 1, LISTENER(BIND "timeouts = { header = \"5m\"; };"),
-     LISTENER(BIND "timeouts = { header = \"1m\"; };")},
-    /* routes */
-    {"no-time-to-retry", 3, ROUTES("{ pool = \"app\"; timeout = \"20s\"; }"),
-     ROUTES("{ pool = \"app\"; timeout = \"60s\"; }")},
-    {"no-time-to-retry", 3, ROUTES("{ pool = \"app\"; timeout = \"20s\"; }"),
-     ROUTES("{ pool = \"app\"; }")},
-    {"pool-unrouted", 3, POOLS("") "routes = ( { pool = \"app\"; } );",
-     POOLS("") "routes = ( { pools = ( { pool = \"app\"; }, { pool = \"b\"; weight = 0; } ); } );"},
-    {"pool-unrouted", 3, POOLS("") "routes = ( { pool = \"app\"; } );",
-     POOLS("fallback = { pool = \"b\"; };") "routes = ( { pool = \"app\"; } );"},
-    /* pools */
-    {"no-health", 2, POOL(TWO), POOL(HEALTH TWO)},
-    {"no-health", 2, POOL("discovery = { type = \"dns\"; name = \"app:80\"; };"), POOL(ONE)},
-    {"no-health", 2, POOL("discovery = { type = \"file\"; path = \"e.json\"; };"), CONSUL("")},
-    {"blind", 2, POOL(TWO "outlier = { consecutive_5xx = 0; error_percent = 0; };"),
-     POOL(TWO "outlier = { consecutive_5xx = 0; };")},
-    {"blind", 2, POOL(TWO "outlier = { max_ejected_percent = 0; };"),
-     POOL(TWO HEALTH "outlier = { max_ejected_percent = 0; };")},
-    {"fall-is-one", 2, POOL(TWO "health = { fall = 1; };"), POOL(TWO "health = { rise = 1; };")},
-    {"interval-long", 2, POOL(TWO "health = { interval = \"31s\"; };"),
-     POOL(TWO "health = { interval = \"30s\"; };")},
-    {"check-timeout-long", 2, POOL(TWO "health = { interval = \"2s\"; timeout = \"3s\"; };"),
-     POOL(TWO "health = { interval = \"1s\"; };")},
-    {"tcp-check", 2, POOL(TWO "health = { type = \"tcp\"; };"), POOL(TWO HEALTH)},
-    {"breaker-off", 2, POOL(TWO "breaker = { failure_threshold = 0; error_percent = 0; };"),
-     POOL(TWO "breaker = { failure_threshold = 0; };")},
-    {"no-retry", 2, POOL(TWO "retry = { attempts = 1; };"), POOL(ONE "retry = { attempts = 1; };")},
-    {"retry-unsafe", 2, POOL(TWO "retry = { non_idempotent = true; };"),
-     POOL(TWO "retry = { non_idempotent = true; attempts = 1; };")},
-    {"retry-budget-large", 2, POOL(TWO "retry = { budget_percent = 100; };"), POOL(TWO)},
-    {"response-timeout-long", 2, POOL(TWO "timeouts = { response = \"6m\"; };"),
-     POOL(TWO "timeouts = { response = \"5m\"; };")},
-    {"none-usable", 2,
-     POOL("backends = ( { address = \"a:80\"; drain = true; }, { address = \"b:80\"; weight = 0; } "
-          ");"),
-     POOL("backends = ( { address = \"a:80\"; drain = true; }, { address = \"b:80\"; } );")},
-    {"no-backends", 2, POOL(""), POOL("discovery = { type = \"file\"; path = \"e.json\"; };")},
-    {"single-backend", 2, POOL(ONE), POOL(ONE "fallback = { stale = \"1m\"; };")},
-    {"single-backend", 2, POOL(ONE), POOL(TWO)},
-    {"verify-off", 2, POOL(TWO "tls = { verify = false; };"), POOL(TWO "tls = { };")},
-    {"verify-off", 2, POOL(TWO "tls = { verify = false; };"),
-     POOL("backends = ( { address = \"127.0.0.1:443\"; }, { address = \"unix:/run/a.sock\"; } );"
-          "tls = { verify = false; };")},
-    {"sticky-secret", 2, POOL(TWO "sticky = { };"),
-     POOL(TWO "sticky = { secret_file = \"" SECRET "\"; };")},
-    /* discovery */
-    {"source-may-empty", 2, CONSUL("allow_empty = true;"), CONSUL("")},
-    {"source-no-cache", 2, CONSUL(""), CONSUL("cache = \"/tmp/evergate-cache.json\";")},
-    {"source-no-cache", 2, CONSUL(""),
-     POOL("discovery = { type = \"file\"; path = \"e.json\"; };")},
-    {"source-plain", 2, CONSUL("token = \"t\";"), CONSUL("")},
-    {"source-plain", 2, CONSUL("token = \"t\";"), CONSUL("token = \"t\"; tls = { };")},
-    {"source-plain", 2, CONSUL("token = \"t\";"),
-     POOL("discovery = { type = \"consul\"; service = \"s\"; token = \"t\"; address = "
-          "\"127.0.0.1:8500\"; };")},
-    {"source-verify-off", 2, CONSUL("tls = { verify = false; };"), CONSUL("tls = { };")},
-};
-
-enum { CASES = sizeof(cases) / sizeof(cases[0]) };
-
 /* What the rule found in `text`; the report is the caller's. */
 static const struct doctor_finding *examine(const char *text, const char *rule,
                                             struct doctor_report *report)
@@ -130,13 +24,13 @@ static const struct doctor_finding *examine(const char *text, const char *rule,
 
 Test(doctor_file, each_rule_finds_what_it_is_for_where_it_stands)
 {
-    for (size_t i = 0; i < CASES; i++) {
+    for (const struct doctor_case *c = doctor_cases; c->rule; c++) {
         struct doctor_report report;
-        const struct doctor_finding *finding = examine(cases[i].with, cases[i].rule, &report);
+        const struct doctor_finding *finding = examine(c->with, c->rule, &report);
 
-        cr_expect_not_null(finding, "%s is not found in:\n%s", cases[i].rule, cases[i].with);
+        cr_expect_not_null(finding, "%s is not found in:\n%s", c->rule, c->with);
         if (finding) {
-            cr_expect_eq(finding->line, cases[i].line, "%s: line %u", cases[i].rule, finding->line);
+            cr_expect_eq(finding->line, c->line, "%s: line %u", c->rule, finding->line);
             cr_expect(finding->what[0] && finding->why[0] && finding->write[0]);
         }
         doctor_report_fini(&report);
@@ -145,11 +39,11 @@ Test(doctor_file, each_rule_finds_what_it_is_for_where_it_stands)
 
 Test(doctor_file, no_rule_finds_what_is_not_there)
 {
-    for (size_t i = 0; i < CASES; i++) {
+    for (const struct doctor_case *c = doctor_cases; c->rule; c++) {
         struct doctor_report report;
-        const struct doctor_finding *finding = examine(cases[i].without, cases[i].rule, &report);
+        const struct doctor_finding *finding = examine(c->without, c->rule, &report);
 
-        cr_expect_null(finding, "%s is found in:\n%s", cases[i].rule, cases[i].without);
+        cr_expect_null(finding, "%s is found in:\n%s", c->rule, c->without);
         doctor_report_fini(&report);
     }
 }
@@ -157,9 +51,9 @@ Test(doctor_file, no_rule_finds_what_is_not_there)
 /* A rule without a case here has one in the file that is named beside it. */
 Test(doctor_file, every_rule_has_a_case)
 {
-    static const struct doctor_rule *const tables[] = {doctor_file_rules,   doctor_listener_rules,
-                                                       doctor_routes_rules, doctor_route_rules,
-                                                       doctor_pool_rules,   doctor_source_rules};
+    static const struct doctor_rule *const tables[] = {
+        doctor_file_rules,  doctor_confinement_rules, doctor_listener_rules, doctor_routes_rules,
+        doctor_route_rules, doctor_pool_rules,        doctor_source_rules};
     static const char *const elsewhere[] = {"client-ca-unused" /* test_doctor_certificates.c */,
                                             "route-shadowed" /* below */};
 
@@ -167,8 +61,8 @@ Test(doctor_file, every_rule_has_a_case)
         for (const struct doctor_rule *rule = tables[t]; rule->name; rule++) {
             bool found = false;
 
-            for (size_t i = 0; i < CASES && !found; i++)
-                found = strcmp(cases[i].rule, rule->name) == 0;
+            for (const struct doctor_case *c = doctor_cases; c->rule && !found; c++)
+                found = strcmp(c->rule, rule->name) == 0;
             for (size_t i = 0; i < 2 && !found; i++)
                 found = strcmp(elsewhere[i], rule->name) == 0;
             cr_expect(found, "%s has no case", rule->name);
@@ -312,9 +206,10 @@ static char *read_docs(void)
 Test(doctor_file, every_rule_is_told_of_in_the_docs)
 {
     static const struct doctor_rule *const tables[] = {
-        doctor_file_rules,        doctor_listener_rules, doctor_routes_rules,
-        doctor_route_rules,       doctor_pool_rules,     doctor_source_rules,
-        doctor_certificate_rules, doctor_path_rules,     doctor_system_rules};
+        doctor_file_rules,   doctor_confinement_rules, doctor_listener_rules,
+        doctor_route_rules,  doctor_routes_rules,      doctor_pool_rules,
+        doctor_source_rules, doctor_certificate_rules, doctor_identity_rules,
+        doctor_path_rules,   doctor_system_rules};
     static const char *const words[] = {"error", "warning", "hint"};
     char *docs = read_docs();
 
@@ -355,21 +250,22 @@ Test(doctor_file, findings_are_printed_with_their_place_why_and_the_line_to_writ
     char *text =
         printed(POOL(TWO HEALTH "breaker = { failure_threshold = 0; error_percent = 0; };"), false);
 
-    cr_expect_str_eq(text, "warnings:\n"
-                           "\n"
-                           "edge.conf:2: pool \"app\": the breaker is off\n"
-                           "  why:   a backend that fails is asked at full rate, and kept from "
-                           "recovering\n"
-                           "  write: breaker = { failure_threshold = 5; error_percent = 50; };\n"
-                           "\n"
-                           "hints:\n"
-                           "\n"
-                           "edge.conf: there is no state_file\n"
-                           "  why:   what is changed over the management API is forgotten when the "
-                           "process restarts\n"
-                           "  write: state_file = \"/var/lib/evergate/state.json\";\n"
-                           "\n"
-                           "edge.conf: 0 errors, 1 warning, 1 hint\n");
+    cr_expect_str_eq(text,
+                     "warnings:\n"
+                     "\n"
+                     "edge.conf:2: pool \"app\": the breaker is off\n"
+                     "  why:   a backend that fails is asked at full rate, and kept from "
+                     "recovering\n"
+                     "  write: breaker = { ... failure_threshold = 5; error_percent = 50; };\n"
+                     "\n"
+                     "hints:\n"
+                     "\n"
+                     "edge.conf: there is no state_file\n"
+                     "  why:   what is changed over the management API is forgotten when the "
+                     "process restarts\n"
+                     "  write: state_file = \"/var/lib/evergate/state.json\";\n"
+                     "\n"
+                     "edge.conf: 0 errors, 1 warning, 1 hint\n");
     free(text);
 }
 

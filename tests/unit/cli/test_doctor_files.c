@@ -59,7 +59,6 @@ struct made {
     const char *names;       /* "DNS:a.example" */
     bool signed_by_other, names_issuer;
     unsigned copies;
-    unsigned rsa_bits; /* 0: P-256 */
 };
 
 enum { DAY_S = 86400 };
@@ -106,7 +105,7 @@ static X509 *certificate_make(const struct made *made, EVP_PKEY *key)
 /* a.pem and a.key. */
 static void put_certificate(const struct made *made)
 {
-    EVP_PKEY *key = made->rsa_bits ? EVP_RSA_gen(made->rsa_bits) : EVP_EC_gen("P-256");
+    EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *x = certificate_make(made, key);
     FILE *file = create("a.pem", 0644);
 
@@ -204,20 +203,6 @@ Test(doctor_files, a_certificate_of_a_public_authority_needs_its_intermediates)
     made.names_issuer = false; /* an authority of one's own */
     put_certificate(&made);
     cr_expect_eq(examine("certificate-alone", false, TLS), NOTHING);
-}
-
-Test(doctor_files, what_openssl_will_not_load_is_told_before_the_start)
-{
-    struct made made = {.until_s = 90 * DAY_S};
-    static const char pool[] = POOL(TWO HEALTH "tls = { cert = \"a.pem\"; key = \"a.key\"; };");
-
-    put_certificate(&made);
-    cr_expect_eq(examine("tls-refused", false, TLS), NOTHING);
-    cr_expect_eq(examine("tls-refused", false, pool), NOTHING);
-    made.rsa_bits = 512; /* at any SECLEVEL but 0 */
-    put_certificate(&made);
-    cr_expect_eq(examine("tls-refused", false, TLS), DOCTOR_ERROR);
-    cr_expect_eq(examine("tls-refused", false, pool), DOCTOR_ERROR);
 }
 
 Test(doctor_files, routes_hosts_want_a_certificate)
@@ -393,12 +378,13 @@ Test(doctor_files, what_must_outlive_a_reboot_is_not_kept_in_memory)
 
 Test(doctor_files, every_rule_has_a_case)
 {
-    static const char *const names[] = {
-        "tls-refused",       "certificate-expired",   "certificate-early",
-        "certificate-alone", "certificate-expiring",  "certificate-names",
-        "token-in-file",     "secret-readable",       "token-short",
-        "config-writable",   "socket-directory-open", "socket-directory-missing",
-        "state-in-memory",   "state-in-container",    "cache-in-memory"};
+    static const char *const names[] = {"certificate-expired",      "certificate-early",
+                                        "certificate-alone",        "certificate-expiring",
+                                        "certificate-names",        "token-in-file",
+                                        "secret-readable",          "token-short",
+                                        "config-writable",          "socket-directory-open",
+                                        "socket-directory-missing", "state-in-memory",
+                                        "state-in-container",       "cache-in-memory"};
     static const struct doctor_rule *const tables[] = {doctor_certificate_rules, doctor_path_rules};
 
     for (size_t t = 0; t < 2; t++) {

@@ -203,6 +203,8 @@ Test(doctor_system, every_rule_has_a_case)
 
 /* ---- facts ---- */
 
+static const struct doctor_user nobody = {.uid = 65534, .gid = 65534, .group = "nogroup"};
+
 /* Files of a kernel: each in its directories under `root`. */
 static void put(const char *root, const char *name, const char *text)
 {
@@ -243,7 +245,7 @@ Test(doctor_facts, they_are_read_from_the_kernels_files)
     put(root, "net/sockstat", "sockets: used 99\nTCP: inuse 5 orphan 0 tw 42 alloc 7 mem 1\n");
     put(root, "meminfo", "MemTotal:        2048000 kB\nMemFree: 1 kB\n");
     put(root, "memory.max", "1073741824\n");
-    doctor_facts_read(&facts, &roots, "/nonexistent.conf");
+    doctor_facts_read(&facts, &roots, "/nonexistent.conf", &nobody);
     cr_expect(facts.proc);
     cr_expect_eq(facts.somaxconn, 128);
     cr_expect_eq(facts.syncookies, 1);
@@ -260,7 +262,7 @@ Test(doctor_facts, they_are_read_from_the_kernels_files)
     cr_expect_gt(facts.cpus, 0);
     cr_expect_gt(facts.descriptors, 0);
     put(root, "memory.max", "max\n");
-    doctor_facts_read(&facts, &roots, root);
+    doctor_facts_read(&facts, &roots, root, &nobody);
     cr_expect_eq(facts.memory_bytes, INT64_C(2048000) * 1024);
     cr_expect_gt(facts.written_s, 0);
     clean(root);
@@ -271,7 +273,7 @@ Test(doctor_facts, without_proc_nothing_is_known)
     struct doctor_roots roots = {"/nonexistent", "/nonexistent"};
     struct doctor_facts facts;
 
-    doctor_facts_read(&facts, &roots, "/nonexistent.conf");
+    doctor_facts_read(&facts, &roots, "/nonexistent.conf", &nobody);
     cr_expect_not(facts.proc);
     cr_expect_eq(facts.somaxconn, DOCTOR_UNKNOWN);
     cr_expect_eq(facts.port_first, DOCTOR_UNKNOWN);

@@ -1,0 +1,266 @@
+/* Every line of a configuration that the doctor advises is pasted into the file that it was found
+ * in: the file must still be valid, and the finding gone. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "doctor_support.h"
+
+/* ---- files that advice names ---- */
+
+static char room[] = "/tmp/evergate-advice-XXXXXX";
+
+static const char authority[] = "-----BEGIN CERTIFICATE-----\n"
+                                "MIIBfzCCASWgAwIBAgIUMTCWChAqhcHvVT9a8WZIXQDQRSQwCgYIKoZIzj0EAwIw\n"
+                                "FDESMBAGA1UEAwwJYXV0aG9yaXR5MCAXDTI2MTEyMTIzMTk1MloYDzIxMjYxMDI4\n"
+                                "MjMxOTUyWjAUMRIwEAYDVQQDDAlhdXRob3JpdHkwWTATBgcqhkjOPQIBBggqhkjO\n"
+                                "PQMBBwNCAASERyKKnU3+FUi/rA2HoQOALYedr2/ypIzKxTTATHX6JugnnngrEwpa\n"
+                                "UmYsjho+U9idf7PryoLti2CwcWtKUnLMo1MwUTAdBgNVHQ4EFgQUBoR/OylYd0/3\n"
+                                "byCWdTtmOF1/Mx0wHwYDVR0jBBgwFoAUBoR/OylYd0/3byCWdTtmOF1/Mx0wDwYD\n"
+                                "VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiB/B1z2P+tRWXkpML2B4NKe\n"
+                                "orTyo6sUK3QzuoJr5F7a+AIhAJGD85UqGjP832yW2nGiBZXczdkKiP493TKVxsAs\n"
+                                "1LvJ\n"
+                                "-----END CERTIFICATE-----\n";
+
+static void put(const char *name, const char *text)
+{
+    char *path = xasprintf("%s/%s", room, name);
+    FILE *file = fopen(path, "w");
+
+    cr_assert_not_null(file);
+    fputs(text, file);
+    fclose(file);
+    free(path);
+}
+
+static void room_make(void)
+{
+    cr_assert_not_null(mkdtemp(room));
+    put("ca.pem", authority);
+    put("sticky.key", "0123456789abcdef0123456789abcdef\n");
+    put("sorry.html", "<p>sorry</p>\n");
+}
+
+static void room_remove(void)
+{
+    char *command = xasprintf("rm -r '%s'", room);
+
+    cr_expect_eq(system(command), 0);
+    free(command);
+}
+
+TestSuite(doctor_advice, .init = room_make, .fini = room_remove);
+
+/* ---- the smallest part of libconfig ---- */
+
+/* Behind the text that begins with a quote. */
+static const char *skip_string(const char *p)
+{
+    for (p++; *p && *p != '"'; p++)
+        p += *p == '\\' && p[1];
+    return *p ? p + 1 : p;
+}
+
+/* Behind the semicolon that ends the statement at `p`, or before what closes the group. */
+static const char *statement_end(const char *p)
+{
+    int depth = 0;
+
+    while (*p && depth >= 0) {
+        if (*p == '"') {
+            p = skip_string(p);
+            continue;
+        }
+        if (*p == ';' && depth == 0)
+            return p + 1;
+        depth += (strchr("({[", *p) != NULL) - (strchr(")}]", *p) != NULL);
+        p += depth >= 0;
+    }
+    return p;
+}
+
+/* The statement of `key` in the group whose statements begin at `p`; NULL: it has none. */
+static const char *find_key(const char *p, const char *key, size_t n)
+{
+    while (*p && *p != '}' && *p != ')') {
+        const char *before = p;
+
+        p += strspn(p, " \n");
+        if (strncmp(p, key, n) == 0 && p[n] == ' ')
+            return p;
+        p = statement_end(p);
+        if (p == before)
+            break;
+    }
+    return NULL;
+}
+
+/* Heap: `text` with [from, to) replaced. */
+static char *replace(const char *text, const char *from, const char *to, const char *by)
+{
+    return xasprintf("%.*s%s%s", (int)(from - text), text, by, to);
+}
+
+/* ---- pasting ---- */
+
+/* What stands inside of the brackets of `old`, but for the keys that `new` has. Heap. */
+static char *rest_of(const char *old, const char *new)
+{
+    const char *open = strpbrk(old, "({"), *end = statement_end(old);
+    char *inside = xstrndup(open + 1, (size_t)(end - open) - 3); /* "};" */
+
+    for (const char *p = new; *p &&*p != '}';) {
+        size_t n;
+        const char *from;
+
+        p += strspn(p, " ");
+        n = strcspn(p, " ");
+        from = find_key(inside, p, n);
+        if (from) {
+            char *less = replace(inside, from, statement_end(from), "");
+
+            free(inside);
+            inside = less;
+        }
+        p = statement_end(p);
+        p += strspn(p, " ");
+    }
+    return inside;
+}
+
+/* `advice` with what "..." stands for. Heap. */
+static char *expand(const char *advice, const char *old)
+{
+    const char *dots = strstr(advice, "...");
+    char *rest, *whole;
+
+    if (!dots)
+        return xstrdup(advice);
+    if (!old)
+        return replace(advice, dots, dots + 3, "");
+    rest = rest_of(old, dots[3] == ',' ? "" : dots + 3);
+    whole = replace(advice, dots, dots + 3, rest);
+    free(rest);
+    return whole;
+}
+
+static char *paste(const char *text, const char *group, const char *advice)
+{
+    const char *old = find_key(group, advice, strcspn(advice, " "));
+    const char *from = old ? old : group;
+    char *whole = expand(advice, old);
+    char *pasted = replace(text, from, old ? statement_end(old) : from, whole);
+
+    free(whole);
+    return pasted;
+}
+
+/* Where the statements begin of what the rule looks at. */
+static const char *group_of(const char *text, const struct doctor_rule *table)
+{
+    if (table == doctor_listener_rules)
+        return strstr(text, "name = \"edge\"");
+    if (table == doctor_pool_rules || table == doctor_source_rules)
+        return strstr(text, "name = \"app\"");
+    return text;
+}
+
+/* Files are where a test may have some. Heap. */
+static char *in_room(char *advice)
+{
+    static const char *const directories[] = {"/etc/evergate", "/var/lib/evergate",
+                                              "/run/evergate"};
+
+    for (size_t i = 0; i < 3; i++) {
+        const char *at = strstr(advice, directories[i]);
+        char *other = at ? replace(advice, at, at + strlen(directories[i]), room) : NULL;
+
+        if (other) {
+            free(advice);
+            advice = other;
+        }
+    }
+    return advice;
+}
+
+/* ---- what is advised ---- */
+
+/* Its line is for another file than the configuration, or no line. */
+static bool is_elsewhere(const char *rule)
+{
+    static const char *const rules[] = {"drain-long" /* the unit's */,
+                                        "route-shadowed" /* a move */,
+                                        "none-usable" /* of a backend */};
+
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (strcmp(rules[i], rule) == 0)
+            return true;
+    return false;
+}
+
+static char *advice_for(const char *text, const char *rule)
+{
+    struct config *config = doctor_support_load(text);
+    struct doctor_report report;
+    const struct doctor_finding *finding;
+    char *advice = NULL;
+
+    doctor_examine(&report, config, NULL, DOCTOR_NOW);
+    finding = doctor_support_find(&report, rule);
+    if (finding) {
+        const char *end = strstr(finding->write, "  ");
+
+        advice = end ? xstrndup(finding->write, (size_t)(end - finding->write))
+                     : xstrdup(finding->write);
+    }
+    doctor_report_fini(&report);
+    config_unref(&config);
+    return advice;
+}
+
+static void try_advice(const struct doctor_case *c, const struct doctor_rule *table)
+{
+    static const char prefix[] = "pool \"app\": ";
+    char *advice = in_room(advice_for(c->with, c->rule)), *pasted, *again;
+    bool of_pool = strncmp(advice, prefix, strlen(prefix)) == 0;
+    const char *line = of_pool ? advice + strlen(prefix) : advice;
+    const char *group = group_of(c->with, of_pool ? doctor_pool_rules : table);
+
+    cr_assert(line[strlen(line) - 1] == ';', "%s: no line of a configuration: %s", c->rule, line);
+    pasted = paste(c->with, group, line);
+    again = advice_for(pasted, c->rule); /* fails where the file is not valid */
+    cr_expect_null(again, "%s is still found in:\n%s", c->rule, pasted);
+    free(again);
+    free(pasted);
+    free(advice);
+}
+
+static const struct doctor_rule *table_of(const char *rule)
+{
+    static const struct doctor_rule *const tables[] = {
+        doctor_file_rules,  doctor_confinement_rules, doctor_listener_rules, doctor_routes_rules,
+        doctor_route_rules, doctor_pool_rules,        doctor_source_rules};
+
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        for (const struct doctor_rule *r = tables[i]; r->name; r++)
+            if (strcmp(r->name, rule) == 0)
+                return tables[i];
+    cr_assert_fail("no rule %s", rule);
+    return NULL;
+}
+
+Test(doctor_advice, a_line_that_is_advised_is_valid_where_it_is_pasted_and_ends_the_finding)
+{
+    unsigned tried = 0;
+
+    for (const struct doctor_case *c = doctor_cases; c->rule; c++) {
+        if (is_elsewhere(c->rule))
+            continue;
+        try_advice(c, table_of(c->rule));
+        tried++;
+    }
+    cr_expect_gt(tried, 50);
+}
