@@ -37,8 +37,8 @@ struct spawner_answer {
 /* One packet. 0 or an errno. */
 int spawner_send(int socket, const void *packet, size_t size, const int *fds, int fd_count);
 /* One packet of exactly `size` bytes. Its descriptors are the caller's, whatever is returned. 0;
- * ESHUTDOWN: the other side has closed; EMFILE: not all of its descriptors could be taken; EPROTO: a
- * packet of another form; or another errno. */
+ * ESHUTDOWN: the other side has closed; EMFILE: not all of its descriptors could be taken; EPROTO:
+ * a packet of another form; or another errno. */
 int spawner_receive(int socket, void *packet, size_t size, int fds[SPAWNER_PACKET_FDS],
                     int *ret_fd_count);
 
@@ -53,6 +53,11 @@ struct spawner_words {
 int spawner_words_read(struct spawner_words *ret_words, const struct spawner_request *request,
                        int fd);
 void spawner_words_fini(struct spawner_words *words);
+
+/* What is asked for, with descriptors in place of their numbers in the packet. It borrows the
+ * words. 0 or EPROTO. */
+int spawner_launch_read(struct launch *ret_launch, const struct spawner_request *request,
+                        const struct spawner_words *words, const int *fds, int fd_count);
 
 /* In the forked process, while there is /proc: it gets a name of its own, in place of the words
  * too, lest `pidof evergate` and its like lead operators to a process that ignores their signals.

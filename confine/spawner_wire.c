@@ -197,3 +197,37 @@ void spawner_words_fini(struct spawner_words *words)
     free(words->environment);
     *words = (struct spawner_words){0};
 }
+
+/* ---- The launch ---- */
+
+/* The packet's number `index` as a descriptor; what is out of range is refused. */
+static int resolve_fd(int32_t index, const int *fds, int fd_count, int *ret_fd)
+{
+    if (index == LAUNCH_NULL || index == LAUNCH_SAME)
+        *ret_fd = index;
+    else if (index > 0 && index < fd_count)
+        *ret_fd = fds[index];
+    else
+        return EPROTO;
+    return 0;
+}
+
+int spawner_launch_read(struct launch *ret_launch, const struct spawner_request *request,
+                        const struct spawner_words *words, const int *fds, int fd_count)
+{
+    struct launch launch = {
+        .path = words->path,
+        .argv = words->argv,
+        .environment = words->environment,
+        .fd_count = request->fd_count,
+        .own_group = request->own_group,
+        .next_binary = request->next_binary,
+    };
+    int error = request->fd_count < 0 || request->fd_count > LAUNCH_FDS_MAX ? EPROTO : 0;
+
+    for (int i = 0; error == 0 && i < launch.fd_count; i++)
+        error = resolve_fd(request->fds[i], fds, fd_count, &launch.fds[i]);
+    if (error == 0)
+        *ret_launch = launch;
+    return error;
+}
