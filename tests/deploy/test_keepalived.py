@@ -16,7 +16,7 @@ from conftest import need_program
 
 from lib.evergate import Evergate
 from lib.libconfig import simple, to_libconfig
-from lib.waiting import wait_until
+from lib.waiting import PATIENCE, wait_until
 from parts.machines import GATEWAY, Network
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,8 +40,8 @@ def keepalived_conf(machine):
 class Site:
     """Two machines, each with evergate and keepalived, before one backend."""
 
-    def __init__(self, stage, binary):
-        self.stage, self.binary = stage, binary
+    def __init__(self, stage, binary, **settings):
+        self.stage, self.binary, self.settings = stage, binary, settings
         self.network = stage.ending(Network(), "close")
         with self.network.switch.entered():
             self.backend = stage.recorder("backend", address=f"{GATEWAY}:0")
@@ -54,7 +54,7 @@ class Site:
 
     def start_evergate(self, machine):
         config = simple([self.backend], listener={"bind": f":{PORT}"},
-                        admin={"bind": "127.0.0.1:9900"})
+                        admin={"bind": "127.0.0.1:9900"}, **self.settings)
         room = self.stage.room("edge")
         path = room / "evergate.conf"
         path.write_text(to_libconfig(config))
@@ -180,6 +180,26 @@ def test_the_address_moves_to_where_evergate_is_ready(stage, site, tell, what):
     client.stop()
     tell(f"{what.__name__}: {sum(client.failures.values())} of {len(client.results)} requests "
          f"failed {dict(client.failures)}, {client.longest_gap_s:.1f} s without an answer")
+
+
+def test_with_a_delay_the_address_moves_before_the_drain_and_nothing_is_refused(
+        stage, need_root, evergate_binary, tell):
+    site = Site(stage, evergate_binary, drain_delay=f"{int(6 * PATIENCE)}s")
+    holder = site.wait_holder()
+    client = stage.ending(Client(site.network))
+    client.wait_served()
+    drained_evergate(site, holder)
+    site.wait_moved(holder)
+    in_time = not site.proxies[holder].log_lines("draining")
+    client.wait_served()
+    client.stop()
+    tell(f"left with a delay: {sum(client.failures.values())} of {len(client.results)} requests "
+         f"failed {dict(client.failures)}, {client.longest_gap_s:.1f} s without an answer")
+    for proxy in site.proxies.values():  # whoever leaves ends at its second signal
+        for _ in range(2):
+            proxy.send_signal(signal.SIGTERM)
+    # Refused is what a closed socket does. One that is open while the address moves may be lost.
+    assert "ConnectionRefusedError" not in client.failures or not in_time
 
 
 def test_who_returns_does_not_take_the_address_back(stage, site):
