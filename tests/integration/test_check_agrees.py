@@ -22,6 +22,7 @@ class Site:
 
     def __init__(self, directory, certificates):
         self.directory = pathlib.Path(directory)
+        self.certificates = certificates
         self.made = 0
         self.odd = self.odd_files(certificates)
         leaf = certificates.leaf("localhost")
@@ -49,7 +50,7 @@ class Site:
                     "path": self.put("found.json", '{"endpoints": []}')}},
                 {"name": "secure", "discovery": {
                     "type": "etcd", "prefix": "p", "address": "127.0.0.1:9", "user": "u",
-                    "password_file": token, "tls": tls}}],
+                    "password_file": token, "tls": dict(tls)}}],
             "admin": {"bind": "127.0.0.1:0", "token_file": token},
             "log": {"access": str(self.directory / "access.log")},
         }
@@ -99,13 +100,15 @@ class Site:
 
     def told_by_run(self, path):
         """Whether it comes to serve, and what it says."""
-        proxy = Evergate(path.parent / path.stem, "", command=[str(binary()), "run", "-c", str(path)])
+        proxy = Evergate(path.with_suffix(""), "", command=[str(binary()), "run", "-c", str(path)])
         wait_until(lambda: proxy.listeners() or proxy.process.poll() is not None,
                    "it serves or ends")
         serves = bool(proxy.listeners())
         proxy.expected_exit = 0 if serves else 1
         proxy.stop()
         return serves, proxy.stderr
+
+
 @pytest.fixture(name="site", scope="module")
 def site_fixture(tmp_path_factory, certificates):
     return Site(tmp_path_factory.mktemp("site"), certificates)
@@ -148,11 +151,83 @@ def strange(site, before, chance):
                           "${EG_POOL}", "a b", "\u00e4"])
 
 
-def test_a_file_that_is_broken_in_one_place_is_judged_alike_by_all(site):
+def spoil(place, value_of):
+    return lambda site: changed(site.settings, place, value_of(site))
+
+
+def file(name):
+    return lambda site: str(site.directory / name)
+
+
+CERTIFICATE = ("listeners", 0, "tls", "certificates", 0)
+
+
+def weak(*place):
+    """A pair that can be parsed, and is too weak for OpenSSL."""
+    def spoilt(site):
+        settings = changed(site.settings, place + ("cert",), site.certificates.path("weak.pem"))
+        return changed(settings, place + ("key",), site.certificates.path("weak.key"))
+    return spoilt
+
+
+#: What one of the three has been heard to judge otherwise than the others.
+KNOWN = {
+    "weak pair of a listener": weak(*CERTIFICATE),
+    "weak pair of a pool": weak("pools", 0, "tls"),
+    "weak pair of a source": weak("pools", 3, "discovery", "tls"),
+    "recovery without its program": spoil(("pools", 0, "recovery", "command"), file("absent")),
+    "check without its program": spoil(("pools", 0, "health", "command"), file("plain")),
+    "password file without a password": spoil(("pools", 1, "health", "password_file"),
+                                              file("blank")),
+    "user too long for Redis": spoil(("pools", 1, "health", "user"), lambda site: "u" * 2000),
+}
+
+
+@pytest.fixture(name="server", scope="module")
+def server_fixture(site):
+    proxy = Evergate(site.directory / "served", site.settings)
+    yield proxy.wait_started()
+    proxy.stop()
+
+
+def told_by_reload(site, server, settings):
+    """The running instance's own answer."""
+    server.write_config(settings)
+    address = server.wait_for_log("management is listening")[0].rpartition(" on ")[2]
+    result = run_command("reload", "--admin", address.rstrip('"}'), "--token-file",
+                         str(site.directory / "token"))
+    assert result.returncode in (0, 1), result.stderr
+    return result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("what", KNOWN)
+def test_what_cannot_be_served_is_refused_by_all(site, server, what):
+    settings = KNOWN[what](site)
+    path = site.write(settings)
+    checked, run = site.told_by_check(path), site.told_by_run(path)
+    reloaded = told_by_reload(site, server, settings)
+    assert (checked[0], run[0], reloaded[0]) == (False, False, False), (checked, run, reloaded)
+    reason = checked[1].split(": error: ", 1)[1].strip().replace('"', "")
+    for told in (run, reloaded):
+        assert reason in told[1].replace("\\", "").replace('"', ""), told
+
+
+@pytest.mark.parametrize("content", ["{", '{"version": 99}', '{"version": 1, "pools": 5}'])
+def test_a_state_that_a_start_refuses_is_refused_by_check(site, content):
+    path = site.write(changed(site.settings, ("state_file",), site.put("spoilt.json", content)))
+    checked, run = site.told_by_check(path), site.told_by_run(path)
+    assert (checked[0], run[0]) == (False, False)
+    assert "state_file: " in checked[1] and "state_file: " in run[1]
+
+
+def test_a_file_that_is_another_in_one_place_is_judged_alike_by_all(site, server):
     for seed in SEEDS:
         chance = random.Random(seed)
-        path = chance.choice([p for p in places(site.settings) if p[-1] != "bind"])
-        value = strange(site, value_at(site.settings, path), chance)
-        file = site.write(changed(site.settings, path, value))
-        checked, run = site.told_by_check(file), site.told_by_run(file)
-        assert checked[0] == run[0], (seed, path, value, checked, run)
+        place = chance.choice([p for p in places(site.settings) if p[-1] != "bind"])
+        settings = changed(site.settings, place, strange(site, value_at(site.settings, place), chance))
+        path = site.write(settings)
+        told = {"check": site.told_by_check(path), "run": site.told_by_run(path)}
+        # A reload has the state in memory, and would have the other token from then on.
+        if place[-1] not in ("state_file", "token_file"):
+            told["reload"] = told_by_reload(site, server, settings)
+        assert len({verdict for verdict, _ in told.values()}) == 1, (seed, place, told)

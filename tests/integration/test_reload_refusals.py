@@ -54,7 +54,7 @@ SPOILS = {
     "access log that cannot be opened": (spoil_access_file, "/nowhere"),
 }
 
-OF_THE_FILE = ("syntax", "unknown key", "missing certificate",
+OF_THE_FILE = ("syntax", "unknown key", "missing certificate", "missing check program",
                "access log that cannot be opened")
 
 
