@@ -18,7 +18,7 @@ static struct evhttp *http_new(struct admin_door *door)
     if (!http)
         return NULL;
     evhttp_set_max_headers_size(http, ADMIN_HEAD_BYTES);
-    evhttp_set_max_body_size(http, ADMIN_READ_BYTES);
+    evhttp_set_max_body_size(http, ADMIN_BODY_BYTES);
     evhttp_set_timeout(http, ADMIN_TIMEOUT_S);
     /* Every method comes to us, so that a wrong one is answered with Allow. */
     evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST |
@@ -132,6 +132,7 @@ static void admin_free(struct admin *admin)
         if (admin->doors[i].listen.count > 0)
             listen_close(&admin->doors[i].listen);
     }
+    admin_farewells_stop(admin);
     admin_collections_free(admin);
     loop_fini(&admin->loop);
     free(admin->token);
@@ -157,6 +158,7 @@ int admin_start(struct admin **ret_admin, struct server *server, char **ret_why)
         return rc;
     }
     list_init(&admin->connections);
+    list_init(&admin->farewells);
     admin_connections_start(admin);
     admin->token_generation = atomic_load(&server->generation);
     if (config->admin.token_file)

@@ -80,11 +80,6 @@ static json_t *read_object(struct admin_call *call, struct evbuffer *body)
     char *why = NULL;
     json_t *value;
 
-    if (n > ADMIN_BODY_BYTES) {
-        admin_reply_error(call->request, 413, "validation", "a body may have %d bytes",
-                          ADMIN_BODY_BYTES);
-        return NULL;
-    }
     if (!is_json(call->request)) {
         admin_reply_error(call->request, 400, "validation",
                           "a body needs \"Content-Type: application/json\"");

@@ -26,6 +26,7 @@ enum connection_state {
     CONNECTION_QUIET,   /* no request, or not the whole of one yet */
     CONNECTION_HELD,    /* a handler has the request: evhttp must not free it */
     CONNECTION_SENDING, /* the answer is on its way */
+    CONNECTION_REFUSED, /* the same, an answer of evhttp's own; then it closes */
 };
 
 struct admin_connection {
@@ -34,6 +35,9 @@ struct admin_connection {
     struct evhttp_connection *connection;
     enum connection_state state;
     uint64_t since_us; /* in this state */
+    struct evbuffer *output;
+    struct evbuffer_cb_entry *output_watch;
+    struct event *look; /* at an output that is none of ours */
 };
 
 static void set_state(struct admin_connection *connection, enum connection_state state)
@@ -42,14 +46,65 @@ static void set_state(struct admin_connection *connection, enum connection_state
     connection->since_us = clock_monotonic_us();
 }
 
-static void on_close(struct evhttp_connection *unused, void *arg)
+static void on_close(struct evhttp_connection *evhttp, void *arg)
 {
     struct admin_connection *connection = arg;
 
+    if (connection->state == CONNECTION_REFUSED)
+        admin_farewell_start(connection->admin,
+                             bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp)));
+    evbuffer_remove_cb_entry(connection->output, connection->output_watch);
+    event_free(connection->look);
     connection->admin->connection_count--;
     list_remove(&connection->node);
     free(connection);
 }
+
+/* ---- Answers that are not ours ---- */
+
+/* The page is whole now, and not a byte of it has left; or all has. evhttp closes then, but after a
+ * CONNECT. */
+static void on_look(evutil_socket_t unused_fd, short what, void *arg)
+{
+    struct admin_connection *connection = arg;
+    struct loop *loop = &connection->admin->loop;
+    bool sent = evbuffer_get_length(connection->output) == 0;
+
+    loop_enter(loop);
+    if (connection->state == CONNECTION_QUIET && admin_refusal_translate(connection->output))
+        set_state(connection, CONNECTION_REFUSED);
+    else if (connection->state == CONNECTION_REFUSED && sent)
+        evhttp_connection_free(connection->connection);
+    loop_leave(loop);
+}
+
+/*
+ * Nobody has asked us anything: it is evhttp that answers. It has only begun to write; what we
+ * activate runs before the loop asks the kernel again, and so before anything is sent. (But where a
+ * 100 (Continue) waits to be sent still: then the page may go out as it is.)
+ */
+static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+{
+    struct admin_connection *connection = arg;
+    bool begins = connection->state == CONNECTION_QUIET && info->n_added > 0;
+    bool ends = connection->state == CONNECTION_REFUSED && evbuffer_get_length(output) == 0;
+
+    if (begins || ends)
+        event_active(connection->look, EV_TIMEOUT, 1);
+}
+
+static void watch_output(struct admin_connection *connection)
+{
+    struct event_base *base = connection->admin->loop.base;
+
+    connection->output =
+        bufferevent_get_output(evhttp_connection_get_bufferevent(connection->connection));
+    connection->look = event_new(base, -1, 0, on_look, connection);
+    connection->output_watch = evbuffer_add_cb(connection->output, on_output, connection);
+    CHECK(connection->look && connection->output_watch);
+}
+
+/* ---- Places ---- */
 
 static struct admin_connection *slowest(struct admin *admin)
 {
@@ -82,6 +137,7 @@ static void add(struct admin *admin, struct evhttp_connection *evhttp)
     list_push_back(&admin->connections, &connection->node);
     admin->connection_count++;
     evhttp_connection_set_closecb(evhttp, on_close, connection);
+    watch_output(connection);
 }
 
 static struct bufferevent *on_accept(struct event_base *base, void *arg)
@@ -187,6 +243,7 @@ static bool is_over(const struct admin_connection *connection, uint64_t now_us)
     case CONNECTION_QUIET:
         return age_s > ADMIN_TIMEOUT_S;
     case CONNECTION_SENDING:
+    case CONNECTION_REFUSED:
         return age_s > ADMIN_ANSWER_S;
     case CONNECTION_HELD:
         break;

@@ -16,13 +16,13 @@
 
 enum {
     ADMIN_BODY_BYTES = 64 * 1024,
-    ADMIN_READ_BYTES = 4 * ADMIN_BODY_BYTES, /* evhttp's own limit: its 413 is a page, ours JSON */
     ADMIN_HEAD_BYTES = 16 * 1024,
     ADMIN_TOKEN_BYTES = 4096,
     ADMIN_TIMEOUT_S = 30,
     ADMIN_ANSWER_S = 120, /* until an answer has left, however slowly it is read */
     ADMIN_SWEEP_MS = 2000,
     ADMIN_CONNECTIONS = 64, /* over both doors */
+    ADMIN_FAREWELLS = 16,   /* besides these */
     ADMIN_SOCKETS = 2,      /* admin.bind, admin.socket */
 };
 
@@ -49,6 +49,8 @@ struct admin {
     struct list connections; /* admin_connections.c */
     unsigned connection_count;
     struct loop_timer sweep_timer;
+    struct list farewells; /* admin_farewell.c */
+    unsigned farewell_count;
 };
 
 /* admin_routes.c: every request of every door. */
@@ -71,6 +73,15 @@ void admin_connections_stop(struct admin *admin);
  * by us. */
 void admin_connection_hold(struct admin *admin, struct evhttp_request *request);
 void admin_connection_release(struct admin *admin, struct evhttp_request *request);
+
+/* admin_refusal.c: what evhttp has written into `output` by itself, a page, becomes one of our
+ * errors. False: it is no page. */
+bool admin_refusal_translate(struct evbuffer *output);
+
+/* admin_farewell.c: whoever was refused may still be sending, and must not lose the answer. `fd` is
+ * the caller's, who closes it; what comes then is dropped, for a while. */
+void admin_farewell_start(struct admin *admin, int fd);
+void admin_farewells_stop(struct admin *admin);
 
 /* admin.c: reads the token anew, from the file that the configuration names by now. */
 void admin_token_reload(struct admin *admin);

@@ -34,19 +34,25 @@ void admin_reply_json(struct evhttp_request *request, int status, json_t *value)
     evbuffer_free(body);
 }
 
+json_t *admin_error_json(const char *type, const char *message)
+{
+    json_t *answer = json_object(), *error = json_object();
+
+    admin_json_set_text(error, "type", type);
+    admin_json_set_text(error, "message", message);
+    admin_json_set(answer, "error", error);
+    return answer;
+}
+
 void admin_reply_error(struct evhttp_request *request, int status, const char *type,
                        const char *format, ...)
 {
-    json_t *answer = json_object(), *error = json_object();
     va_list args;
     char *message;
 
     va_start(args, format);
     message = xvasprintf(format, args);
     va_end(args);
-    admin_json_set_text(error, "type", type);
-    admin_json_set_text(error, "message", message);
-    admin_json_set(answer, "error", error);
-    admin_reply_json(request, status, answer);
+    admin_reply_json(request, status, admin_error_json(type, message));
     free(message);
 }

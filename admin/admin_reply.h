@@ -14,7 +14,8 @@ void admin_reply(struct evhttp_request *request, int status, const char *content
 /* One JSON value; takes the reference. */
 void admin_reply_json(struct evhttp_request *request, int status, json_t *value);
 
-/* {"error":{"type","message"}}, the contract's section 4. */
+/* {"error":{"type","message"}}, the contract's section 4. The caller's reference. */
+json_t *admin_error_json(const char *type, const char *message);
 void admin_reply_error(struct evhttp_request *request, int status, const char *type,
                        const char *format, ...) __attribute__((format(printf, 4, 5)));
 

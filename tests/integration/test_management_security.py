@@ -146,6 +146,84 @@ def test_a_body_that_is_announced_too_large_is_not_waited_for(stage):
     assert client.read_response("POST").status == 413
 
 
+JSON = ("Content-Type", "application/json")
+CHUNK = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
+SIXTEEN_MEGABYTES = 16 << 20
+
+
+def explain(*fields, method="POST", path="/api/v1/explain", version="HTTP/1.1"):
+    return head(method, path, "127.0.0.1", [JSON, *fields], version)
+
+
+#: What the server of HTTP below us refuses by itself, and the status that it gives.
+UNREADABLE = {
+    "a body just over the limit": (413, explain(("Content-Length", "65537"))),
+    "a large body": (413, explain(("Content-Length", str(SIXTEEN_MEGABYTES)))),
+    "a large body that is asked for": (413, explain(("Content-Length", "10000000"),
+                                                    ("Expect", "100-continue"))),
+    "of a path that is not there": (413, explain(("Content-Length", "1000000"), path="/no")),
+    "of HTTP/1.0": (413, explain(("Content-Length", "1000000"), version="HTTP/1.0")),
+    "a large chunk": (413, explain(("Transfer-Encoding", "chunked")) + b"ffffff\r\n"),
+    "many chunks": (413, explain(("Transfer-Encoding", "chunked")) + 2 * CHUNK + b"1\r\n \r\n"),
+    "a malformed chunk": (413, explain(("Transfer-Encoding", "chunked")) + b"zz\r\n"),
+    "a malformed length": (400, explain(("Content-Length", "-4"))),
+    "a malformed line": (400, b"GET / HTTP/1.1\r\nnonsense\r\n\r\n"),
+    "a large head": (400, explain(("X", "a" * 20000), method="GET")),
+    "another expectation": (417, explain(("Content-Length", "2"), ("Expect", "200-ok"))),
+    "another method": (501, explain(method="FOO")),
+    "CONNECT": (501, explain(method="CONNECT", path="127.0.0.1:80")),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_is_refused_before_it_is_a_request_is_refused_in_json(stage, name):
+    _, admin = start(stage)
+    status, request = UNREADABLE[name]
+    client = stage.client(admin.address)
+    client.send(request)
+    answered = client.read_response("POST")
+    assert answered.status == status
+    assert answered.get("content-type") == "application/json"
+    assert json.loads(answered.body)["error"]["type"] == "validation"
+    client.expect_close()
+    assert admin.ask("/health/live").status == 200
+
+
+def test_chunks_that_are_asked_for_are_refused_when_they_are_too_many(stage):
+    _, admin = start(stage)
+    client = stage.client(admin.address)
+    client.send(explain(("Transfer-Encoding", "chunked"), ("Expect", "100-continue")))
+    assert b" 100 " in client.read_until(b"\r\n\r\n")
+    client.send(3 * CHUNK)
+    answered = client.read_response("POST")
+    assert (answered.status, json.loads(answered.body)["error"]["type"]) == (413, "validation")
+
+
+def test_a_client_that_is_refused_while_it_sends_can_read_the_answer(stage):
+    """As long as it likes to send: a reset would be an exception here."""
+    proxy, admin = start(stage)
+    before = proxy.descriptor_count()
+    for field in (("Content-Length", str(SIXTEEN_MEGABYTES)), ("Transfer-Encoding", "chunked")):
+        client = stage.client(admin.address)
+        client.send(explain(field))
+        client.send(CHUNK * (8 << 20 >> 15))
+        assert client.read_response("POST").status == 413
+        client.close()
+    wait_until(lambda: proxy.descriptor_count() <= before, "both connections are gone")
+
+
+def test_who_is_refused_and_goes_on_for_ever_is_cut(stage):
+    proxy, admin = start(stage)
+    before = proxy.descriptor_count()
+    client = stage.client(admin.address)
+    client.send(UNREADABLE["a large body"][1])
+    assert client.read_response("POST").status == 413
+    with pytest.raises(OSError):
+        while True:
+            client.send(CHUNK)
+    wait_until(lambda: proxy.descriptor_count() <= before, "the connection is gone")
+
+
 # ---- Clients that keep their connection busy ----
 
 
