@@ -43,7 +43,7 @@ static _Noreturn void child_main(int socket, const struct privileges *privileges
     struct spawner_answer answer = {0};
     char *why = NULL;
 
-    spawner_process_rename();
+    socket = spawner_process_prepare(socket);
     if (privileges_take(privileges, PRIVILEGES_OF_SPAWNER, &why) != EG_OK)
         answer.error = EPERM;
     spawner_send(socket, &answer, sizeof(answer), NULL, 0);

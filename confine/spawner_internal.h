@@ -59,16 +59,16 @@ void spawner_words_fini(struct spawner_words *words);
 int spawner_launch_read(struct launch *ret_launch, const struct spawner_request *request,
                         const struct spawner_words *words, const int *fds, int fd_count);
 
-/* In the forked process, while there is /proc: it gets a name of its own, in place of the words
- * too, lest `pidof evergate` and its like lead operators to a process that ignores their signals.
- */
+/* In the forked process, while there are /proc and /dev: it holds nothing but the socket, whose new
+ * number is returned (-1: it cannot), and has a name of its own, in place of the words too, lest
+ * `pidof evergate` and its like lead operators to a process that ignores their signals. */
 #define SPAWNER_PROCESS_NAME "eg-spawner"
-void spawner_process_rename(void);
+int spawner_process_prepare(int socket);
 
 /* Instead of SPAWNER_PATIENCE_MS: for tests, before spawner_start. */
 void spawner_set_patience(int ms);
 
-/* The spawner's life, in the forked process. */
+/* The spawner's life then. */
 _Noreturn void spawner_process_main(int socket);
 
 #endif

@@ -100,16 +100,15 @@ static void ignore_signals(void)
     signal(SIGCHLD, SIG_DFL); /* ignored, exit statuses would be lost (POSIX, _exit) */
 }
 
-/* Sockets of an elder or a service manager among them. */
+/* Sockets of an elder or a service manager among them: kept open here, they would go on listening
+ * when the one that serves has closed them. closefrom(3) does it on kernels before 5.9 too. */
 static int close_others(int socket)
 {
-    int kept = fcntl(socket, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int kept = STDERR_FILENO + 1;
 
-    if (kept < 0)
-        return socket;
-    if (kept > STDERR_FILENO + 1)
-        close_range(STDERR_FILENO + 1, (unsigned)kept - 1, 0);
-    close_range((unsigned)kept + 1, ~0u, 0);
+    if (socket != kept && dup3(socket, kept, O_CLOEXEC) < 0)
+        return -1;
+    closefrom(kept + 1);
     return kept;
 }
 
@@ -125,7 +124,7 @@ static size_t size_of_words(const char *first)
     return n > 0 ? (size_t)n : strlen(first) + 1;
 }
 
-void spawner_process_rename(void)
+static void rename_process(void)
 {
     static const char name[] = SPAWNER_PROCESS_NAME;
     size_t size = size_of_words(program_invocation_name);
@@ -135,15 +134,20 @@ void spawner_process_rename(void)
     prctl(PR_SET_NAME, name);
 }
 
-_Noreturn void spawner_process_main(int socket)
+int spawner_process_prepare(int socket)
 {
     ignore_signals();
+    rename_process();
+    standard_streams_fill(); /* a descriptor that comes in a packet must not be taken for one */
+    return close_others(socket);
+}
+
+_Noreturn void spawner_process_main(int socket)
+{
     /* Words and environments of commands pass through our memory. What we start can be traced and
      * dumped again (execve(2)). */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    socket = close_others(socket);
-    standard_streams_fill(); /* a descriptor that comes in a packet must not be taken for one */
-    malloc_trim(0);          /* what reading the configuration took and gave back is a copy here */
+    malloc_trim(0); /* what reading the configuration took and gave back is a copy here */
     serve(socket);
     _exit(0); /* not exit(): what is registered there is the other process's */
 }

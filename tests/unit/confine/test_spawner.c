@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,6 +275,52 @@ Test(spawner, threads_that_ask_at_once_get_answers_of_their_own)
     spawner_stop();
 }
 
+/* ---- What it holds ---- */
+
+/* Linux before 5.9. */
+static void forget_close_range(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+    cr_assert_eq(seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(close_range), 0), 0);
+    cr_assert_eq(seccomp_load(filter), 0);
+    seccomp_release(filter);
+}
+
+static int count_descriptors(pid_t pid)
+{
+    char *path = xasprintf("/proc/%d/fd", pid);
+    DIR *directory = opendir(path);
+    int count = -2; /* "." and ".." */
+
+    cr_assert_not_null(directory);
+    while (readdir(directory))
+        count++;
+    closedir(directory);
+    free(path);
+    return count;
+}
+
+static void expect_nothing_held(void)
+{
+    for (int i = 0; i < 5; i++)
+        cr_assert_gt(dup(0), 0);
+    start();
+    cr_expect_eq(count_descriptors(find_spawner()), 4, "three streams and the socket");
+    spawner_stop();
+}
+
+Test(spawner, holds_no_socket_of_ours_open)
+{
+    expect_nothing_held();
+}
+
+Test(spawner, holds_no_socket_of_ours_open_on_an_old_kernel_either)
+{
+    forget_close_range();
+    expect_nothing_held();
+}
+
 /* ---- What should not come ---- */
 
 /* A spawner of our own, with our end of its socket. */
@@ -285,7 +332,7 @@ static int begin_process(pid_t *ret_pid)
     *ret_pid = fork();
     if (*ret_pid == 0) {
         close(sockets[0]);
-        spawner_process_main(sockets[1]);
+        spawner_process_main(spawner_process_prepare(sockets[1]));
     }
     close(sockets[1]);
     return sockets[0];
@@ -302,20 +349,6 @@ static void expect_answer(int socket, const void *packet, size_t size, int fd_co
     cr_expect_eq(answer.error, error, "%s", strerror(answer.error));
     cr_expect_eq(back_count, 0);
     close(null);
-}
-
-static int count_descriptors(pid_t pid)
-{
-    char *path = xasprintf("/proc/%d/fd", pid);
-    DIR *directory = opendir(path);
-    int count = 0;
-
-    cr_assert_not_null(directory);
-    while (readdir(directory))
-        count++;
-    closedir(directory);
-    free(path);
-    return count;
 }
 
 Test(spawner, nonsense_is_refused_and_does_not_end_it)
