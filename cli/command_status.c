@@ -105,7 +105,21 @@ static void print_commands(const json_t *status, FILE *out, bool colours)
     free(line);
 }
 
-/* For whoever asks before sending traffic: a container's health check, a script that waits. */
+/* For whoever asks before sending traffic, again and again: a container's health check, keepalived,
+ * a script that waits. They hold no token, and a page that nobody reads is not made. */
+static int show_ready(struct remote *remote, FILE *out)
+{
+    char *sentence = NULL;
+    int code = remote_ask_health(remote, "/health/ready", &sentence);
+    char *printable = sentence != NULL ? cli_printable(sentence) : NULL;
+
+    if (printable != NULL)
+        fprintf(out, "%s\n", printable);
+    free(printable);
+    free(sentence);
+    return code;
+}
+
 static int require_ready(struct remote *remote)
 {
     json_t *status = NULL;
@@ -143,8 +157,12 @@ static int show_page(struct remote *remote, FILE *out, bool colours)
 
 static int show(struct remote *remote, const struct cli_options *options, FILE *out, bool colours)
 {
-    int code = options->json ? remote_print(remote, "GET", "/api/v1/status", NULL, out)
-                             : show_page(remote, out, colours);
+    int code;
+
+    if (options->ready && !options->json)
+        return show_ready(remote, out);
+    code = options->json ? remote_print(remote, "GET", "/api/v1/status", NULL, out)
+                         : show_page(remote, out, colours);
 
     return code == CLI_GOOD && options->ready ? require_ready(remote) : code;
 }

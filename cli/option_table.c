@@ -73,7 +73,7 @@ const struct cli_option cli_option_table[] = {
      "the file alone: nothing of this machine's kernel, limits, clock and\n"
      "permissions, for a file that is checked on another one",
      CLI_TAKES_DOCTOR, CLI_OPTION_FLAG, AT(no_system)},
-    {"ready", 0, NULL, "exit with 1 unless it could serve: not while it starts or drains",
+    {"ready", 0, NULL, "only whether it could serve, without a token; exit code 1: not now",
      CLI_TAKES_READY, CLI_OPTION_FLAG, AT(ready)},
     {"color", 0, "WHEN", "always, never or auto: on a terminal only (default)",
      CLI_TAKES_REMOTE | CLI_TAKES_DOCTOR, CLI_OPTION_COLOURS, AT(colours),

@@ -194,8 +194,9 @@ static unsigned timeout_of(const struct remote *remote, const char *method)
     return strcmp(method, "GET") == 0 ? remote->timeout_ms : CHANGE_TIMEOUT_MS;
 }
 
-int remote_ask_text(struct remote *remote, const char *method, const char *path, const json_t *body,
-                    char **ret_text, size_t *ret_size)
+/* CLI_GOOD when there is an answer, whatever it says. */
+static int ask(struct remote *remote, const char *method, const char *path, const json_t *body,
+               struct client_answer *ret_answer)
 {
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL, *why = NULL;
     struct client_request request = {.method = method,
@@ -203,22 +204,47 @@ int remote_ask_text(struct remote *remote, const char *method, const char *path,
                                      .token = remote->token,
                                      .body = text,
                                      .timeout_ms = timeout_of(remote, method)};
-    struct client_answer answer = {0};
-    int rc = ask_any(remote, &request, &answer, &why), code = CLI_GOOD;
+    int rc = ask_any(remote, &request, ret_answer, &why), code = CLI_GOOD;
 
     free(text);
-    if (rc != EG_OK) {
+    if (rc != EG_OK)
         code = fail(remote, CLI_UNREACHABLE,
                     xasprintf("cannot reach management: %s", why ? why : "no answer"));
-        free(why);
+    free(why);
+    return code;
+}
+
+int remote_ask_text(struct remote *remote, const char *method, const char *path, const json_t *body,
+                    char **ret_text, size_t *ret_size)
+{
+    struct client_answer answer = {0};
+    int code = ask(remote, method, path, body, &answer);
+
+    if (code != CLI_GOOD)
         return code;
-    }
     if (answer.status >= 200 && answer.status <= 299) {
         *ret_text = answer.body;
         *ret_size = answer.size;
         return CLI_GOOD;
     }
     code = refused(remote, &answer);
+    client_answer_free(&answer);
+    return code;
+}
+
+int remote_ask_health(struct remote *remote, const char *path, char **ret_sentence)
+{
+    struct client_answer answer = {0};
+    int code = ask(remote, "GET", path, NULL, &answer);
+
+    if (code != CLI_GOOD)
+        return code;
+    if (answer.status == 200 || answer.status == 503) {
+        *ret_sentence = xasprintf("%.*s", (int)strcspn(answer.body, "\n"), answer.body);
+        code = answer.status == 200 ? CLI_GOOD : CLI_BAD;
+    } else {
+        code = refused(remote, &answer);
+    }
     client_answer_free(&answer);
     return code;
 }

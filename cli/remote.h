@@ -43,6 +43,10 @@ int remote_get(struct remote *remote, const char *path, json_t **ret_value);
 /* ... where the answer is a list. */
 int remote_get_array(struct remote *remote, const char *path, json_t **ret_value);
 
+/* Asks /health/...: CLI_GOOD, or CLI_BAD, with its first line (heap). Where *ret_sentence stays
+ * untouched something else was wrong, and told. Needs no token. */
+int remote_ask_health(struct remote *remote, const char *path, char **ret_sentence);
+
 /* Asks, and prints what is answered as it came: --json. */
 int remote_print(struct remote *remote, const char *method, const char *path, const json_t *body,
                  FILE *out);

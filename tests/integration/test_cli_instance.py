@@ -82,13 +82,29 @@ def test_a_listener_that_nobody_uses_goes_with_a_reload(stage):
 
 def test_status_says_by_its_exit_code_whether_it_could_serve(stage):
     instance = start(stage, backend(stage.recorder("a"), "a"))
-    assert instance.command("status", "--ready").returncode == 0
+    ready = instance.command("status", "--ready")
+    assert (ready.returncode, ready.stdout, ready.stderr) == (0, "ready\n", "")
     assert instance.command("endpoints", "drain", "app", "a").returncode == 0
     for more in ([], ["--json"]):
         assert instance.command("status", *more).returncode == 0
         unready = instance.command("status", "--ready", *more)
         assert (unready.returncode, unready.stderr) == (1, "")
-        assert unready.stdout != ""
+        assert "no pool has a usable endpoint" in unready.stdout or more
+
+
+def test_whether_it_could_serve_is_told_without_the_token(stage):
+    """keepalived's script runs as a user who may not read it."""
+    token = stage.room("secret") / "token"
+    token.write_text("0123456789abcdef\n")
+    proxy = stage.proxy(stage.recorder("a"), admin={**ADMIN, "token_file": str(token)})
+    admin = Management(proxy)
+    wait_until(lambda: admin.ask("/health/ready").status == 200, "it is ready")
+    asked = run_command("status", "--ready", "--admin", admin.address)
+    assert (asked.returncode, asked.stdout, asked.stderr) == (0, "ready\n", "")
+    assert run_command("status", "--admin", admin.address).returncode == 1
+    proxy.stop()
+    assert run_command("status", "--ready", "--admin", admin.address).returncode == 3
+
 
 
 def test_a_file_with_mistakes_is_told_and_changes_nothing(stage):
