@@ -174,34 +174,66 @@ static char *directory_of(const char *path)
     return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
-static void look_socket(struct doctor_look *look)
+typedef void (*socket_cb)(struct doctor_look *look, const char *subject, const char *directory);
+
+static void visit_socket(const struct doctor_look *look, socket_cb cb, const char *subject,
+                         const char *path, const struct config_where *where)
 {
-    const char *path = look->config->admin.socket;
-    char *directory = directory_of(path ? path : "/");
+    struct doctor_look own = *look;
+    char *directory = directory_of(path);
+
+    doctor_at(&own, where);
+    cb(&own, subject, directory);
+    free(directory);
+}
+
+static void visit_sockets(const struct doctor_look *look, socket_cb cb)
+{
+    static const struct slice unix_prefix = {"unix:", 5};
+    const struct config *config = look->config;
+
+    if (config->admin.socket)
+        visit_socket(look, cb, "admin: socket", config->admin.socket, &config->admin.where);
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        if (slice_starts_with(slice_str(listener->bind), unix_prefix))
+            visit_socket(look, cb,
+                         arena_format(&look->report->arena, "listener \"%s\"", listener->name),
+                         listener->bind + unix_prefix.n, &listener->where);
+    }
+}
+
+static void on_open(struct doctor_look *look, const char *subject, const char *directory)
+{
     struct stat st;
 
-    doctor_at(look, &look->config->admin.where);
-    if (path && stat(directory, &st) == 0 && (st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX)) {
-        doctor_found(look, "admin: socket: everybody may write to %s (mode %04o)", directory,
-                     (unsigned)st.st_mode & 07777);
-        doctor_write(look, "chmod o-w %s", directory);
-    }
-    free(directory);
+    if (stat(directory, &st) < 0 || !(st.st_mode & S_IWOTH) || (st.st_mode & S_ISVTX))
+        return;
+    doctor_found(look, "%s: everybody may write to %s (mode %04o)", subject, directory,
+                 (unsigned)st.st_mode & 07777);
+    doctor_write(look, "chmod o-w %s", directory);
+}
+
+static void on_missing(struct doctor_look *look, const char *subject, const char *directory)
+{
+    struct stat st;
+
+    if (stat(directory, &st) == 0 || errno != ENOENT)
+        return;
+    doctor_found(look, "%s: there is no %s", subject, directory);
+    doctor_write(look, "RuntimeDirectory=%s  in the unit; by hand: mkdir -m 0750 %s",
+                 strrchr(directory, '/') ? strrchr(directory, '/') + 1 : directory, directory);
+}
+
+static void look_socket(struct doctor_look *look)
+{
+    visit_sockets(look, on_open);
 }
 
 static void look_socket_directory(struct doctor_look *look)
 {
-    const char *path = look->config->admin.socket;
-    char *directory = directory_of(path ? path : "/");
-    struct stat st;
-
-    doctor_at(look, &look->config->admin.where);
-    if (stat(directory, &st) < 0 && errno == ENOENT) {
-        doctor_found(look, "admin: socket: there is no %s", directory);
-        doctor_write(look, "RuntimeDirectory=%s  in the unit; by hand: mkdir -m 0750 %s",
-                     strrchr(directory, '/') + 1, directory);
-    }
-    free(directory);
+    visit_sockets(look, on_missing);
 }
 
 /* ---- what must outlive a restart ---- */
@@ -264,7 +296,7 @@ const struct doctor_rule doctor_path_rules[] = {
     {"config-writable", DOCTOR_ERROR,
      "whoever writes it says where requests go, and which commands run", look_writable},
     {"socket-directory-open", DOCTOR_WARNING,
-     "another program can put a socket of its own in the place of management's", look_socket},
+     "another program can put a socket of its own in its place", look_socket},
     {"socket-directory-missing", DOCTOR_HINT,
      "evergate does not make it, and cannot start without it", look_socket_directory},
     {"state-in-memory", DOCTOR_WARNING,

@@ -326,9 +326,9 @@ Test(doctor_files, the_file_itself_is_not_for_everybody_to_write)
     cr_expect_eq(examine("config-writable", true, NULL), DOCTOR_ERROR);
 }
 
-Test(doctor_files, the_sockets_directory_is_there_and_not_for_everybody)
+/* Takes `text`, which has a socket in "sub". */
+static void expect_sockets_directory(char *text)
 {
-    char *text = xasprintf(TOP("admin = { socket = \"%s/sub/admin.sock\"; };"), room);
     char *directory = xasprintf("%s/sub", room);
 
     cr_expect_eq(examine("socket-directory-missing", true, text), DOCTOR_HINT);
@@ -339,8 +339,15 @@ Test(doctor_files, the_sockets_directory_is_there_and_not_for_everybody)
     cr_expect_eq(examine("socket-directory-open", true, text), DOCTOR_WARNING);
     set_mode("sub", 01777);
     cr_expect_eq(examine("socket-directory-open", true, text), NOTHING);
+    cr_expect_eq(rmdir(directory), 0);
     free(directory);
     free(text);
+}
+
+Test(doctor_files, the_sockets_directory_is_there_and_not_for_everybody)
+{
+    expect_sockets_directory(xasprintf(TOP("admin = { socket = \"%s/sub/admin.sock\"; };"), room));
+    expect_sockets_directory(xasprintf(LISTENER("bind = \"unix:%s/sub/in.sock\";"), room));
 }
 
 static long type_of(const char *directory)
