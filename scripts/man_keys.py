@@ -23,9 +23,19 @@ WIDTH = 78
 TABLE = re.compile(r"^\| ([^|]*) \| type \| default.*\n\| ---.*\n((?:\|.*(?:\n|\Z))+)", re.MULTILINE)
 
 
+def link(match):
+    """What a link says without being one: the name of another page, which stands beside ours."""
+    text, page = match[1], match[2].partition("#")[0]
+    if text == "below":
+        return "see config.md"
+    if not page.endswith(".md") or text == page:
+        return text
+    return page if text == page.removesuffix(".md") else f"{text} ({page})"
+
+
 def plain(text):
     """Markdown without links, emphasis and signs, as roff reads it."""
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    text = re.sub(r"\[([^\]]*)\]\(([^)]*)\)", link, text)
     text = text.replace(AT_START, "").replace(NONE, "-").replace("\\|", "|")
     text = re.sub(r"(?<![\w`\"*])\*([\w ]+)\*(?![\w`])", r"\1", text)
     return re.sub(r"\s+", " ", text.replace("\\", "\\e")).strip()
