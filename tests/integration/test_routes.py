@@ -5,6 +5,7 @@ import collections
 import pytest
 
 from lib import libconfig
+from lib.waiting import wait_until
 
 
 def routed(stage, *routes, pools=("app",)):
@@ -158,6 +159,25 @@ def test_a_route_of_one_listener_is_closed_to_clients_of_another(stage):
     inside = stage.client(proxy, "inner")
     assert inside.get(host="orders").text == "orders"
     assert inside.get(host="elsewhere").status == 404
+
+
+def test_open_connections_go_by_the_new_names_of_listeners(stage):
+    """The names change places with a reload; the doors stay where they are."""
+    recorders = {name: stage.recorder(name) for name in ("app", "orders")}
+    settings = libconfig.simple([], routes=[to("app", listener="edge"),
+                                            to("orders", listener="inner")])
+    settings["pools"] = [libconfig.pool(name, [backend]) for name, backend in recorders.items()]
+    room = stage.room("doors")
+    settings["listeners"] = [{"name": name, "bind": f"unix:{room}/{name}"}
+                             for name in ("edge", "inner")]
+    proxy = stage.evergate(settings, names=("edge", "inner"))
+    outside, inside = (stage.client(proxy, name) for name in ("edge", "inner"))
+    assert (outside.get().text, inside.get().text) == ("app", "orders")
+    for listener, name in zip(settings["listeners"], ("inner", "edge")):
+        listener["name"] = name
+    proxy.reload(settings)
+    wait_until(lambda: proxy.log_lines("reload by SIGHUP"), "it has reloaded")
+    assert (outside.get().text, inside.get().text) == ("orders", "app")
 
 
 def test_without_routes_the_only_pool_gets_everything(stage):
