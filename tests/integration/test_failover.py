@@ -4,6 +4,7 @@ What is said of each failure: clients see nothing of it, the endpoint is avoided
 event says who went from what to what and why, and a repaired endpoint serves again.
 """
 
+import re
 import signal
 import time
 
@@ -107,8 +108,34 @@ def test_a_half_dead_endpoint_is_ejected_for_its_error_rate(stage):
     wait_until(lambda: serve(stage, proxy, 3) and admin.events(type="outlier", endpoint="a"),
                "a is ejected")
     event = admin.wait_for_event(type="outlier", endpoint="a")
-    assert event["to"] == "ejected" and "%" in event["why"], event
+    assert event["to"] == "ejected", event
+    assert re.match(r"\d+ of \d+ requests in 10 s failed \(\d+ %\), of the others' 0 %, the last: "
+                    "status 500$", event["why"]), event
     assert set(serve(stage, proxy, 10)) == {"b"}
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_good_times_do_not_speak_for_an_endpoint_that_fails_half_of_its_requests(stage, workers):
+    """Of a window that is longer than any test, 30 % would be bad after 450 requests to a; a spell
+    of 100 is enough."""
+    seen = []
+
+    def half_dead(request):
+        seen.append(request)
+        return answer(b"a", "500 sometimes") if len(seen) % 2 == 0 else answer(b"a")
+
+    a, _, proxy, admin = failover_pair(
+        stage, retry=retry(on=["500"]), breaker=NO_BREAKER, top={"workers": workers},
+        outlier={**NO_OUTLIER, "error_percent": 30, "window": "1h", "base_ejection": LONG})
+    client = stage.client(proxy)
+    assert {client.get().status for _ in range(600)} == {200}
+    a.mood = half_dead
+    for _ in range(300):
+        assert client.get().status == 200
+    event = admin.wait_for_event(type="outlier", endpoint="a")
+    assert re.match(r"50 of 99 requests in .* failed \(5\d %\), of the "
+                    "others' 0 %, the last: status 500$", event["why"]), event
+    assert len(seen) == 100
 
 
 def test_a_slow_endpoint_is_left_to_those_that_answer(stage):

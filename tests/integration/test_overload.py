@@ -82,6 +82,39 @@ def test_a_request_waits_when_every_endpoint_is_at_its_limit(stage):
     assert {c.read_response().status for c in [*first, waiting]} == {200}
 
 
+@pytest.mark.parametrize("settings", [
+    {"sticky": {"cookie": "EGSID", "ttl": "1h"}},
+    {"algorithm": "consistent_hash", "hash_key": "cookie:EGSID"}])
+def test_a_session_waits_for_any_place_not_for_its_own_endpoint(stage, settings):
+    """Nobody waits for one endpoint: whose own is full goes elsewhere, and out of the queue too."""
+    backends = {name: stage.failing(name) for name in "ab"}
+    proxy, admin = start(stage, *(group(b, max_connections=1) for b in backends.values()),
+                         **PLAIN, **settings, pending_timeout=LONG, top={"workers": 1})
+    answered = stage.get(proxy, headers=[("Cookie", "EGSID=mine")])
+    cookie = next((c.partition(";")[0] for c in answered.all("set-cookie")), "EGSID=mine")
+    own = backends.pop(answered.text)
+    other, = backends.values()
+    own.mood = other.mood = "hold"
+
+    def ask_as_session(path):
+        client = stage.client(proxy)
+        client.send(head(path=path, headers=[("Cookie", cookie)]))
+        return client
+
+    clients = [ask_as_session("/own")]
+    own.wait_held(1)
+    clients.append(ask_as_session("/elsewhere"))
+    other.wait_held(1)
+    clients.append(ask_as_session("/waiting"))
+    wait_until(lambda: pending(admin) == 1, "both are full")
+    other.release(1)
+    wait_until(lambda: other.paths[-2:] == ["/elsewhere", "/waiting"], "it waited for anybody")
+    assert own.paths[-1] == "/own" and own.held == 1
+    own.release()
+    other.release()
+    assert {c.read_response().status for c in clients} == {200}
+
+
 def test_the_queue_is_first_in_first_out(stage):
     a, = holding(stage, "a")
     proxy, admin = start(stage, a, **PLAIN, max_connections=1, pending_timeout=LONG,
