@@ -25,171 +25,20 @@
  *   - silence for longer than bookmarks take (kube_client.c): the connection may be half open, and
  *     the watch is resumed on another one.
  *
- * On the discovery thread; one request at a time.
+ * What is made of them is in kube_watch.c. On the discovery thread; one request at a time.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/check.h"
-#include "base/list.h"
-#include "discovery/announcement.h"
-#include "discovery/kube_client.h"
-#include "discovery/kube_listing.h"
-#include "discovery/kube_slices.h"
+#include "discovery/kube_watch.h"
 #include "discovery/providers.h"
 
 enum {
     WATCH_SHORT_MS = 1000,     /* a server that ends each at once is not asked in a circle */
     WATCH_LONG_MS = 10 * 1000, /* load balancers cut what was silent for 30 s, and some sooner */
-    TRIAL_MS = 500,            /* a watch that is of no use fails as soon as it has begun */
-    EXPIRED_PAUSE_MS = 1000,   /* for each version in a row that is too old */
-    EXPIRED_PAUSE_MAX_MS = 30 * 1000,
 };
-
-struct kube_watch {
-    struct discovery_source *source;
-    struct loop *loop;
-    struct kube_selection selection;
-    struct kube_client client;
-    struct fetch *fetch; /* NULL: none is under way */
-
-    struct kube_slices *slices; /* as listed, and watched since; NULL: never yet */
-    char *version;              /* theirs; NULL: a list is next */
-    struct kube_listing listing;
-
-    bool renewed;             /* the token was read anew for a 401, nothing was answered since */
-    bool resumed;             /* a watch broke off, and nothing was heard since */
-    bool doubted;             /* the last watch failed, and none has run since */
-    bool hasty;               /* the last watch ended as soon as it had begun */
-    unsigned expired;         /* so many versions in a row were too old */
-    uint64_t began_ms;        /* the watch */
-    struct announcement tell; /* what events have changed */
-    struct loop_timer next;   /* the next request */
-    struct loop_timer trial;  /* armed while a watch is doubted, and runs */
-    struct loop_task reap;
-};
-
-/* ---- what the source hears ---- */
-
-static void on_refused(void *arg, const char *sentence)
-{
-    struct kube_watch *watch = arg;
-
-    source_refused(watch->source, "%s", sentence);
-}
-
-static void watch_tell(struct kube_watch *watch)
-{
-    announcement_made(&watch->tell);
-    kube_slices_refused(watch->slices, on_refused, watch);
-    if (watch->doubted)
-        source_found_while_failing(watch->source, kube_slices_endpoints(watch->slices));
-    else
-        source_found(watch->source, kube_slices_endpoints(watch->slices));
-}
-
-static void watch_on_tell(struct announcement *tell)
-{
-    watch_tell(container_of(tell, struct kube_watch, tell));
-}
-
-/* Nothing that the source had not heard, or will hear in a moment. */
-static void watch_well(struct kube_watch *watch)
-{
-    if (!watch->tell.due)
-        source_unchanged(watch->source);
-}
-
-/* ---- what is next ---- */
-
-static void watch_next(struct kube_watch *watch, uint64_t after_ms)
-{
-    loop_timer_set(watch->loop, &watch->next, after_ms);
-}
-
-/* What is known stands, but a list is next. */
-static void drop_version(struct kube_watch *watch)
-{
-    kube_listing_drop(&watch->listing);
-    free(watch->version);
-    watch->version = NULL;
-}
-
-/* It was a watch, and the server was there. */
-static bool watch_was_answered(const struct kube_watch *watch)
-{
-    return watch->version && watch->fetch && (watch->fetch->begun || watch->fetch->status != 0);
-}
-
-/* Before fetch_stop. What was heard before it is told first: told later, it would say that all is
- * well. */
-static void watch_failed(struct kube_watch *watch, const char *why, uint64_t at_least_ms)
-{
-    if (watch->tell.due)
-        watch_tell(watch);
-    loop_timer_cancel(&watch->trial);
-    if (watch_was_answered(watch))
-        watch->doubted = true;
-    drop_version(watch);
-    watch->resumed = watch->renewed = false;
-    uint64_t delay_ms = source_failed(watch->source, "%s", why);
-    watch_next(watch, delay_ms > at_least_ms ? delay_ms : at_least_ms);
-}
-
-/* What came after our version, or the next pages of our list, is forgotten. Once is no failure. */
-static void watch_expired(struct kube_watch *watch)
-{
-    uint64_t pause_ms = (uint64_t)watch->expired * EXPIRED_PAUSE_MS;
-
-    if (watch->expired++ > 0) {
-        watch_failed(watch, "status 410 once more: the API server forgets what it has just listed",
-                     pause_ms < EXPIRED_PAUSE_MAX_MS ? pause_ms : EXPIRED_PAUSE_MAX_MS);
-        return;
-    }
-    drop_version(watch);
-    watch_next(watch, 0);
-}
-
-/* The server knows us, and our version. The source hears of it next. */
-static void watch_heard(struct kube_watch *watch)
-{
-    loop_timer_cancel(&watch->trial);
-    watch->doubted = watch->resumed = watch->renewed = false;
-    watch->expired = 0;
-}
-
-static void watch_on_trial(struct loop_timer *timer)
-{
-    struct kube_watch *watch = container_of(timer, struct kube_watch, trial);
-
-    if (!watch->fetch || !watch->fetch->begun) {
-        loop_timer_set(watch->loop, &watch->trial, TRIAL_MS);
-        return;
-    }
-    watch->doubted = false;
-    watch_well(watch);
-}
-
-/* A list or a watch that was not answered with 200, or not to its end. */
-static void watch_refused(struct kube_watch *watch, const struct fetch *fetch)
-{
-    const char *verb = watch->version ? "watch" : "list";
-    char why[KUBE_PROBLEM_BYTES];
-
-    if (fetch->status == 401 && !watch->renewed) {
-        watch->client.renew = watch->renewed = true;
-        kube_listing_drop(&watch->listing);
-        watch_next(watch, 0);
-    } else if (fetch->status == 410) {
-        watch_expired(watch);
-    } else if (fetch->status == 0 || fetch->status == 200) {
-        watch_failed(watch, fetch->why, 0);
-    } else {
-        kube_client_problem(&watch->client, why, verb, fetch->status, fetch->json);
-        watch_failed(watch, why, kube_client_pause_ms(fetch));
-    }
-}
 
 /* ---- the list ---- */
 
@@ -200,9 +49,8 @@ static void take_list(struct kube_watch *watch, const char *version)
     watch->slices = kube_listing_finish(&watch->listing);
     watch->version = xstrdup(version);
     watch->renewed = watch->resumed = false;
-    watch_tell(watch);
-    if (watch->doubted)
-        loop_timer_set(watch->loop, &watch->trial, TRIAL_MS);
+    kube_watch_tell(watch);
+    kube_watch_try(watch);
 }
 
 static void take_page(struct kube_watch *watch, const json_t *list)
@@ -210,12 +58,12 @@ static void take_page(struct kube_watch *watch, const json_t *list)
     const char *version, *why = kube_listing_take(&watch->listing, list, &version);
 
     if (why) {
-        watch_failed(watch, why, 0);
+        kube_watch_failed(watch, why, 0);
         return;
     }
     if (version)
         take_list(watch, version);
-    watch_next(watch, 0);
+    kube_watch_next(watch, 0);
 }
 
 static void list_on_end(struct fetch *fetch)
@@ -225,7 +73,7 @@ static void list_on_end(struct fetch *fetch)
     if (fetch->status == 200 && fetch->json)
         take_page(watch, fetch->json);
     else
-        watch_refused(watch, fetch);
+        kube_watch_refused(watch, fetch);
     fetch_stop(&watch->fetch);
 }
 
@@ -238,7 +86,7 @@ static void take_version(struct kube_watch *watch, const json_t *object)
 {
     const char *version = kube_version_of(object);
 
-    watch_heard(watch);
+    kube_watch_heard(watch);
     if (!version)
         return;
     free(watch->version);
@@ -256,7 +104,7 @@ static void take_change(struct kube_watch *watch, const struct kube_event *event
     take_version(watch, event->object);
     if (changed)
         announcement_soon(&watch->tell, kube_slices_size(watch->slices));
-    watch_well(watch);
+    kube_watch_well(watch);
 }
 
 static void take_error(struct kube_watch *watch, const struct kube_event *event)
@@ -265,10 +113,10 @@ static void take_error(struct kube_watch *watch, const struct kube_event *event)
     char why[KUBE_PROBLEM_BYTES];
 
     if (event->type == KUBE_EVENT_EXPIRED)
-        watch_expired(watch);
+        kube_watch_expired(watch);
     else
-        watch_failed(watch, kube_client_problem(&watch->client, why, "watch", code, event->object),
-                     0);
+        kube_watch_failed(
+            watch, kube_client_problem(&watch->client, why, "watch", code, event->object), 0);
 }
 
 static void watch_on_json(struct fetch *fetch, json_t *json)
@@ -308,15 +156,15 @@ static void watch_on_end(struct fetch *fetch)
     uint64_t pause_ms = pause_after_ms(watch, lasted_ms);
 
     if (fetch->status == 200) {
-        watch_heard(watch);
-        watch_well(watch);
-        watch_next(watch, pause_ms);
+        kube_watch_heard(watch);
+        kube_watch_well(watch);
+        kube_watch_next(watch, pause_ms);
     } else if (fetch->status == 0 &&
                (!watch->resumed || (fetch->begun && lasted_ms >= WATCH_LONG_MS))) {
         watch->resumed = true;
-        watch_next(watch, pause_ms);
+        kube_watch_next(watch, pause_ms);
     } else {
-        watch_refused(watch, fetch);
+        kube_watch_refused(watch, fetch);
     }
     fetch_stop(&watch->fetch);
 }
@@ -346,12 +194,12 @@ static void watch_on_next(struct loop_timer *timer)
 
     CHECK(watch->fetch == NULL);
     if (kube_client_open(&watch->client, &moved, &why) != EG_OK) {
-        watch_failed(watch, why, 0);
+        kube_watch_failed(watch, why, 0);
         free(why);
         return;
     }
     if (moved)
-        drop_version(watch);
+        kube_watch_drop_version(watch);
     watch_ask(watch);
 }
 
@@ -361,7 +209,7 @@ static void watch_on_reap(struct loop_task *task)
 {
     struct kube_watch *watch = container_of(task, struct kube_watch, reap);
 
-    drop_version(watch);
+    kube_watch_drop_version(watch);
     kube_slices_free(watch->slices);
     kube_client_fini(&watch->client);
     free(watch);
@@ -381,10 +229,9 @@ static void *provider_kubernetes_start(struct discovery_source *source,
     };
     kube_client_init(&watch->client, context);
     loop_timer_init(&watch->next, watch_on_next);
-    loop_timer_init(&watch->trial, watch_on_trial);
-    announcement_init(&watch->tell, watch->loop, watch_on_tell);
+    kube_watch_init(watch);
     loop_task_init(&watch->reap, watch_on_reap);
-    watch_next(watch, 0);
+    kube_watch_next(watch, 0);
     return watch;
 }
 
@@ -392,9 +239,7 @@ static void provider_kubernetes_stop(void *arg)
 {
     struct kube_watch *watch = arg;
 
-    loop_timer_cancel(&watch->next);
-    loop_timer_cancel(&watch->trial);
-    announcement_cancel(&watch->tell);
+    kube_watch_stop(watch);
     fetch_stop(&watch->fetch);
     kube_client_stop(&watch->client);
     loop_reap(watch->loop, &watch->reap);
