@@ -47,6 +47,7 @@ const server = http.createServer((request, response) => {
 });
 
 const mine = `${socket}.${process.pid}`;
+fs.rmSync(mine, { force: true }); // of one with our number that was killed before it renamed it
 server.listen(mine, () => {
   fs.renameSync(mine, socket);
   console.log(`${name} listens`);
@@ -54,6 +55,7 @@ server.listen(mine, () => {
 
 process.on('SIGTERM', () => {
   ending = true;
+  console.log(`${name} finishes what it has begun`);
   server.close(() => process.exit(0)); // accepts no more, and ends after the last answer
   server.closeIdleConnections();
 });
