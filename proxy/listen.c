@@ -178,9 +178,14 @@ static int widen_inherited(struct listen_set *set, bool both_families)
     return 0;
 }
 
+static bool takes_both_families(const char *bind)
+{
+    return bind[0] == ':';
+}
+
 static int open_group(struct listen_set *set, const char *bind)
 {
-    bool both_families = bind[0] == ':';
+    bool both_families = takes_both_families(bind);
 
     set->group = listen_claim(bind);
     if (set->group == NULL)
@@ -208,23 +213,51 @@ static const char *reason_of(int error)
     }
 }
 
+static int read_bind(struct address *ret_address, const char *bind, char **ret_why)
+{
+    if (address_parse(ret_address, slice_str(bind)) == EG_OK)
+        return EG_OK;
+    *ret_why = xasprintf("cannot listen on \"%s\": not a numeric address", bind);
+    return EG_E_INTERNAL;
+}
+
+static int refuse(const char *bind, int error, char **ret_why)
+{
+    *ret_why = xasprintf("cannot listen on %s: %s", bind, reason_of(error));
+    return EG_E_INTERNAL;
+}
+
 int listen_open(struct listen_set *ret_set, const char *bind, unsigned count, char **ret_why)
 {
     struct listen_set set = {.count = count};
     int error;
 
-    if (address_parse(&set.address, slice_str(bind)) != EG_OK) {
-        *ret_why = xasprintf("cannot listen on \"%s\": not a numeric address", bind);
+    if (read_bind(&set.address, bind, ret_why) != EG_OK)
         return EG_E_INTERNAL;
-    }
     if (open_group(&set, bind) < 0) {
         error = errno;
-        *ret_why = xasprintf("cannot listen on %s: %s", bind, reason_of(error));
         listen_close(&set);
-        return EG_E_INTERNAL;
+        return refuse(bind, error, ret_why);
     }
     *ret_set = set;
     return EG_OK;
+}
+
+int listen_try(const char *bind, char **ret_why)
+{
+    struct listen_group *passed;
+    struct address address;
+
+    if (read_bind(&address, bind, ret_why) != EG_OK)
+        return EG_E_INTERNAL;
+    passed = listen_activation_claim(bind, &address, 1);
+    if (passed != NULL) {
+        listen_group_free(passed);
+        return EG_OK;
+    }
+    if (address.sa.sa_family == AF_UNIX || probe_free(&address, takes_both_families(bind)) == 0)
+        return EG_OK;
+    return refuse(bind, errno, ret_why);
 }
 
 int listen_take(const struct listen_set *set, unsigned index)

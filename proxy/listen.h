@@ -37,6 +37,11 @@ struct listen_set {
 int listen_open(struct listen_set *ret_set, const char *bind, unsigned count,
                 char **ret_why) WARN_UNUSED;
 
+/* Could listen_open have `bind` now? A TCP address that we were not started with is bound for a
+ * moment, and never listened on; a Unix socket is not tried, since that would take the path from
+ * whoever left it there. 0, or EG_E_INTERNAL with a sentence. */
+int listen_try(const char *bind, char **ret_why) WARN_UNUSED;
+
 /* A duplicate of socket `index` < count, the caller's from here; -1 without a free descriptor. */
 int listen_take(const struct listen_set *set, unsigned index);
 

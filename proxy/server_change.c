@@ -152,6 +152,16 @@ static struct config *wanted(struct server_orders *orders)
     return NULL;
 }
 
+/* What it asks for cannot be had: the outcome says why. */
+static void refuse_planned(struct server_orders *orders)
+{
+    struct server_outcome *outcome = orders->current->outcome;
+
+    config_plan_free(outcome->plan);
+    outcome->plan = NULL;
+    server_order_finish(orders, SERVER_CHANGE_REFUSED);
+}
+
 /* Takes the reference. */
 static void carry_out(struct server_orders *orders, struct config *config)
 {
@@ -164,9 +174,7 @@ static void carry_out(struct server_orders *orders, struct config *config)
         server_apply_commit(apply, on_applied, orders);
         return;
     }
-    config_plan_free(outcome->plan);
-    outcome->plan = NULL;
-    server_order_finish(orders, SERVER_CHANGE_REFUSED);
+    refuse_planned(orders);
 }
 
 /* What discovery found may be what is served already. What is only hidden, by what file and
@@ -182,6 +190,7 @@ static void serve_wanted(struct server_orders *orders)
     struct server *server = orders->server;
     struct server_outcome *outcome = orders->current->outcome;
     struct config *config = wanted(orders);
+    int rc;
 
     if (config == NULL) {
         server_order_finish(orders, SERVER_CHANGE_REFUSED);
@@ -193,8 +202,12 @@ static void serve_wanted(struct server_orders *orders)
         carry_out(orders, config);
         return;
     }
+    rc = server_foresee_listeners(server, config, &outcome->why);
     config_unref(&config);
-    server_order_finish(orders, SERVER_CHANGE_DONE);
+    if (rc == EG_OK)
+        server_order_finish(orders, SERVER_CHANGE_DONE);
+    else
+        refuse_planned(orders);
 }
 
 static void go_on(void *arg)

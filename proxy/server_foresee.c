@@ -1,6 +1,8 @@
 /* What a change would end, to be told before it is made: see server_internal.h. */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "config/plan.h"
 #include "proxy/server_internal.h"
 #include "proxy/shared_listener.h"
@@ -58,4 +60,19 @@ void server_foresee(const struct server *server, const struct config *to, unsign
         *ret_draining += leaving_requests(server->runtimes[i], from,
                                           at < to->pool_count ? &to->pools[at] : NULL);
     }
+}
+
+int server_foresee_listeners(const struct server *server, const struct config *to, char **ret_why)
+{
+    for (size_t i = 0; i < to->listener_count; i++) {
+        const struct config_listener *listener = &to->listeners[i];
+        char *why;
+
+        if (has_bind(server->config, listener->bind) || listen_try(listener->bind, &why) == EG_OK)
+            continue;
+        *ret_why = xasprintf("listener \"%s\": %s", listener->name, why);
+        free(why);
+        return EG_E_INTERNAL;
+    }
+    return EG_OK;
 }

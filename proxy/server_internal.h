@@ -52,6 +52,10 @@ void server_apply_commit(struct server_apply *apply, void (*on_done)(void *arg),
  * have any more. */
 void server_foresee(const struct server *server, const struct config *to, unsigned *ret_closing,
                     unsigned *ret_draining);
+/* Can the addresses be had that `to` listens on, and the served configuration does not? What a plan
+ * says must be what a reload would come to. 0, or EG_E_INTERNAL with a sentence (heap). */
+int server_foresee_listeners(const struct server *server, const struct config *to,
+                             char **ret_why) WARN_UNUSED;
 
 /*
  * server_round.c: `act(worker, arg)` on every worker's thread, and when all of them have, `on_all`

@@ -89,6 +89,28 @@ def test_the_api_refuses_it_and_says_why(stage, what):
 
 
 @pytest.mark.parametrize("what", SPOILS)
+def test_a_plan_refuses_what_a_reload_would_refuse(stage, what):
+    site, text = spoilt(stage, what)
+    before = site.reloader.generation()
+    site.proxy.write_config(text)
+    answered = site.admin.ask("/api/v1/plan", "POST")
+    assert (answered.status, SPOILS[what][1] in answered.text.lower()) == (422, True), answered
+    as_before(stage, site, before)
+
+
+def test_a_plan_tries_an_address_and_does_not_keep_it(stage):
+    site = Site(stage, stage.failing("a"))
+    before = site.proxy.descriptor_count()
+    address = elsewhere()
+    site.config["listeners"].append({"name": "new", "bind": address})
+    site.proxy.write_config(site.config)
+    answered = site.admin.ask("/api/v1/plan", "POST")
+    assert answered.status == 200 and '"new"' in answered.text, answered
+    stage.ending(listen(address), "close")  # it is free
+    wait_until(lambda: site.proxy.descriptor_count() <= before, "no socket is left")
+
+
+@pytest.mark.parametrize("what", SPOILS)
 def test_a_signal_changes_nothing_and_the_log_says_why(stage, what):
     site, text = spoilt(stage, what)
     before = site.reloader.generation()

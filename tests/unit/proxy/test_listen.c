@@ -154,3 +154,43 @@ Test(listen, a_stale_unix_socket_is_replaced_and_another_file_is_not)
     free(path);
     free(bind_to);
 }
+
+/* ---- Trying ---- */
+
+static void expect_taken(const char *bind_to, const char *want)
+{
+    char *why = NULL;
+
+    cr_assert_eq(listen_try(bind_to, &why), EG_E_INTERNAL, "%s", bind_to);
+    cr_assert_not_null(strstr(why, want), "%s", why);
+    free(why);
+}
+
+Test(listen, an_address_can_be_tried_and_is_free_afterwards)
+{
+    struct listen_set set = open_set("127.0.0.1:0", 2);
+    char text[ADDRESS_TEXT_BYTES], *why = NULL;
+
+    address_format(&set.address, text);
+    expect_taken(text, "already in use");
+    listen_close(&set);
+    cr_expect_eq(listen_try(text, &why), EG_OK, "%s", why);
+    set = open_set(text, 2);
+    listen_close(&set);
+}
+
+Test(listen, of_what_is_tried_the_reason_is_told_as_when_it_is_opened)
+{
+    char *why = NULL;
+
+    expect_taken("192.0.2.1:80", "no such address");
+    expect_taken("example.com:80", "not a numeric address");
+    cr_expect_eq(listen_try("127.0.0.1:0", &why), EG_OK, "%s", why);
+}
+
+Test(listen, a_unix_socket_is_not_tried)
+{
+    char *why = NULL;
+
+    cr_expect_eq(listen_try("unix:/nowhere/at/all.sock", &why), EG_OK, "%s", why);
+}
