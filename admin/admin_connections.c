@@ -26,7 +26,8 @@ enum connection_state {
     CONNECTION_QUIET,   /* no request, or not the whole of one yet */
     CONNECTION_HELD,    /* a handler has the request: evhttp must not free it */
     CONNECTION_SENDING, /* the answer is on its way */
-    CONNECTION_REFUSED, /* the same, an answer of evhttp's own; then it closes */
+    CONNECTION_REFUSED, /* the same, an answer of evhttp's own */
+    CONNECTION_OVER,    /* that has left: it closes */
 };
 
 struct admin_connection {
@@ -50,7 +51,7 @@ static void on_close(struct evhttp_connection *evhttp, void *arg)
 {
     struct admin_connection *connection = arg;
 
-    if (connection->state == CONNECTION_REFUSED)
+    if (connection->state == CONNECTION_OVER)
         admin_farewell_start(connection->admin,
                              bufferevent_getfd(evhttp_connection_get_bufferevent(evhttp)));
     evbuffer_remove_cb_entry(connection->output, connection->output_watch);
@@ -62,18 +63,17 @@ static void on_close(struct evhttp_connection *evhttp, void *arg)
 
 /* ---- Answers that are not ours ---- */
 
-/* The page is whole now, and not a byte of it has left; or all has. evhttp closes then, but after a
- * CONNECT. */
+/* The page is whole now, and not a byte of it has left; or all has. Then evhttp closes by itself,
+ * but after a CONNECT it would go on with what the client has sent behind it. */
 static void on_look(evutil_socket_t unused_fd, short what, void *arg)
 {
     struct admin_connection *connection = arg;
     struct loop *loop = &connection->admin->loop;
-    bool sent = evbuffer_get_length(connection->output) == 0;
 
     loop_enter(loop);
     if (connection->state == CONNECTION_QUIET && admin_refusal_translate(connection->output))
         set_state(connection, CONNECTION_REFUSED);
-    else if (connection->state == CONNECTION_REFUSED && sent)
+    else if (connection->state == CONNECTION_OVER)
         evhttp_connection_free(connection->connection);
     loop_leave(loop);
 }
@@ -89,6 +89,8 @@ static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *in
     bool begins = connection->state == CONNECTION_QUIET && info->n_added > 0;
     bool ends = connection->state == CONNECTION_REFUSED && evbuffer_get_length(output) == 0;
 
+    if (ends)
+        set_state(connection, CONNECTION_OVER);
     if (begins || ends)
         event_active(connection->look, EV_TIMEOUT, 1);
 }
@@ -244,6 +246,7 @@ static bool is_over(const struct admin_connection *connection, uint64_t now_us)
         return age_s > ADMIN_TIMEOUT_S;
     case CONNECTION_SENDING:
     case CONNECTION_REFUSED:
+    case CONNECTION_OVER:
         return age_s > ADMIN_ANSWER_S;
     case CONNECTION_HELD:
         break;

@@ -172,6 +172,8 @@ UNREADABLE = {
     "another expectation": (417, explain(("Content-Length", "2"), ("Expect", "200-ok"))),
     "another method": (501, explain(method="FOO")),
     "CONNECT": (501, explain(method="CONNECT", path="127.0.0.1:80")),
+    "CONNECT, and more behind it": (501, explain(method="CONNECT", path="127.0.0.1:80") +
+                                    b"nonsense\r\n\r\n"),
 }
 
 
