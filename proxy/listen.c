@@ -196,14 +196,22 @@ static int open_group(struct listen_set *set, const char *bind)
     return set->address.sa.sa_family == AF_UNIX ? open_unix(set) : open_tcp(set, both_families);
 }
 
-static const char *reason_of(int error)
+static const char *reason_of_denial(const char *bind)
+{
+    if (slice_starts_with(slice_str(bind), SLICE_LIT("unix:")))
+        return "permission denied (who runs evergate must be able to write to its directory)";
+    return "permission denied (ports below 1024 need CAP_NET_BIND_SERVICE, or a lower "
+           "net.ipv4.ip_unprivileged_port_start)";
+}
+
+static const char *reason_of(int error, const char *bind)
 {
     switch (error) {
     case EADDRINUSE:
         return "the address is already in use";
     case EACCES:
     case EPERM:
-        return "permission denied (ports below 1024 need CAP_NET_BIND_SERVICE)";
+        return reason_of_denial(bind);
     case EADDRNOTAVAIL:
         return "this machine has no such address";
     case ENOENT:
@@ -223,7 +231,7 @@ static int read_bind(struct address *ret_address, const char *bind, char **ret_w
 
 static int refuse(const char *bind, int error, char **ret_why)
 {
-    *ret_why = xasprintf("cannot listen on %s: %s", bind, reason_of(error));
+    *ret_why = xasprintf("cannot listen on %s: %s", bind, reason_of(error, bind));
     return EG_E_INTERNAL;
 }
 
