@@ -37,6 +37,7 @@ printf 'passwd: files\ngroup: files\nhosts: files dns\n' >"$root/etc/nsswitch.co
 install -D -m 644 "$(dirname "$0")/evergate.conf" "$root/etc/evergate/evergate.conf"
 
 # Where a volume or a tmpfs goes when one is wanted: a management socket, a state file, what
-# discovery keeps. Docker gives a new volume the owner that the directory has here.
-install -d -m 750 -o $user -g $user \
+# discovery keeps. Docker gives a new volume the owner that the directory has here. The group is
+# root's, since OpenShift runs images as a user of any number and of that group.
+install -d -m 770 -o $user -g 0 \
     "$root/run/evergate" "$root/var/lib/evergate" "$root/var/cache/evergate"

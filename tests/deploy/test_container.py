@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import shutil
 import stat
 
 import pytest
 import yaml
 from lib import libconfig
+from lib.certificates import CertificateFactory
 from lib.waiting import wait_until
 from parts import debian
 from parts.chrooted import ChrootBuilder
@@ -74,6 +76,12 @@ def test_the_image_is_small_and_has_nothing_but_the_program(image, tell):
     assert not [path for path in files(root) if path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)]
 
 
+@pytest.mark.parametrize("name", ["run/evergate", "var/lib/evergate", "var/cache/evergate"])
+def test_what_may_be_written_is_its_users_and_that_of_any_user_of_group_0(image, name):
+    about = (image.root / name).stat()
+    assert (stat.S_IMODE(about.st_mode), about.st_uid, about.st_gid) == (0o770, 65532, 0)
+
+
 def test_the_image_says_how_it_is_run(image):
     assert image.user == "65532:65532"
     assert image.stop_signal == "SIGTERM"
@@ -87,9 +95,9 @@ def status_of(container):
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
 
-def start(stage, image, network, config=None, hosts=None):
+def start(stage, image, network, config=None, hosts=None, mounts=(), healthy=True):
     """A container that is healthy, with `config` in the place of the image's own."""
-    mounts = {}
+    mounts = dict(mounts)
     for text, inside in ((config, "/etc/evergate/evergate.conf"), (hosts, "/etc/hosts")):
         if text is not None:
             path = stage.room("mounted") / "file"
@@ -97,7 +105,8 @@ def start(stage, image, network, config=None, hosts=None):
             mounts[path] = inside
     container = image.start(network, mounts)
     stage.ending(container, "close")
-    wait_until(container.is_healthy, "HEALTHCHECK's command exits with 0")
+    if healthy:
+        wait_until(container.is_healthy, "HEALTHCHECK's command exits with 0")
     return container
 
 
@@ -174,13 +183,42 @@ def test_what_compose_runs_serves_from_three_backends(stage, image, network, tel
     assert answers == set(hosts)
 
 
-def test_a_container_whose_management_is_gone_is_unhealthy(stage, image, network, tell):
+def test_a_container_whose_management_does_not_answer_is_unhealthy(stage, image, network, tell):
     tell(image.way)
     with network.entered():
-        backend = stage.recorder("behind")
-        container = start(stage, image, network, config_before(backend))
-        told = container.execute("/usr/bin/evergate", "status", "--admin", "127.0.0.1:9")
-    assert told.returncode == 3, told.stdout + told.stderr
+        config = config_before(stage.recorder("behind"))
+        config["admin"] = {"bind": "127.0.0.1:9901"}
+        container = start(stage, image, network, config, healthy=False)
+        status = ("/usr/bin/evergate", "status")
+        wait_until(lambda: container.execute(*status, "--admin", "127.0.0.1:9901").returncode == 0,
+                   "management answers elsewhere")
+        assert not container.is_healthy()
+
+
+def https_pool(stage, certificates, ca):
+    context = certificates.server_context(certificates.leaf("localhost", ca=ca))
+    backend = stage.recorder(ca, tls=context)
+    return {"name": ca, "tls": {"verify": True},
+            "backends": [{"address": f"localhost:{backend.port}"}]}
+
+
+def test_https_backends_are_verified_by_the_authorities_of_the_image(
+        stage, image, network, tell, tmp_path):
+    tell(image.way)
+    certificates = CertificateFactory(tmp_path / "certificates")
+    certificates.authority("unknown")
+    authorities = tmp_path / "authorities"  # by their hashes, as update-ca-certificates has them
+    authorities.mkdir()
+    shutil.copy(certificates.ca, authorities / "ca.pem")
+    certificates.openssl("rehash", str(authorities))
+    with network.entered():
+        config = config_before(stage.recorder())
+        config["pools"] = [https_pool(stage, certificates, ca) for ca in ("ca", "unknown")]
+        config["routes"] = [{"name": ca, "host": ca, "pool": ca} for ca in ("ca", "unknown")]
+        start(stage, image, network, config, "127.0.0.1 localhost\n",
+              {authorities: "/etc/ssl/certs"})
+        client = stage.client("127.0.0.1:8080")
+        assert [client.get(host=name).status for name in ("ca", "unknown")] == [200, 502]
 
 
 def test_without_a_file_of_its_own_it_says_that_it_runs(stage, image, network, tell):
