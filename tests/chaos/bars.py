@@ -7,8 +7,6 @@ import statistics
 import subprocess
 import time
 
-from lib import libconfig
-from lib.failover import ADMIN
 from lib.management import Management
 from lib.stage import Stage
 
@@ -16,7 +14,7 @@ from backends import NodeBackend, nginx_on
 from measure import LoadProcess, Run
 from places import ROOT
 from rivals import RIVALS
-from scenarios import COMMON, Kill, Stop
+from scenarios import COMMON, Kill, Stop, configuration
 
 REQUEST_LUA = ROOT / "tests" / "bench" / "request.lua"
 STORM_S = 10
@@ -32,10 +30,7 @@ def run_under_load(cls, workers, rate, directory):
     stage = Stage(directory)
     try:
         scenario = cls(stage)
-        config = libconfig.simple(scenario.build(), pool_settings=pool_only(), admin=ADMIN,
-                                  workers=workers)
-        config["log"]["access"] = "off"
-        proxy = stage.evergate(config)
+        proxy = stage.evergate(configuration(scenario.build(), pool_only(), workers))
         return Run(scenario, proxy, Management(proxy), rate, stage.directory).carry_out().result()
     finally:
         stage.close()
@@ -66,9 +61,7 @@ def bar_storm(arguments, report, directory, workers, breaker):
         settings = pool_only({} if breaker else {
             "breaker": {"failure_threshold": 0, "error_percent": 0},
             "outlier": {"consecutive_5xx": 0}, "retry": {"attempts": 3}})
-        config = libconfig.simple(groups, pool_settings=settings, admin=ADMIN, workers=workers)
-        config["log"]["access"] = "off"
-        proxy = stage.evergate(config)
+        proxy = stage.evergate(configuration(groups, settings, workers))
         for node in nodes:
             node.say("storm")
         load = LoadProcess(proxy.port(), arguments.rate, stage.directory, seconds=STORM_S)

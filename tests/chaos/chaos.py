@@ -21,10 +21,8 @@ from backends import Skipped
 from bars import BARS, run_bars
 from measure import Run
 from report import Report
-from scenarios import COMMON, SCENARIOS
+from scenarios import COMMON, SCENARIOS, configuration
 
-from lib import libconfig
-from lib.failover import ADMIN
 from lib.management import Management
 from lib.stage import Stage
 from lib.waiting import wait_until
@@ -56,19 +54,13 @@ def parse_arguments():
     return arguments
 
 
-def configuration(scenario, groups, workers):
-    config = libconfig.simple(groups, pool_settings={**COMMON, **scenario.settings}, admin=ADMIN,
-                              workers=workers, **scenario.top)
-    config["log"]["access"] = "off"
-    return config
-
-
 def run_scenario(name, workers, rate, directory):
     stage = Stage(directory)
     try:
         scenario = SCENARIOS[name](stage)
         groups = scenario.build()
-        proxy = stage.evergate(configuration(scenario, groups, workers))
+        settings = {**COMMON, **scenario.settings}
+        proxy = stage.evergate(configuration(groups, settings, workers, **scenario.top))
         admin = Management(proxy)
         for endpoint in scenario.fit:
             wait_until(lambda e=endpoint: admin.status(e) == "healthy", f"{endpoint} is healthy")

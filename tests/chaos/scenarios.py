@@ -7,7 +7,9 @@ COMMON, `top` to the file.
 import signal
 import time
 
+from lib import libconfig
 from lib.certificates import CertificateFactory
+from lib.failover import ADMIN
 from lib.postgres import PostgresPair
 from lib.redis import MASTER_NAME, RedisSentinel
 
@@ -18,6 +20,17 @@ COMMON = {
     "timeouts": {"response": "1s"},
     "health": {"type": "http", "path": "/health", "interval": "1s", "timeout": "500ms"},
 }
+
+
+def configuration(groups, settings, workers, **top):
+    """As it is when nobody says more. The integration tests' own pools are patient with machines
+    that halt for a moment; here stalls are what is measured."""
+    config = libconfig.simple(groups, pool_settings=settings, admin=ADMIN, workers=workers, **top)
+    config["log"]["access"] = "off"
+    for pool in config["pools"]:
+        if "stall_min" not in settings.get("outlier", {}):
+            del pool["outlier"]["stall_min"]
+    return config
 
 
 class Scenario:
