@@ -189,6 +189,15 @@ def test_a_pod_has_the_time_to_drain(build, name):
 
 
 @pytest.mark.parametrize("name", EDGES)
+def test_another_deployment_may_stand_beside_it_behind_the_same_service(build, name):
+    objects = build(name)
+    other = pod_of(build(name))
+    other["metadata"]["labels"]["app.kubernetes.io/instance"] = "canary"
+    assert selects(only(objects, "Service")["spec"]["selector"], other)
+    assert not selects(only(objects, "Deployment")["spec"]["selector"]["matchLabels"], other)
+
+
+@pytest.mark.parametrize("name", EDGES)
 def test_pods_can_go_and_one_of_them_stays(build, name):
     """Nodes can be emptied, a rollout can go on, and there is always one that serves."""
     objects = build(name)
