@@ -146,6 +146,8 @@ void config_check_writable(struct schema_walk *walk, unsigned line, const char *
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         config_diag_add(walk->diag, line, "%s: \"%s\" is a directory; write a file in it", key,
                         path);
+    else if (stat(path, &st) == 0 && S_ISSOCK(st.st_mode)) /* open(2): ENXIO */
+        config_diag_add(walk->diag, line, "%s: \"%s\" is a socket; write a file", key, path);
     else if (access(path, F_OK) == 0 && access(path, W_OK) != 0)
         config_diag_add(walk->diag, line,
                         "%s: \"%s\" cannot be written; correct the path or its permissions", key,

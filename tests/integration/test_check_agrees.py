@@ -179,6 +179,7 @@ KNOWN = {
     "check without its program": spoil(("pools", 0, "health", "command"), file("plain")),
     "password file without a password": spoil(("pools", 1, "health", "password_file"),
                                               file("blank")),
+    "access log that is a socket": spoil(("log", "access"), file("socket")),
     "user too long for Redis": spoil(("pools", 1, "health", "user"), lambda site: "u" * 2000),
 }
 
