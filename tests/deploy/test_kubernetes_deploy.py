@@ -40,13 +40,21 @@ def fixture_certificates(tmp_path_factory):
     return CertificateFactory(tmp_path_factory.mktemp("certificates"))
 
 
+@pytest.fixture(name="built", scope="module")
+def fixture_built():
+    """What kustomize has made already: always the same."""
+    return {}
+
+
 @pytest.fixture(name="build")
-def fixture_build(stage, server):
+def fixture_build(stage, server, built):
     """build("base"): the objects that kustomize makes of it."""
     def build(name):
-        result = Kubectl(stage, server).run("kustomize", MANIFESTS / name)
-        assert result.returncode == 0, result.stderr
-        return list(yaml.safe_load_all(result.stdout))
+        if name not in built:
+            result = Kubectl(stage, server).run("kustomize", MANIFESTS / name)
+            assert result.returncode == 0, result.stderr
+            built[name] = result.stdout
+        return list(yaml.safe_load_all(built[name]))
     return build
 
 
