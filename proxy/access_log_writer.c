@@ -12,9 +12,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+/* A FIFO is opened without waiting for somebody who reads it (fifo(7)): a start, a reload and the
+ * end would wait with us. With a reading end of our own it takes what fits until somebody does. */
 int access_log_open_file(const char *path)
 {
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+    const int flags = O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    int fd = open(path, O_WRONLY | flags, 0640);
+
+    return fd < 0 && errno == ENXIO ? open(path, O_RDWR | flags, 0640) : fd;
 }
 
 void access_log_writer_wake(struct access_log *log)

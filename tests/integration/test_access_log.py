@@ -214,6 +214,24 @@ def empty_pipe(reader):
         pass
 
 
+def test_a_fifo_that_nobody_reads_holds_up_neither_the_start_nor_a_reload_nor_the_end(
+        stage, tmp_path):
+    fifo = tmp_path / "access.fifo"
+    os.mkfifo(fifo)
+    proxy = stage.proxy(stage.recorder(), **to_file(fifo))
+    assert stage.get(proxy).status == 200
+    proxy.send_signal(signal.SIGUSR1)
+    proxy.wait_for_log("access log: reopened")
+    assert stage.get(proxy).status == 200
+    proxy.send_signal(signal.SIGHUP)
+    proxy.wait_for_log("SIGHUP.*nothing|reload")
+    with open(fifo, "rb", buffering=0) as reader:
+        assert stage.get(proxy).status == 200
+        wait_until(lambda: b'"status":200' in (reader.read(4096) or b""), "a line comes")
+    assert stage.get(proxy).status == 200
+    assert proxy.stop() == 0
+
+
 def test_a_reader_that_goes_away_does_not_end_it(stage):
     reader, writer = os.pipe()
     proxy = stage.proxy(stage.recorder(), stdout=writer)
