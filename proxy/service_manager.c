@@ -1,6 +1,7 @@
 /* Telling the service manager: see service_manager.h. */
 #include "proxy/service_manager.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 
 #include "base/clock.h"
 
-enum { SERVICE_MESSAGE_BYTES = 1024 };
+enum { SERVICE_MESSAGE_BYTES = 1024, SERVICE_WAIT_MS = 1000 };
 
 /* "/path", or "@name" for a name without a file (unix(7), abstract). 0: neither. */
 static socklen_t parse_address(struct sockaddr_un *address, const char *text)
@@ -28,7 +29,17 @@ static socklen_t parse_address(struct sockaddr_un *address, const char *text)
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (text[0] == '/'));
 }
 
-/* Never waits: a service manager that does not read must not hold us up. */
+/* A busy manager's queue may be full for a moment (net.unix.max_dgram_qlen is 10 in a container). A
+ * MAINPID that is lost there would end the service with the old process, so it is given a second;
+ * one that does not read at all must not hold us up for longer. */
+static void send_patiently(int fd, const char *message)
+{
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+    if (poll(&room, 1, SERVICE_WAIT_MS) == 1)
+        (void)send(fd, message, strlen(message), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void tell(const char *message)
 {
     struct sockaddr_un address;
@@ -37,8 +48,9 @@ static void tell(const char *message)
 
     if (fd < 0)
         return;
-    (void)sendto(fd, message, strlen(message), MSG_DONTWAIT | MSG_NOSIGNAL,
-                 (struct sockaddr *)&address, length);
+    /* Connected, so that poll(2) says when there is room in the manager's queue. */
+    if (connect(fd, (struct sockaddr *)&address, length) == 0)
+        send_patiently(fd, message);
     close(fd);
 }
 

@@ -1,6 +1,9 @@
 #include <criterion/criterion.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -87,4 +90,63 @@ Test(service_manager, none_or_a_senseless_address_is_silence)
     }
     unsetenv("NOTIFY_SOCKET");
     service_manager_ready("serving");
+}
+
+/* A manager that is busy: it reads only once the one who tells it waits for that, or has given up.
+ */
+struct busy_manager {
+    int fd;
+    _Atomic bool told;
+    bool heard_it;
+};
+
+static bool main_thread_waits(void)
+{
+    char path[64], text[128] = "";
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)getpid());
+    file = fopen(path, "r");
+    cr_assert_not_null(file);
+    cr_assert_not_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    return strstr(text, ") S ") != NULL;
+}
+
+static void *read_late(void *arg)
+{
+    struct busy_manager *manager = arg;
+
+    while (!atomic_load(&manager->told) && !main_thread_waits()) {
+    }
+    for (bool last = false; !manager->heard_it && !last;) {
+        const char *text;
+
+        last = atomic_load(&manager->told);
+        while (*(text = heard(manager->fd)) != '\0')
+            manager->heard_it = manager->heard_it || strcmp(text, "MAINPID=4711") == 0;
+    }
+    return NULL;
+}
+
+Test(service_manager, a_busy_one_hears_it_when_it_comes_to_reading, .timeout = 20)
+{
+    char *name = xasprintf("@evergate-busy-%d", (int)getpid());
+    struct busy_manager manager = {.fd = manager_at(name)};
+    int other = socket(AF_UNIX, SOCK_DGRAM, 0);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+    pthread_t reader;
+
+    memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+    while (sendto(other, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&address, length) == 1) {
+    }
+    cr_assert_eq(pthread_create(&reader, NULL, read_late, &manager), 0);
+    service_manager_main_process(4711);
+    atomic_store(&manager.told, true);
+    cr_assert_eq(pthread_join(reader, NULL), 0);
+    cr_assert(manager.heard_it);
+    close(other);
+    close(manager.fd);
+    free(name);
 }
