@@ -4,7 +4,8 @@ install(TARGETS evergate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN "*.svg" EXCLUDE)
 install(DIRECTORY deploy docker DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES packaging/evergate.conf DESTINATION ${CMAKE_INSTALL_DATADIR}/evergate)
+install(FILES packaging/evergate.conf packaging/evergate.logrotate
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/evergate)
 
 install(FILES man/evergate.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES man/evergate.conf.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
@@ -35,8 +36,9 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION httpd)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
-# Whose authorities a backend's certificate is verified by, where the configuration names none.
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS ca-certificates)
+# Whose authorities a backend's certificate is verified by, where the configuration names none; and who
+# keeps the access log from filling the disk.
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, logrotate")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
   ${debian}/conffiles ${debian}/postinst ${debian}/prerm ${debian}/postrm)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

@@ -19,7 +19,9 @@ function(put file to)
 endfunction()
 
 put(evergate.conf ${root}/etc/evergate/evergate.conf)
+put(evergate.logrotate ${root}/etc/logrotate.d/evergate)
 put(debian/evergate.default ${root}/etc/default/evergate)
+put(debian/lintian-overrides ${share}/lintian/overrides/evergate)
 put(debian/copyright ${share}/doc/evergate/copyright)
 configure_file(${CPACK_EVERGATE_SOURCE}/packaging/debian/changelog.in
   ${share}/doc/evergate/changelog @ONLY)
@@ -30,5 +32,5 @@ foreach(page ${pages})
   gzip_file(${page})
 endforeach()
 
-# Installed as a conffile already.
+# Installed as conffiles already.
 file(REMOVE_RECURSE ${share}/evergate)

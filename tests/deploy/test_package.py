@@ -91,7 +91,8 @@ def test_brings_manual_pages_completion_unit_and_documentation(root):
             "/usr/share/fish/vendor_completions.d/evergate.fish",
             "/usr/lib/systemd/system/evergate.service", "/usr/lib/systemd/system/evergate.socket",
             "/usr/share/doc/evergate/copyright", "/usr/share/doc/evergate/changelog.gz",
-            "/usr/share/doc/evergate/config.md", CONFFILE, DEFAULTS} <= set(brought)
+            "/usr/share/doc/evergate/config.md", "/etc/logrotate.d/evergate", CONFFILE,
+            DEFAULTS} <= set(brought)
     for page in ("man1/evergate.1.gz", "man5/evergate.conf.5.gz"):
         shown = subprocess.run(["man", "-l", root.inside(f"/usr/share/man/{page}")], text=True,
                                capture_output=True, check=True).stdout
@@ -178,7 +179,11 @@ def pretended_systemd(root):
     systemctl.write_text(SYSTEMCTL)
     systemctl.chmod(0o755)
     root.inside("/run/systemd/system").mkdir(parents=True)
+    policy = root.inside("/usr/sbin/policy-rc.d")
+    forbids = policy.read_text()
+    policy.write_text("#!/bin/sh\n")
     yield root.inside("/run/asked")
+    policy.write_text(forbids)
     systemctl.unlink()
     shutil.rmtree(root.inside("/run/systemd"))
     root.inside("/run/asked").unlink(missing_ok=True)
@@ -195,6 +200,14 @@ def test_under_systemd_the_upgrade_is_a_signal_to_the_main_process(
     assert "daemon-reload" in asked
     assert "kill --signal=USR2 --kill-whom=main evergate.service" in asked
     assert "restart" not in asked and "stop" not in asked
+
+
+def test_where_packages_may_not_restart_services_the_running_one_is_left_alone(
+        root, debs, pretended_systemd):
+    root.inside("/usr/sbin/policy-rc.d").write_text(
+        "#!/bin/sh\n[ \"$*\" != 'evergate restart' ] || exit 101\n")
+    install(root, debs[2])
+    assert "kill" not in pretended_systemd.read_text()
 
 
 def test_a_configuration_that_the_new_one_refuses_leaves_the_old_one_serving(

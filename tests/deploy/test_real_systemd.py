@@ -51,6 +51,12 @@ class Guest:
     def journal(self, *options):
         return self.machine.run("journalctl", "-u", UNIT, "-o", "cat", *options).stdout
 
+    def await_journal(self, text, *options):
+        try:
+            wait_until(lambda: text in self.journal(*options), f'the journal has "{text}"')
+        except AssertionError as why:
+            raise AssertionError(f"{why}:\n{self.journal('-n', 40)}") from None
+
     def install(self, version):
         """As apt does it with an older one, the same one or a newer one."""
         return self.run("dpkg", "--force-confold", "-i", f"/root/evergate_{version}.deb")
@@ -81,7 +87,7 @@ def guest(make_root, evergate_binary, tmp_path_factory):
     # The machine has no way to the mirror: what it will install is fetched before.
     apt = ("apt-get", "-y", "-q", "--no-install-recommends", "-o", "Dpkg::Use-Pty=0", "install")
     root.run("apt-get", "update", "-q")
-    root.run(*apt, "systemd")
+    root.run(*apt, "systemd-sysv", "logrotate")
     root.run(*apt, "--download-only", f"/root/evergate_{FIRST}.deb")
     root.inside("/usr/sbin/policy-rc.d").unlink()
     try:
@@ -131,6 +137,8 @@ def test_installing_the_package_starts_it_and_systemd_knows_that_it_serves(guest
     assert guest.show("StatusText").startswith(f'serving "{CONFIG}"')
     assert guest.get().status == 503
     assert "serving" in guest.journal()
+    doctor = guest.run("evergate", "doctor", "-c", CONFIG, check=False).stdout
+    assert CONFIG not in doctor.partition("hints:")[0], "it warns of nothing in the sample"
     assert guest.show("UnitFileState", "evergate.socket") == "disabled"
 
 
@@ -232,12 +240,29 @@ def test_a_reload_applies_a_good_file_and_a_bad_one_fails_and_changes_nothing(se
     assert served.get().status == 200
 
 
+def test_the_access_log_is_rotated_and_the_new_file_is_written_to(served):
+    log = served.root.inside("/var/log/evergate/access.log")
+    wait_until(lambda: log.exists() and log.stat().st_size > 0, "there is something to rotate")
+    served.run("logrotate", "--force", "/etc/logrotate.d/evergate")
+    rotated = log.with_name("access.log.1")
+    assert rotated.stat().st_size > 0
+
+    def again():
+        served.get()
+        return log.exists() and log.stat().st_size > 0
+
+    wait_until(again, "requests are logged again")
+    assert (log.stat().st_uid, log.stat().st_mode & 0o777) == (rotated.stat().st_uid, 0o640)
+    served.run("logrotate", "--force", "/etc/logrotate.d/evergate")
+    assert log.with_name("access.log.2.gz").exists()
+
+
 def test_a_package_of_a_newer_version_takes_over_under_load(served, stage, load_program, backend):
     before = served.main_pid
     loads = begin_load(served, stage, load_program, backend)
     served.install(NEXT)
     wait_until(lambda: served.main_pid != before, "the main process is the new one")
-    wait_until(lambda: "drained after" in served.journal(), "the old one has finished")
+    served.await_journal("drained after")
     end_load(loads, backend)
     assert served.run("readlink", f"/proc/{served.main_pid}/exe").stdout == "/usr/bin/evergate\n"
     assert (served.show("ActiveState"), served.show("NRestarts")) == ("active", "0")
@@ -248,7 +273,7 @@ def test_a_package_that_meets_a_broken_configuration_leaves_the_old_process_serv
     pid = served.main_pid
     served.root.inside(CONFIG).write_text("listeners = ( { bond = 1; } );\n")
     served.install(NEXT)
-    wait_until(lambda: "starting -> failed" in served.journal("-p", "err"), "it says so")
+    served.await_journal("starting -> failed", "-p", "err")
     assert "serves now" in served.journal() and "serves now" not in served.journal("-p", "warning")
     assert (served.main_pid, served.show("ActiveState")) == (pid, "active")
     assert served.get().status == 200
@@ -361,3 +386,26 @@ def test_it_can_be_installed_again(guest):
     guest.install(NEXT)
     assert guest.show("ActiveState") == "active"
     assert guest.get().status == 503
+
+
+def commands_of_installing_the_tarball():
+    """What docs/install.md says to type."""
+    text = (DOCS.parent / "install.md").read_text()
+    console = re.search(r"## Tarball.*?```console\n(.*?)```", text, re.DOTALL).group(1)
+    return [line[2:] for line in console.splitlines()]
+
+
+def test_the_tarball_is_installed_as_the_documentation_says(guest, evergate_binary, tmp_path):
+    depends = guest.run("dpkg-query", "-W", "-f", "${Depends}", "evergate").stdout
+    libraries = {name.split()[0] for name in depends.split(",")} - {"adduser", "libc6"}
+    guest.run("dpkg", "--purge", "evergate")
+    ball = packages.build(evergate_binary, tmp_path, "TGZ", FIRST)
+    shutil.copy(ball, guest.root.inside("/root"))
+    apt, *commands = commands_of_installing_the_tarball()
+    assert set(apt.removeprefix("apt install ").split()) == libraries, "which the machine has"
+    for command in commands:
+        guest.run("sh", "-ec", f"cd /root; {command}")
+    wait_until(lambda: guest.show("ActiveState") == "active", "it is started")
+    assert guest.get().status == 503
+    assert guest.run("readlink", f"/proc/{guest.main_pid}/exe").stdout == "/usr/local/bin/evergate\n"
+    guest.run("systemctl", "reload", UNIT)
