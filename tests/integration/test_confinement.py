@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -12,7 +13,7 @@ from lib import libconfig
 from lib.confinement import (GID, GROUP, LOW_PORTS, NOTHING, UID, USER, confined, parse_status,
                              private_address, room, spawner_of, statuses)
 from lib.dynasty import dynasty
-from lib.evergate import Evergate, run_command
+from lib.evergate import Evergate, run_command, sanitizer
 from lib.management import Management
 from lib.processes import is_running
 from lib.waiting import wait_until
@@ -75,6 +76,33 @@ def test_core_dumps_are_off_unless_asked_for(stage, on, soft):
     limits = pathlib.Path(f"/proc/{proxy.process.pid}/limits").read_text()
     line = [line for line in limits.splitlines() if line.startswith("Max core")][0].split()
     assert line[4] == (line[5] if soft is None else soft)
+
+
+AS_USER = ["setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups"]
+
+
+def can_read_memory_of(pid):
+    """Another process of the user, and with none of root's rights."""
+    looking = [*AS_USER, "cat", f"/proc/{pid}/maps"]
+    return subprocess.run(looking, capture_output=True, check=False).returncode == 0
+
+
+@as_root
+@pytest.mark.skipif(sanitizer() != "", reason="sanitizers look at their own process from outside")
+@pytest.mark.parametrize("dumps", [False, True])
+def test_others_of_the_same_user_look_into_its_memory_only_where_dumps_are_on(stage, dumps):
+    where = room(stage)
+    proxy = confined(stage, where, simple(stage.recorder(), "127.0.0.1:0", core_dumps=dumps,
+                                          admin={"bind": "127.0.0.1:0"}), words=AS_USER)
+    for _ in range(2):
+        assert can_read_memory_of(proxy.pid) == dumps
+        assert not can_read_memory_of(spawner_of(proxy.pid))
+        before = proxy.pid
+        proxy.upgrade()
+        proxy.wait_gone(before)
+    metrics = Management(proxy)
+    for name in ("process_open_fds", "process_resident_memory_bytes"):
+        assert metrics.metric(name) > 10, "it sees itself all the same"
 
 
 def test_the_process_that_starts_commands_ends_with_evergate(stage):
@@ -253,8 +281,8 @@ def test_commands_run_as_the_user_without_capabilities_and_without_the_filter(st
         assert status["CapBnd"] == own_status()["CapBnd"], "sudo in a command may be root"
 
 
-GRANTED = ["setpriv", f"--reuid={UID}", f"--regid={GID}", "--clear-groups",
-           "--inh-caps=+net_bind_service,+chown", "--ambient-caps=+net_bind_service,+chown"]
+GRANTED = [*AS_USER, "--inh-caps=+net_bind_service,+chown",
+           "--ambient-caps=+net_bind_service,+chown"]
 
 
 @as_root
