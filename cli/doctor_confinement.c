@@ -268,9 +268,9 @@ static void look_ports(struct doctor_look *look)
 
 static void look_root(struct doctor_look *look)
 {
-    if (!look->facts->root || look->config->confinement.user[0] != '\0')
+    if (!look->facts->root || look->facts->user.uid != 0)
         return;
-    doctor_found(look, "without user evergate stays root when root starts it");
+    doctor_found(look, "evergate stays root when root starts it: there is no other user");
     doctor_write(look, "user = \"evergate\";  made by: useradd --system evergate; in a unit: "
                        "User=evergate");
 }

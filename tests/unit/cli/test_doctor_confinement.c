@@ -46,13 +46,15 @@ static void expect_told(const char *text, const struct doctor_facts *facts, cons
 
 Test(doctor_confinement, root_is_asked_to_become_somebody_else)
 {
+    static const char stays[] = "evergate stays root when root starts it: there is no other user";
     struct doctor_facts facts = doctor_support_facts();
 
     expect_told(TOP(""), &facts, "root-without-user", NULL);
     facts.root = true;
-    expect_told(TOP(""), &facts, "root-without-user",
-                "without user evergate stays root when root starts it");
-    expect_told(TOP("user = \"evergate\";"), &facts, "root-without-user", NULL);
+    expect_told(TOP(""), &facts, "root-without-user", stays);
+    expect_told(TOP("user = \"root\";"), &facts, "root-without-user", stays);
+    facts.user.uid = NOBODY;
+    expect_told(TOP("user = \"nobody\";"), &facts, "root-without-user", NULL);
 }
 
 Test(doctor_confinement, a_kernel_without_filters_is_no_place_for_a_sandbox)
