@@ -144,9 +144,11 @@ static void service_ends(struct server *server, const char *how)
 
 void server_leave(struct server *server, const char *why)
 {
-    uint64_t delay_ms = server->config->drain_delay_ms;
+    /* Before it serves there may be no configuration yet. */
+    bool serves = server_phase(server) == SERVER_SERVING;
+    uint64_t delay_ms = serves ? server->config->drain_delay_ms : 0;
 
-    if (delay_ms == 0 || server_phase(server) != SERVER_SERVING) {
+    if (delay_ms == 0) {
         server_drain(server, why);
         return;
     }
