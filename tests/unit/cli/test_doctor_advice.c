@@ -201,14 +201,14 @@ static bool is_elsewhere(const char *rule)
     return false;
 }
 
-static char *advice_for(const char *text, const char *rule)
+static char *advice_for(const char *text, const struct doctor_facts *facts, const char *rule)
 {
     struct config *config = doctor_support_load(text);
     struct doctor_report report;
     const struct doctor_finding *finding;
     char *advice = NULL;
 
-    doctor_examine(&report, config, NULL, DOCTOR_NOW);
+    doctor_examine(&report, config, facts, DOCTOR_NOW);
     finding = doctor_support_find(&report, rule);
     if (finding) {
         const char *end = strstr(finding->write, "  ");
@@ -221,18 +221,22 @@ static char *advice_for(const char *text, const char *rule)
     return advice;
 }
 
-static void try_advice(const struct doctor_case *c, const struct doctor_rule *table)
+static void try_advice(const char *text, const struct doctor_facts *facts, const char *rule,
+                       const struct doctor_rule *table)
 {
     static const char prefix[] = "pool \"app\": ";
-    char *advice = in_room(advice_for(c->with, c->rule)), *pasted, *again;
+    char *found = advice_for(text, facts, rule), *advice, *pasted, *again;
+
+    cr_assert_not_null(found, "%s is not found in:\n%s", rule, text);
+    advice = in_room(found);
     bool of_pool = strncmp(advice, prefix, strlen(prefix)) == 0;
     const char *line = of_pool ? advice + strlen(prefix) : advice;
-    const char *group = group_of(c->with, of_pool ? doctor_pool_rules : table);
+    const char *group = group_of(text, of_pool ? doctor_pool_rules : table);
 
-    cr_assert(line[strlen(line) - 1] == ';', "%s: no line of a configuration: %s", c->rule, line);
-    pasted = paste(c->with, group, line);
-    again = advice_for(pasted, c->rule); /* fails where the file is not valid */
-    cr_expect_null(again, "%s is still found in:\n%s", c->rule, pasted);
+    cr_assert(line[strlen(line) - 1] == ';', "%s: no line of a configuration: %s", rule, line);
+    pasted = paste(text, group, line);
+    again = advice_for(pasted, facts, rule); /* fails where the file is not valid */
+    cr_expect_null(again, "%s is still found in:\n%s", rule, pasted);
     free(again);
     free(pasted);
     free(advice);
@@ -259,8 +263,32 @@ Test(doctor_advice, a_line_that_is_advised_is_valid_where_it_is_pasted_and_ends_
     for (const struct doctor_case *c = doctor_cases; c->rule; c++) {
         if (is_elsewhere(c->rule))
             continue;
-        try_advice(c, table_of(c->rule));
+        try_advice(c->with, NULL, c->rule, table_of(c->rule));
         tried++;
     }
     cr_expect_gt(tried, 50);
+}
+
+/* Those rules over the machine whose line is one of the configuration. */
+Test(doctor_advice, so_is_a_line_that_the_machine_asks_for)
+{
+    static const struct {
+        const char *rule, *text;
+        const struct doctor_rule *table;
+    } cases[] = {
+        {"keepalive-large", POOL(TWO HEALTH "keepalive = { idle = 65535; timeout = \"9s\"; };"),
+         doctor_pool_rules},
+        {"connects-each-time", POOL(TWO HEALTH "keepalive = { idle = 0; };"), doctor_pool_rules},
+        {"memory-large", POOL(TWO HEALTH "fallback = { stale = \"1m\"; cache = \"2g\"; };"),
+         doctor_pool_rules},
+        {"workers-many", TOP("workers = 9;"), doctor_file_rules},
+        {"no-filters", TOP(""), doctor_file_rules},
+    };
+    struct doctor_facts facts = doctor_support_facts();
+
+    facts.descriptors = 100000;
+    facts.memory_bytes = INT64_C(3) << 30;
+    facts.filters = 0;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        try_advice(cases[i].text, &facts, cases[i].rule, cases[i].table);
 }
