@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/check.h"
 #include "base/file_identity.h"
 #include "base/log.h"
 #include "discovery/file_chain.h"
+#include "discovery/file_notify.h"
 
 enum {
     /* Of a directory on the way only which entry stands there matters, of the last one also what is
@@ -19,7 +18,6 @@ enum {
     WATCH_PASSED = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF |
                    IN_MOVE_SELF | IN_ONLYDIR,
     WATCH_LAST = WATCH_PASSED | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB,
-    WATCH_EVENT_BYTES = 16 * 1024,
 };
 
 struct file_watch {
@@ -27,9 +25,8 @@ struct file_watch {
     char *path;
     file_watch_cb on_look;
     void *arg;
-    int fd;         /* of inotify; -1: there is none */
-    int open_error; /* errno; then */
-    struct event *readable;
+    struct file_notify *notify;
+    struct file_listener listener;
     struct file_chain chain;
     int wds[FILE_CHAIN_STEPS]; /* of the chain's steps; -1: not watched */
     int blind;                 /* errno: a step could not be watched; 0: all are */
@@ -50,16 +47,18 @@ static void watch_step(void *arg, const struct file_step *step)
     uint32_t mask = step->last ? WATCH_LAST : WATCH_PASSED;
 
     watch->wds[index] = -1;
-    if (watch->fd < 0)
+    if (file_notify_error(watch->notify) != 0)
         return;
     /* The same directory may be passed twice, for different names. */
-    watch->wds[index] = inotify_add_watch(watch->fd, step->directory, mask | IN_MASK_ADD);
+    watch->wds[index] = file_notify_add(watch->notify, step->directory, mask);
     if (watch->wds[index] < 0 && errno != ENOENT && errno != ENOTDIR)
         watch->blind = errno; /* the others: it has just gone, which the step before tells */
 }
 
-static bool is_watched(const struct file_watch *watch, int wd)
+static bool is_watched(const struct file_listener *listener, int wd)
 {
+    const struct file_watch *watch = container_of(listener, struct file_watch, listener);
+
     for (size_t i = 0; i < watch->chain.count; i++) {
         if (watch->wds[i] == wd)
             return true;
@@ -88,12 +87,12 @@ static void watch_follow(struct file_watch *watch)
 
     memcpy(before, watch->wds, count * sizeof(before[0]));
     file_chain_fini(&watch->chain);
-    watch->blind = watch->open_error;
+    watch->blind = file_notify_error(watch->notify);
     file_chain_init(&watch->chain, watch->path, watch_step, watch);
     watch_warn(watch);
     for (size_t i = 0; i < count; i++) {
-        if (before[i] >= 0 && !is_watched(watch, before[i]))
-            inotify_rm_watch(watch->fd, before[i]); /* EINVAL: its directory is gone, or twice */
+        if (before[i] >= 0)
+            file_notify_drop(watch->notify, before[i]); /* unless it is on the new way too */
     }
 }
 
@@ -167,44 +166,15 @@ static bool watch_concerns(const struct file_watch *watch, const struct inotify_
     return false;
 }
 
-static bool watch_read(struct file_watch *watch)
+static void on_event(struct file_listener *listener, const struct inotify_event *event)
 {
-    _Alignas(struct inotify_event) char buffer[WATCH_EVENT_BYTES];
-    ssize_t n = read(watch->fd, buffer, sizeof(buffer));
-    bool concerns = false;
+    struct file_watch *watch = container_of(listener, struct file_watch, listener);
 
-    for (char *p = buffer; n > 0 && p < buffer + n;) {
-        const struct inotify_event *event = (const struct inotify_event *)(void *)p;
-
-        concerns |= watch_concerns(watch, event);
-        p += sizeof(*event) + event->len;
-    }
-    return concerns;
-}
-
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    struct file_watch *watch = arg;
-
-    loop_enter(watch->loop);
-    if (watch_read(watch))
+    if (watch_concerns(watch, event))
         watch_notice(watch);
-    loop_leave(watch->loop);
 }
 
 /* ---- life ---- */
-
-static void watch_open(struct file_watch *watch)
-{
-    watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (watch->fd < 0) {
-        watch->open_error = errno;
-        return;
-    }
-    watch->readable =
-        event_new(watch->loop->base, watch->fd, EV_READ | EV_PERSIST, on_readable, watch);
-    CHECK(watch->readable != NULL && event_add(watch->readable, NULL) == 0);
-}
 
 struct file_watch *file_watch_new(struct loop *loop, const char *path, file_watch_cb on_look,
                                   void *arg)
@@ -217,9 +187,23 @@ struct file_watch *file_watch_new(struct loop *loop, const char *path, file_watc
     watch->arg = arg;
     loop_timer_init(&watch->quiet, on_quiet);
     loop_timer_init(&watch->next_look, on_next_look);
-    watch_open(watch);
+    watch->listener.on_event = on_event;
+    watch->listener.needs = is_watched;
+    watch->notify = file_notify_join(loop, &watch->listener);
     loop_timer_set(loop, &watch->quiet, 0); /* the first look */
     return watch;
+}
+
+/* Its way first: it needs none of its directories any more. */
+static void watch_unfollow(struct file_watch *watch)
+{
+    size_t count = watch->chain.count;
+
+    file_chain_fini(&watch->chain);
+    for (size_t i = 0; i < count; i++) {
+        if (watch->wds[i] >= 0)
+            file_notify_drop(watch->notify, watch->wds[i]);
+    }
 }
 
 void file_watch_free(struct file_watch **watch)
@@ -233,11 +217,8 @@ void file_watch_free(struct file_watch **watch)
         *it->freed = true;
     loop_timer_cancel(&it->quiet);
     loop_timer_cancel(&it->next_look);
-    if (it->readable != NULL)
-        event_free(it->readable);
-    if (it->fd >= 0)
-        close(it->fd);
-    file_chain_fini(&it->chain);
+    watch_unfollow(it);
+    file_notify_leave(&it->notify, &it->listener);
     free(it->path);
     free(it);
 }

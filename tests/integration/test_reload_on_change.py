@@ -179,6 +179,24 @@ def test_what_changed_while_it_started_is_not_missed(stage, room):
     wait_until(lambda: stage.get(proxy).body == b"two", "it says what came later")
 
 
+def test_any_number_of_files_takes_one_instance_of_inotify(stage, room, certificates):
+    """There are 128 for a user, and a user may be many processes."""
+    leaf = certificates.leaf("many.test")
+    for n in range(10):
+        shutil.copy(leaf["cert"], room / f"{n}.crt")
+        shutil.copy(leaf["key"], room / f"{n}.key")
+    tls = {"certificates": [{"cert": str(room / f"{n}.crt"), "key": str(room / f"{n}.key")}
+                            for n in range(10)]}
+    (room / "evergate.conf").write_text(says("one", listeners=[
+        {"name": "edge", "bind": "127.0.0.1:0"},
+        {"name": "secure", "bind": "127.0.0.1:0", "tls": tls}]))
+    watched = Watched(stage, room / "evergate.conf")
+    assert watched.watches() == 1
+    for times, n in enumerate((0, 9), 1):
+        os.utime(room / f"{n}.crt")
+        wait_until(lambda: len(watched.idle_reloads()) == times, f"{n}.crt is watched")
+
+
 # ---- Mistakes ----
 
 def test_mistakes_are_told_once_and_the_next_change_is_tried(watched):

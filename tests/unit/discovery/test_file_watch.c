@@ -240,6 +240,40 @@ Test(file_watch, looks_more_often_without_inotify)
     cr_expect_eq(f.changed, 2u);
 }
 
+static void count_look(void *arg, bool changed)
+{
+    *(unsigned *)arg += changed;
+}
+
+/* They have the directories on their way in common, and the kernel one watch for each of those. */
+Test(file_watch, files_of_one_directory_are_noticed_each_and_go_one_by_one)
+{
+    enum { FILES = 8 };
+    static const char *const names[FILES] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+    struct room *room = &f.room;
+    struct file_watch *watches[FILES];
+    unsigned changed[FILES] = {0};
+    int before = dup(0), after;
+
+    close(before);
+    for (unsigned i = 0; i < FILES; i++) {
+        room_write(room, names[i], "1");
+        IN_TURN(&room->loop, watches[i] = file_watch_new(&room->loop, room_path(room, names[i]),
+                                                         count_look, &changed[i]));
+        RUN_UNTIL(&room->loop, changed[i] == 1);
+    }
+    after = dup(0);
+    close(after);
+    cr_expect_leq(after, before + 1, "%d descriptors for %d files", after - before, FILES);
+    for (unsigned i = 0; i < FILES; i++) {
+        for (unsigned j = i; j < FILES; j++) {
+            room_replace(room, names[j], "2");
+            RUN_UNTIL(&room->loop, changed[j] == 2 + i);
+        }
+        file_watch_free(&watches[i]);
+    }
+}
+
 Test(file_watch, may_be_freed_by_whom_it_calls)
 {
     room_write(&f.room, "f", "1");
