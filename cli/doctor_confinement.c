@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "base/alloc.h"
 #include "cli/doctor_facts.h"
@@ -69,54 +68,6 @@ const struct doctor_rule doctor_confinement_rules[] = {
 
 /* ---- may they? ---- */
 
-enum { MAY_READ = S_IROTH, MAY_WRITE = S_IWOTH, MAY_ENTER = S_IXOTH };
-
-static bool is_in_group(const struct doctor_user *user, gid_t gid)
-{
-    for (int i = 0; i < user->group_count; i++)
-        if (user->groups[i] == gid)
-            return true;
-    return user->gid == gid;
-}
-
-/* As path_resolution(7) has it. What has an access control list is the kernel's to judge: it may.
- */
-static bool may(const struct doctor_user *user, const char *path, mode_t wanted)
-{
-    struct stat st;
-    mode_t granted;
-
-    if (user->uid == 0 || stat(path, &st) < 0 ||
-        getxattr(path, "system.posix_acl_access", NULL, 0) > 0)
-        return true;
-    if (st.st_uid == user->uid)
-        granted = st.st_mode >> 6;
-    else
-        granted = is_in_group(user, st.st_gid) ? st.st_mode >> 3 : st.st_mode;
-    return (granted & wanted) == wanted;
-}
-
-/* What stands in the way to `path`: one of the directories above it, or itself. Heap; NULL: it is
- * not there, or nothing does. */
-static char *find_obstacle(const struct doctor_user *user, const char *path, mode_t wanted,
-                           mode_t *ret_wanted)
-{
-    char *real = realpath(path, NULL);
-
-    for (char *slash = real ? strchr(real + 1, '/') : NULL; slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        *ret_wanted = MAY_ENTER;
-        if (!may(user, real, MAY_ENTER))
-            return real;
-        *slash = '/';
-    }
-    *ret_wanted = wanted;
-    if (real && !may(user, real, wanted))
-        return real;
-    free(real);
-    return NULL;
-}
-
 /* Heap. */
 static char *name_of(const struct doctor_user *user)
 {
@@ -138,14 +89,14 @@ static bool found_closed(struct doctor_look *look, const char *path, mode_t want
 {
     const struct doctor_user *user = &look->facts->user;
     mode_t missing = 0;
-    char *obstacle = find_obstacle(user, path, wanted, &missing), *name;
+    char *obstacle = doctor_obstacle(user, path, wanted, &missing), *name;
     bool on_the_way = obstacle && missing != wanted;
 
     if (!obstacle)
         return false;
     name = name_of(user);
-    doctor_found(look, "%s cannot %s %s%s%s", name, wanted == MAY_READ ? "read" : "write to", path,
-                 on_the_way ? ": no way through " : "", on_the_way ? obstacle : "");
+    doctor_found(look, "%s cannot %s %s%s%s", name, wanted == DOCTOR_MAY_READ ? "read" : "write to",
+                 path, on_the_way ? ": no way through " : "", on_the_way ? obstacle : "");
     if (on_the_way)
         doctor_write(look, "chgrp %s %s && chmod g+x %s", user->group, obstacle, obstacle);
     free(name);
@@ -162,7 +113,7 @@ static void look_reading(struct doctor_look *look)
     for (size_t i = 0; i < files->count; i++) {
         struct doctor_look own = *look;
 
-        if (found_closed(&own, files->v[i].path, MAY_READ))
+        if (found_closed(&own, files->v[i].path, DOCTOR_MAY_READ))
             doctor_write(&own, "chgrp %s %s && chmod g+r %s", look->facts->user.group,
                          files->v[i].path, files->v[i].path);
     }
@@ -182,7 +133,7 @@ static void look_directory(const struct doctor_look *look, const struct config_w
                 : slash == path ? xstrdup("/")
                                 : xstrndup(path, (size_t)(slash - path));
     doctor_at(&own, where);
-    if (found_closed(&own, directory, MAY_WRITE | MAY_ENTER))
+    if (found_closed(&own, directory, DOCTOR_MAY_WRITE | DOCTOR_MAY_ENTER))
         doctor_write(&own,
                      "install -d -o %s -m 0750 %s/evergate  and a path in it; or, if it is "
                      "evergate's alone: chown %s %s",
@@ -204,7 +155,7 @@ static void look_log(const struct doctor_look *look)
         return;
     }
     doctor_at(&own, &config->log.where);
-    if (found_closed(&own, config->log.access_path, MAY_WRITE))
+    if (found_closed(&own, config->log.access_path, DOCTOR_MAY_WRITE))
         doctor_write(&own, "chown %s %s", owner_of(look), config->log.access_path);
 }
 

@@ -8,6 +8,8 @@
 #ifndef EVERGATE_CLI_DOCTOR_INTERNAL_H
 #define EVERGATE_CLI_DOCTOR_INTERNAL_H
 
+#include <sys/types.h>
+
 #include "cli/doctor.h"
 
 struct doctor_rule;
@@ -62,6 +64,18 @@ void doctor_unchecked(struct doctor_look *look, const char *why, const char *for
 
 /* "500ms", "30s", "5m", as the file would write it. Lives as long as the report. */
 const char *doctor_duration(struct doctor_look *look, uint64_t ms);
+
+/* Rights, as the bits of others in a mode. */
+enum { DOCTOR_MAY_ENTER = 01, DOCTOR_MAY_WRITE = 02, DOCTOR_MAY_READ = 04 };
+
+/* What stands in the user's way to `path`: one of the directories above it, which may not be
+ * entered, or itself, and the rights that lack there. Heap; NULL: nothing does, or it is not there.
+ * (doctor_access.c) */
+struct doctor_user;
+char *doctor_obstacle(const struct doctor_user *user, const char *path, mode_t wanted,
+                      mode_t *ret_wanted);
+/* May a program of any user do that? One that is not there: yes. */
+bool doctor_anybody_may(const char *path, mode_t wanted);
 
 /* Who can reach an address, or is on the way to it. Pure (doctor_reach.c). */
 enum doctor_reach {

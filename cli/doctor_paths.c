@@ -20,6 +20,7 @@ static void look_secret(const struct doctor_look *look, const char *path,
 {
     struct doctor_look own = *look;
     struct stat st;
+    bool written;
 
     if (!path)
         return;
@@ -28,10 +29,11 @@ static void look_secret(const struct doctor_look *look, const char *path,
         doctor_unchecked(&own, strerror(errno), "who may read %s: not checked", path);
         return;
     }
-    if (!(st.st_mode & (S_IROTH | S_IWOTH)))
+    written = doctor_anybody_may(path, DOCTOR_MAY_WRITE);
+    if (!written && !doctor_anybody_may(path, DOCTOR_MAY_READ))
         return;
     doctor_found(&own, "%s can be %s by everybody on this machine (mode %04o)", path,
-                 st.st_mode & S_IWOTH ? "written" : "read", (unsigned)st.st_mode & 07777);
+                 written ? "written" : "read", (unsigned)st.st_mode & 07777);
     doctor_write(&own, "chmod o= %s", path);
 }
 
@@ -92,7 +94,7 @@ static void look_writable_file(const struct doctor_look *look, const char *path)
     struct doctor_look own = *look;
     struct stat st;
 
-    if (stat(path, &st) < 0 || !(st.st_mode & S_IWOTH))
+    if (stat(path, &st) < 0 || !doctor_anybody_may(path, DOCTOR_MAY_WRITE))
         return;
     doctor_at(&own, &where);
     doctor_found(&own, "everybody on this machine may write it (mode %04o)",
@@ -149,7 +151,8 @@ static void look_written_token(struct doctor_look *look)
         struct stat st;
 
         if (!source || !source->token || source->token[0] == '\0' || !source->where.file ||
-            stat(source->where.file, &st) < 0 || !(st.st_mode & S_IROTH) ||
+            stat(source->where.file, &st) < 0 ||
+            !doctor_anybody_may(source->where.file, DOCTOR_MAY_READ) ||
             !stands_in(source->where.file, source->token))
             continue;
         doctor_at(&own, &source->where);
@@ -208,7 +211,8 @@ static void on_open(struct doctor_look *look, const char *subject, const char *d
 {
     struct stat st;
 
-    if (stat(directory, &st) < 0 || !(st.st_mode & S_IWOTH) || (st.st_mode & S_ISVTX))
+    if (stat(directory, &st) < 0 || (st.st_mode & S_ISVTX) ||
+        !doctor_anybody_may(directory, DOCTOR_MAY_WRITE | DOCTOR_MAY_ENTER))
         return;
     doctor_found(look, "%s: everybody may write to %s (mode %04o)", subject, directory,
                  (unsigned)st.st_mode & 07777);

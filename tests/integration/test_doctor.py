@@ -134,13 +134,17 @@ def test_nothing_is_found_where_nothing_is_risky(tmp_path):
     assert doctor(path, "--no-system") == (0, [])
 
 
-def test_files_are_told_that_others_may_read(example):
-    assert "secret-readable" not in rules(doctor(example)[1])
-    (example.parent / "sticky.key").chmod(0o644)
-    found = [f for f in doctor(example)[1] if f["rule"] == "secret-readable"]
+def test_files_are_told_that_others_may_read(stage, example):
+    home = room(stage).path  # pytest's directories are for nobody else
+    home.chmod(0o755)
+    path = shutil.copytree(example.parent, home / "conf") / "example.conf"
+    assert "secret-readable" not in rules(doctor(path)[1])
+    (path.parent / "sticky.key").chmod(0o644)
+    path.parent.chmod(0o755)
+    found = [f for f in doctor(path)[1] if f["rule"] == "secret-readable"]
     assert [f["severity"] for f in found] == ["error"]
-    assert found[0]["write"] == f"chmod o= {example.parent / 'sticky.key'}"
-    assert "secret-readable" not in rules(doctor(example, "--no-system")[1])
+    assert found[0]["write"] == f"chmod o= {path.parent / 'sticky.key'}"
+    assert "secret-readable" not in rules(doctor(path, "--no-system")[1])
 
 
 def test_a_certificate_that_has_ended_is_an_error(example, certificates):

@@ -21,6 +21,7 @@ static char room[] = "/tmp/evergate-doctor-XXXXXX";
 static void room_make(void)
 {
     cr_assert_not_null(mkdtemp(room));
+    cr_assert_eq(chmod(room, 0755), 0);
 }
 
 static void room_remove(void)
@@ -268,6 +269,20 @@ Test(doctor_files, secrets_are_for_their_owner_and_group)
         cr_expect_eq(examine("secret-readable", true, texts[i]), DOCTOR_ERROR, "%s", texts[i]);
         cr_expect_eq(examine("secret-readable", false, texts[i]), NOTHING, "%s", texts[i]);
     }
+}
+
+/* As certbot had it: keys that are open in a directory that is not. */
+Test(doctor_files, what_nobody_else_can_get_to_is_no_finding)
+{
+    static const char text[] = TOP("admin = { token_file = \"secret\"; };");
+
+    put("secret", "0123456789abcdef0123456789abcdef\n", 0666);
+    cr_expect_eq(examine("secret-readable", true, text), DOCTOR_ERROR);
+    set_mode("edge.conf", 0666);
+    cr_expect_eq(examine("config-writable", true, NULL), DOCTOR_ERROR);
+    cr_assert_eq(chmod(room, 0750), 0);
+    cr_expect_eq(examine("secret-readable", true, NULL), NOTHING);
+    cr_expect_eq(examine("config-writable", true, NULL), NOTHING);
 }
 
 Test(doctor_files, so_are_keys)
