@@ -157,22 +157,26 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     return bufferevent;
 }
 
+/* A bufferevent's argument is the connection; there is none if evhttp gave up on it at once. */
+static void adopt(struct admin *admin, struct bufferevent *bufferevent)
+{
+    void *evhttp = NULL;
+
+    bufferevent_getcb(bufferevent, NULL, NULL, NULL, &evhttp);
+    if (bufferevent_getfd(bufferevent) < 0 || !evhttp)
+        return;
+    CHECK(evhttp_connection_get_bufferevent(evhttp) == bufferevent);
+    add(admin, evhttp);
+}
+
 static void on_adopt(evutil_socket_t unused_fd, short what, void *arg)
 {
     struct admin_door *door = arg;
 
     loop_enter(&door->admin->loop);
     for (size_t i = 0; i < door->waiting_count; i++) {
-        struct bufferevent *bufferevent = door->waiting[i];
-        void *evhttp = NULL;
-
-        /* Its argument is the connection; there is none if evhttp gave up on it at once. */
-        bufferevent_getcb(bufferevent, NULL, NULL, NULL, &evhttp);
-        if (bufferevent_getfd(bufferevent) >= 0 && evhttp) {
-            CHECK(evhttp_connection_get_bufferevent(evhttp) == bufferevent);
-            add(door->admin, evhttp);
-        }
-        bufferevent_decref(bufferevent);
+        adopt(door->admin, door->waiting[i]);
+        bufferevent_decref(door->waiting[i]);
     }
     door->waiting_count = 0;
     loop_leave(&door->admin->loop);
