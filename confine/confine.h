@@ -44,9 +44,9 @@ void confine_end(void);
 /* Are we in a chroot of confine_begin's? */
 bool confine_has_chroot(void);
 
-/* Where `path` is once `root` is the root directory (heap), by the links that it is given with where
- * they lead to the same file then; NULL with a sentence in *ret_why (heap) when it lies outside, or
- * is not there. */
+/* Where `path` is once `root` is the root directory (heap), by the links that it is given with
+ * where they lead to the same file then; NULL with a sentence in *ret_why (heap) when it lies
+ * outside, or is not there. */
 char *confine_path_inside(const char *root, const char *path, char **ret_why);
 
 #endif
