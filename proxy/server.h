@@ -66,8 +66,8 @@ struct server {
     struct event *on_spawner_end;
     struct event *on_orphan_end;   /* NULL unless we are process 1 */
     _Atomic(char *) commands_lost; /* why none can be started any more; NULL: they can */
-    struct server_watch *watch; /* of the configuration's files; NULL: it does not serve yet */
-    struct upgrade *upgrade;    /* SIGUSR2's, under way or done; NULL: none */
+    struct server_watch *watch;    /* of the configuration's files; NULL: it does not serve yet */
+    struct upgrade *upgrade;       /* SIGUSR2's, under way or done; NULL: none */
     void (*on_doors)(void *arg, bool open);
     void *doors_arg;
     struct loop_timer leave_timer, drain_timer, tickets_timer;
