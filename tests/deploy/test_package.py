@@ -249,10 +249,28 @@ def test_a_service_that_was_stopped_stays_stopped(root, debs, pretended_systemd)
     assert "is-active" in asked and "start" not in asked and "kill" not in asked
 
 
-def test_removal_stops_it_and_leaves_the_configuration(root, stage):
+class Stranger:
+    """A program of a container's, seen from outside under the name of ours: /usr/bin/evergate."""
+
+    def __init__(self, room):
+        shutil.copy("/bin/sleep", room / "evergate")
+        self.process = subprocess.Popen([
+            "unshare", "--mount", "--propagation", "private", "sh", "-ec",
+            'mount --bind "$0" /usr/bin && exec /usr/bin/evergate infinity', room])
+        self.exe = pathlib.Path(f"/proc/{self.process.pid}/exe")
+        wait_until(lambda: os.readlink(self.exe) == "/usr/bin/evergate", "it runs")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def test_removal_stops_it_and_nobody_else_and_leaves_the_configuration(root, stage):
     configure(root, stage, stage.recorder())
     service = stage.ending(Service(root, stage.room("service")))
+    stranger = stage.ending(Stranger(stage.room("stranger")))
     root.run("dpkg", "--remove", "evergate")
+    assert stranger.process.poll() is None
     assert service.process.wait(DEADLINE_S) == 0, "it drained"
     assert "drained after" in service.log
     assert not root.inside("/usr/bin/evergate").exists()
