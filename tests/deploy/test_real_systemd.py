@@ -29,14 +29,8 @@ class Guest:
     """The machine, and what this file asks of it again and again."""
 
     def __init__(self, root, machine):
-        self.root, self.machine = root, machine
-        self.entered = machine.entered
-
-    def run(self, *argv, check=True):
-        result = self.machine.run(*argv, check=False)
-        assert not check or result.returncode == 0, (
-            f"{argv}: exit code {result.returncode}:\n{result.stdout}\n{self.journal('-n', 40)}")
-        return result
+        self.root = root
+        self.run, self.entered = machine.run, machine.entered
 
     def show(self, key, unit=UNIT):
         return self.run("systemctl", "show", "--value", "-p", key, unit).stdout.strip()
@@ -49,13 +43,10 @@ class Guest:
         return self.run("cat", f"/proc/{pid}/{name}").stdout
 
     def journal(self, *options):
-        return self.machine.run("journalctl", "-u", UNIT, "-o", "cat", *options).stdout
+        return self.run("journalctl", "-u", UNIT, "-o", "cat", *options).stdout
 
     def await_journal(self, text, *options):
-        try:
-            wait_until(lambda: text in self.journal(*options), f'the journal has "{text}"')
-        except AssertionError as why:
-            raise AssertionError(f"{why}:\n{self.journal('-n', 40)}") from None
+        wait_until(lambda: text in self.journal(*options), f'the journal has "{text}"')
 
     def install(self, version):
         """As apt does it with an older one, the same one or a newer one."""
@@ -99,6 +90,13 @@ def guest(make_root, evergate_binary, tmp_path_factory):
     machine.close()
 
 
+@pytest.fixture(autouse=True)
+def journal(guest):
+    """What pytest shows with a failure."""
+    yield
+    print(guest.journal("-n", 60))
+
+
 @pytest.fixture
 def backend(guest, stage):
     with guest.entered():
@@ -109,7 +107,6 @@ def backend(guest, stage):
 def served(guest, backend):
     """The service, with a backend behind it."""
     guest.configure([backend])
-    guest.run("systemctl", "reset-failed", UNIT, check=False)
     guest.run("systemctl", "start", UNIT)
     guest.run("systemctl", "reload", UNIT)
     wait_until(lambda: guest.get().body == b"here", "the configuration is served")
@@ -289,6 +286,28 @@ def test_systemd_starts_it_again_after_a_crash(served):
     members = served.run("sh", "-c", "cat /sys/fs/cgroup$(systemctl show -P ControlGroup evergate)"
                                      "/cgroup.procs").stdout.split()
     assert len(members) == 2, "the process and its helper; nothing is left of those before"
+
+
+def test_a_start_is_tried_again_until_the_file_is_repaired(guest, backend):
+    guest.run("systemctl", "stop", UNIT)
+    guest.root.inside(CONFIG).write_text("listeners = ( { bond = 1; } );\n")
+    dropin = guest.root.inside(f"/etc/systemd/system/{UNIT}.d/soon.conf")
+    dropin.parent.mkdir()
+    dropin.write_text("[Service]\nRestartSec=50ms\n")
+    guest.run("systemctl", "daemon-reload")
+    assert guest.run("systemctl", "start", UNIT, check=False).returncode != 0
+    wait_until(lambda: int(guest.show("NRestarts")) > 6, "it is tried more often than by default")
+    guest.configure([backend])
+    wait_until(lambda: guest.show("ActiveState") == "active", "it has started")
+    shutil.rmtree(dropin.parent)
+    guest.run("systemctl", "daemon-reload")
+
+
+def test_a_removal_that_is_called_off_starts_it_again(served):
+    served.run("/var/lib/dpkg/info/evergate.prerm", "remove")
+    assert served.show("ActiveState") == "inactive"
+    served.run("/var/lib/dpkg/info/evergate.postinst", "abort-remove")
+    assert served.show("ActiveState") == "active"
 
 
 def test_stopping_waits_for_what_is_in_flight(guest, stage):
