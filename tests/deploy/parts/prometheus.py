@@ -62,8 +62,10 @@ class Prometheus:
             return False
 
     def ask(self, query):
+        """By labels; Prometheus itself has them in the order in which the series began."""
         answer = json.loads(self.get("/api/v1/query", query=query))
-        return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
+        return sorted(((one["metric"], float(one["value"][1])) for one in answer["data"]["result"]),
+                      key=lambda found: sorted(found[0].items()))
 
     def targets(self):
         """{address: health} of those that are asked."""
