@@ -86,7 +86,7 @@ static json_t *read_object(struct admin_call *call, struct evbuffer *body)
         return NULL;
     }
     value = admin_body_parse((const char *)evbuffer_pullup(body, -1), n, &why);
-    if (value && json_is_object(value))
+    if (json_is_object(value))
         return value;
     if (value)
         admin_reply_error(call->request, 422, "validation", "the body must be an object");

@@ -240,9 +240,12 @@ static json_t *candidates(const struct choice *choice)
 /* null: nobody was chosen. */
 static json_t *endpoint_object(const struct choice *choice)
 {
-    char *why = explain_choice(choice);
     json_t *object = json_null();
+    char *why;
 
+    if (!choice->chosen)
+        return object;
+    why = explain_choice(choice);
     for (unsigned i = 0; i < choice->count; i++) {
         const struct balancer_candidate *c = &choice->candidates[i];
 
