@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "base/alloc.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "proxy/request_key.h"
 #include "proxy/sticky_token.h"
@@ -213,6 +214,7 @@ static json_t *candidate_object(const struct choice *choice, const struct balanc
     const char *why = balancer_verdict_name(c->verdict);
     json_t *object = json_object();
 
+    CHECK(endpoint);
     if (c->eligible)
         why = chosen ? "chosen" : "it would do as well";
     admin_json_set_text(object, "id", endpoint->id);
