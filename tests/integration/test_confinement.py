@@ -244,6 +244,18 @@ def test_the_next_binary_is_confined_likewise_and_may_bind_low_ports(stage):
     assert spawner_of(proxy.pid)
 
 
+@as_root
+def test_an_upgrade_cannot_become_yet_another_user_and_the_old_process_goes_on(stage):
+    where, backend = room(stage), stage.recorder()
+    proxy = confined(stage, where, simple(backend, f"{private_address()}:80"))
+    proxy.write_config(simple(backend, f"{private_address()}:80", user="daemon"))
+    proxy.signal_now(signal.SIGUSR2)
+    proxy.wait_for_log('cannot become user .*daemon')
+    proxy.wait_for_log("exited with status 1 before it was ready.*this process goes on")
+    assert stage.get(proxy).status == 200
+    assert_confined(proxy.pid)
+
+
 def with_commands(stage, where):
     """A configuration with a check and a recovery that write down what they are, and where."""
     checked, recovered = where.path / "checked", where.path / "recovered"
