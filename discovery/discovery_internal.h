@@ -12,8 +12,8 @@ struct discovery {
     struct loop loop;
     pthread_t thread;
     struct discovery_params params;
-    struct list sources;    /* in the order in which configurations named them */
-    struct list leavers;    /* to be stopped and freed */
+    struct list sources; /* in the order in which configurations named them */
+    struct list leavers; /* to be stopped and freed */
 
     /* ---- the discovery thread's ---- */
     bool ending, serving;

@@ -2,8 +2,8 @@
  * What a service manager wants to know (sd_notify(3)): one datagram of KEY=value lines to the
  * socket that $NOTIFY_SOCKET names. systemd's Type=notify starts what depends on us when we are
  * ready, and follows us to the next process of an upgrade. Any thread; without the variable, and
- * when nobody listens, nothing happens. A manager that does not read holds the caller up for a second
- * at most.
+ * when nobody listens, nothing happens. A manager that does not read holds the caller up for a
+ * second at most.
  */
 #ifndef EVERGATE_PROXY_SERVICE_MANAGER_H
 #define EVERGATE_PROXY_SERVICE_MANAGER_H

@@ -59,7 +59,6 @@ Test(etcd_value, what_is_neither)
     expect("a", "two words", why);
     expect("a", "\x01", why);
     expect("a", "\"\"", why);
-
 }
 
 Test(etcd_value, a_value_has_a_limit)

@@ -101,10 +101,11 @@ static void expect_problem(int status, const char *message, struct kube_asker as
 
 Test(kube_api, refusals_say_what_to_do)
 {
-    expect_problem(403, "forbidden: User \"x\" \u00e9\n",
-                   (struct kube_asker){.verb = "list", .in_cluster = true},
-                   "status 403: the service account may not list endpointslices in namespace "
-                   "\"shop\": apply deploy/kubernetes/base/rbac.yaml there: forbidden: User \"x\" ?? ");
+    expect_problem(
+        403, "forbidden: User \"x\" \u00e9\n",
+        (struct kube_asker){.verb = "list", .in_cluster = true},
+        "status 403: the service account may not list endpointslices in namespace "
+        "\"shop\": apply deploy/kubernetes/base/rbac.yaml there: forbidden: User \"x\" ?? ");
     expect_problem(403, NULL, (struct kube_asker){.verb = "watch"},
                    "status 403: the kubeconfig's user may not watch endpointslices in namespace "
                    "\"shop\": apply deploy/kubernetes/base/rbac.yaml there");
