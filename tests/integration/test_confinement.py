@@ -260,7 +260,8 @@ def with_commands(stage, where):
     """A configuration with a check and a recovery that write down what they are, and where."""
     checked, recovered = where.path / "checked", where.path / "recovered"
     command = where.write("command.sh", "#!/bin/sh\ncat /proc/self/status > $1.new\n"
-                          "ls /proc/$$/fd > $1.fds\nmv $1.new $1\nexit $2\n", 0o755)
+                          "ls /proc/$$/fd > $1.fds\ncat /proc/self/limits > $1.limits\n"
+                          "mv $1.new $1\nexit $2\n", 0o755)
     pool = libconfig.pool("app", [stage.recorder()], health={
         "type": "exec", "command": f"{command} {checked} 2", "interval": "100ms", "fall": 1},
         recovery={"command": f"{command} {recovered} 0"})
@@ -278,6 +279,8 @@ def assert_unprivileged(path):
     assert status["NoNewPrivs"] == ["0"] and status["Seccomp"] == ["0"], status
     assert set((path.parent / f"{path.name}.fds").read_text().split()) <= {
         "0", "1", "2", "10", "11"}, "the shell's own are 10 and 11"
+    limits = (path.parent / f"{path.name}.limits").read_text()
+    assert limits == pathlib.Path("/proc/self/limits").read_text(), "those it was started with"
     return status
 
 
