@@ -8,10 +8,11 @@
  *   spawner_reap   ──────────── which one ───────────► waitpid
  *                  ◄────────── how it ended ──────────
  *
- * It is forked before anything is read or opened and holds nothing but standard input, output and
- * error. It becomes the same user in the same chroot, but without the filter and no_new_privs, so
- * that commands may be what they like (sudo among them). It stays in our process group, and ignores
- * what a terminal or a service manager sends to all: its end is ours.
+ * It is forked before anything but the configuration file is read or opened, and holds nothing but
+ * standard input, output and error. It becomes the same user in the same chroot, but without the
+ * filter and no_new_privs, so that commands may be what they like (sudo among them). It stays in
+ * our process group, and ignores what a terminal or a service manager sends to all: its end is
+ * ours.
  *
  * What it started is waited for only when we ask: until then its number is its own, so that a
  * kill() of ours cannot reach anybody else.

@@ -62,6 +62,17 @@ Test(syscalls, every_deadly_call_kills)
     }
 }
 
+#if defined(__x86_64__)
+/* x32: the same calls by other numbers. */
+Test(syscalls, calls_by_the_numbers_of_another_machine_kill)
+{
+    const int getpid_of_x32 = 0x40000000 | SYS_getpid;
+    int status = ending_of(call_by_number, &getpid_of_x32);
+
+    cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "%x", status);
+}
+#endif
+
 static int run_a_program(const void *arg)
 {
     char *const argv[] = {(char *)"true", NULL};
