@@ -7,6 +7,7 @@
  *   server_orders.c     changes that are asked for: one after the other
  *   server_change.c     what one wants to be served
  *   server_foresee.c    ... what that would end
+ *   server_prepare.c    ... what is opened for it
  *   server_apply.c      ... how it is carried out
  *   server_tell.c       ... and what others hear of it
  *   server_leavers.c    endpoints and pools that go, once nobody uses them
@@ -39,9 +40,9 @@ int server_signals_start(struct server *server) WARN_UNUSED;
 void server_signals_stop(struct server *server);
 
 /*
- * server_apply.c: `config` takes the place of server->config. Prepare opens what it needs, and may
- * fail; nothing has changed then. Commit cannot fail; `on_done(arg)` is called when every worker
- * serves by it and nobody looks at what was before. One at a time.
+ * server_prepare.c, server_apply.c: `config` takes the place of server->config. Prepare opens what
+ * it needs, and may fail; nothing has changed then. Commit cannot fail; `on_done(arg)` is called
+ * when every worker serves by it and nobody looks at what was before. One at a time.
  */
 struct server_apply;
 int server_apply_prepare(struct server_apply **ret_apply, struct server *server,
