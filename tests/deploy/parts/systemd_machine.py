@@ -84,8 +84,10 @@ class SystemdMachine:
         self.is_up = False
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                ["unshare", "--mount", "--propagation", "private", "sh", "-ec", ENTER_CGROUP, "enter",
-                 root.path, self.cgroup, BOOT], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                # However the test ends, the machine ends with it.
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private",
+                 "sh", "-ec", ENTER_CGROUP, "enter", root.path, self.cgroup, BOOT],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self.pid = wait_until(self._systemd, "systemd is process 1")
             wait_until(self._is_up, "systemd has started everything")
