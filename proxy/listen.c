@@ -183,6 +183,15 @@ static bool takes_both_families(const char *bind)
     return bind[0] == ':';
 }
 
+/* 0.0.0.0 with the port that it has. */
+static void use_any_ipv4(struct address *address)
+{
+    in_port_t port = address->in6.sin6_port;
+
+    *address = (struct address){.in = {.sin_family = AF_INET, .sin_port = port},
+                                .length = sizeof(address->in)};
+}
+
 static int open_group(struct listen_set *set, const char *bind)
 {
     bool both_families = takes_both_families(bind);
@@ -221,10 +230,26 @@ static const char *reason_of(int error, const char *bind)
     }
 }
 
+/* A kernel may be without it (ipv6.disable=1), or whoever started us may forbid it
+ * (RestrictAddressFamilies=). */
+static bool have_ipv6(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return errno != EAFNOSUPPORT;
+    close(fd);
+    return true;
+}
+
+/* ":80" is both families, or the one that is there. */
 static int read_bind(struct address *ret_address, const char *bind, char **ret_why)
 {
-    if (address_parse(ret_address, slice_str(bind)) == EG_OK)
+    if (address_parse(ret_address, slice_str(bind)) == EG_OK) {
+        if (takes_both_families(bind) && !have_ipv6())
+            use_any_ipv4(ret_address);
         return EG_OK;
+    }
     *ret_why = xasprintf("cannot listen on \"%s\": not a numeric address", bind);
     return EG_E_INTERNAL;
 }

@@ -154,13 +154,13 @@ static bool add_duplicate(struct listen_group *group, int fd)
 /* Those that were passed for the address, and these again until each worker has one: none is bound
  * beside them. Clients who wait there would be lost when we end, while those who wait in the passed
  * ones are the next process's. */
-static bool fill(struct listen_group *group, const char *address, unsigned count)
+static bool fill(struct listen_group *group, const char *address, bool both_families,
+                 unsigned count)
 {
     unsigned found;
 
     for (size_t i = 0; i < passed_count; i++)
-        if (serves(&passed[i], address, group->bind[0] == ':') &&
-            !add_duplicate(group, passed[i].fd))
+        if (serves(&passed[i], address, both_families) && !add_duplicate(group, passed[i].fd))
             return false;
     found = group->count;
     while (found > 0 && group->count < count)
@@ -178,7 +178,10 @@ struct listen_group *listen_activation_claim(const char *bind, const struct addr
     if (passed_count == 0)
         return NULL;
     group = listen_group_new(bind);
-    if (fill(group, address_format(address, text), address->sa.sa_family == AF_UNIX ? 1 : count))
+    /* Without IPv6 ":80" is 0.0.0.0:80. */
+    if (fill(group, address_format(address, text),
+             bind[0] == ':' && address->sa.sa_family == AF_INET6,
+             address->sa.sa_family == AF_UNIX ? 1 : count))
         return group;
     listen_group_free(group);
     return NULL;

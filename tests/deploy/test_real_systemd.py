@@ -4,6 +4,7 @@ unit started, reloaded, upgraded under load, crashed, stopped, activated by its 
 The tests of this file go through one machine's life, in their order.
 """
 
+import contextlib
 import json
 import pathlib
 import re
@@ -47,6 +48,19 @@ class Guest:
 
     def await_journal(self, text, *options):
         wait_until(lambda: text in self.journal(*options), f'the journal has "{text}"')
+
+    @contextlib.contextmanager
+    def dropin(self, *lines):
+        """More for the unit to say, for a while."""
+        file = self.root.inside(f"/etc/systemd/system/{UNIT}.d/test.conf")
+        file.parent.mkdir()
+        file.write_text("\n".join(["[Service]", *lines, ""]))
+        self.run("systemctl", "daemon-reload")
+        try:
+            yield
+        finally:
+            shutil.rmtree(file.parent)
+            self.run("systemctl", "daemon-reload")
 
     def install(self, version):
         """As apt does it with an older one, the same one or a newer one."""
@@ -291,16 +305,22 @@ def test_systemd_starts_it_again_after_a_crash(served):
 def test_a_start_is_tried_again_until_the_file_is_repaired(guest, backend):
     guest.run("systemctl", "stop", UNIT)
     guest.root.inside(CONFIG).write_text("listeners = ( { bond = 1; } );\n")
-    dropin = guest.root.inside(f"/etc/systemd/system/{UNIT}.d/soon.conf")
-    dropin.parent.mkdir()
-    dropin.write_text("[Service]\nRestartSec=50ms\n")
-    guest.run("systemctl", "daemon-reload")
-    assert guest.run("systemctl", "start", UNIT, check=False).returncode != 0
-    wait_until(lambda: int(guest.show("NRestarts")) > 6, "it is tried more often than by default")
+    with guest.dropin("RestartSec=50ms"):
+        assert guest.run("systemctl", "start", UNIT, check=False).returncode != 0
+        wait_until(lambda: int(guest.show("NRestarts")) > 6, "it is tried more often than by default")
+        guest.configure([backend])
+        wait_until(lambda: guest.show("ActiveState") == "active", "it has started")
+
+
+def test_without_ipv6_it_listens_on_what_there_is(guest, backend):
     guest.configure([backend])
-    wait_until(lambda: guest.show("ActiveState") == "active", "it has started")
-    shutil.rmtree(dropin.parent)
-    guest.run("systemctl", "daemon-reload")
+    with guest.dropin("RestrictAddressFamilies=", "RestrictAddressFamilies=AF_INET AF_UNIX AF_NETLINK"):
+        guest.run("systemctl", "restart", UNIT)
+        assert guest.get().body == b"here"
+        guest.run("systemctl", "kill", "--signal=USR2", "--kill-whom=main", UNIT)
+        wait_until(lambda: "upgrade: starting -> serving" in guest.journal("-n", 5), "it hands over")
+        assert guest.get().body == b"here"
+    guest.run("systemctl", "restart", UNIT)
 
 
 def test_a_removal_that_is_called_off_starts_it_again(served):
