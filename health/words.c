@@ -91,14 +91,13 @@ struct why why_outlier(const struct record *r, enum outlier_cause cause,
 {
     const struct outlier_evidence *evidence = &r->outlier.evidence;
     struct why failure = failure_text(report->error, report->status);
+    unsigned long long bad = evidence->own.bad, all = bad + evidence->own.good;
 
     if (cause == OUTLIER_CAUSE_ROW)
         return why_text("%u failure%s in a row, the last: %s", r->outlier.row,
                         r->outlier.row == 1 ? "" : "s", failure.text);
-    return why_text("%llu of %llu requests in %s failed (%s), of the others' %s, the last: %s",
-                    (unsigned long long)evidence->own.bad,
-                    (unsigned long long)(evidence->own.good + evidence->own.bad),
-                    duration_text(evidence->span_us).text, share_text(evidence->own).text,
+    return why_text("%llu of %llu requests in %s failed (%s), of the others' %s, the last: %s", bad,
+                    all, duration_text(evidence->span_us).text, share_text(evidence->own).text,
                     share_text(evidence->rest).text, failure.text);
 }
 
