@@ -18,6 +18,20 @@ from .netns import Holder
 HIDE_CGROUPS = "if [ -d /sys/fs/cgroup/unified ]; then mount -t tmpfs tmpfs /sys/fs/cgroup; fi"
 
 
+#: $0: an empty directory.
+TRY_OVERLAY = ('cd "$0" && mkdir lower upper work merged && '
+               "mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay merged")
+
+
+def storage_driver(room):
+    """"overlay" where the file system of `room` can carry it (that of a container often cannot);
+    else "vfs", which works anywhere and copies every file for every layer and container."""
+    with tempfile.TemporaryDirectory(dir=room) as directory:
+        tried = subprocess.run(["unshare", "--mount", "sh", "-c", TRY_OVERLAY, directory],
+                               capture_output=True, check=False)
+    return "overlay" if tried.returncode == 0 else "vfs"
+
+
 class Podman:
     """Raises OSError with the reason where it cannot work."""
 
@@ -30,11 +44,12 @@ class Podman:
         self.runroot = tempfile.mkdtemp(prefix="evergate-")
         if shutil.which("podman") is None:
             raise OSError("there is no podman")
+        self.driver = storage_driver(room)
         self.holder = Holder("--mount", script=HIDE_CGROUPS)
 
     def command(self, *argv):
         return ["nsenter", f"--mount={self.holder.namespace('mnt')}", "podman",
-                "--root", str(self.store), "--runroot", self.runroot, "--storage-driver", "vfs",
+                "--root", str(self.store), "--runroot", self.runroot, "--storage-driver", self.driver,
                 "--cgroup-manager", "cgroupfs", "--events-backend", "file",
                 "--log-level", "fatal", *map(str, argv)]
 
@@ -88,9 +103,9 @@ class PodmanImage:
 
     @property
     def root(self):
-        """The files, to be looked at."""
+        """The files, to be looked at. They are mounted in the holder's namespace only."""
         inside = self.podman.run("image", "mount", self.name).stdout.strip()
-        return pathlib.Path(inside)
+        return pathlib.Path(f"/proc/{self.podman.holder.process.pid}/root{inside}")
 
     def start(self, network, mounts, options=("--read-only", "--cap-drop", "all",
                                               "--security-opt", "no-new-privileges")):
