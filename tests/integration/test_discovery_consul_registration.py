@@ -33,8 +33,9 @@ def site(stage, consul, register=None, **discovery):
 
 
 def registered(consul, service_id="evergate-8080"):
-    """What Consul knows of it."""
-    return consul.catalog.services.get(("n1", service_id))
+    """What Consul knows of it, between its requests: a service and its check come in one."""
+    with consul.lock:
+        return consul.catalog.services.get(("n1", service_id))
 
 
 def status(consul):
