@@ -266,8 +266,8 @@ static void warn_not_saved(const struct remote *remote, json_t *answer)
 static int ask_for(struct remote *remote, json_type type, const char *method, const char *path,
                    const json_t *body, json_t **ret_value)
 {
-    char *text;
-    size_t size;
+    char *text = NULL;
+    size_t size = 0;
     json_t *value;
     int code = remote_ask_text(remote, method, path, body, &text, &size);
 
