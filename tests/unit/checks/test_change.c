@@ -123,6 +123,7 @@ Test(change, a_check_of_one_that_leaves_is_given_up_without_a_verdict)
     start(HEALTH BOTH);
     STAGE_UNTIL(&s, played.starts == 2);
     struct checks_endpoint *b = checked("b");
+    cr_assert(b);
     change(HEALTH ONLY_B);
     run_turns(&s.loop, 5);
     cr_expect_eq(played.stops, 1);

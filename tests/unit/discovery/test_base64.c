@@ -61,22 +61,9 @@ Test(base64, bytes_of_all_kinds_survive)
 
 Test(base64, nonsense_is_refused)
 {
-    static const char *const texts[] = {"Z",
-                                        "Zg",
-                                        "Zg=",
-                                        "Zg===",
-                                        "====",
-                                        "Zm9v=",
-                                        "Z=g=",
-                                        "Zg==Zg==",
-                                        "Zm9v!mFy",
-                                        "Zm9-",
-                                        "Zm9v----",
-                                        "----",
-                                        "Zm9v\x01"
-                                        "AAA",
-                                        "\xc3\xa4"
-                                        "AA"};
+    static const char *const texts[] = {"Z",        "Zg",   "Zg=",         "Zg===",     "====",
+                                        "Zm9v=",    "Z=g=", "Zg==Zg==",    "Zm9v!mFy",  "Zm9-",
+                                        "Zm9v----", "----", "Zm9v\001AAA", "\303\244AA"};
     size_t size;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -139,6 +139,7 @@ Test(dns_answer, has_services_and_addresses_that_came_along)
     message_ip(&m, DNS_ADDITIONAL, "c.test", 9, "10.0.0.4");
     cr_assert_eq(read_as(DNS_SRV), 0);
     cr_assert_eq(answer.services.count, 2);
+    cr_assert(answer.services.v);
     cr_expect_str_eq(answer.services.v[0].target, "a.test");
     cr_expect_eq(answer.services.v[0].priority, 10);
     cr_expect_eq(answer.services.v[0].weight, 5);

@@ -261,7 +261,7 @@ static int silent_server(void)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct sockaddr_in other;
+    struct sockaddr_in other = {0};
     socklen_t size = sizeof(address), other_size = sizeof(other);
     char servers[64];
 
