@@ -83,26 +83,6 @@ void config_errors_free(struct config_errors *errors)
     *errors = (struct config_errors){0};
 }
 
-static struct config *config_build(const struct config_source *source, struct config_diag *diag)
-{
-    struct arena nodes;
-    const struct config_node *root;
-    struct config *config = NULL;
-
-    arena_init(&nodes);
-    root = config_reader_parse(source, &nodes, diag);
-    if (root != NULL) {
-        struct schema_walk walk = {.diag = diag, .source = source};
-
-        config = config_new(source->name);
-        walk.config = config;
-        walk.arena = config->arena;
-        config_schema_read(&walk, &config_top_section, root, config);
-    }
-    arena_fini(&nodes);
-    return config;
-}
-
 /* The file's own keys that the section has, as a group of their own. */
 static struct config_node only_keys_of(const struct config_node *root,
                                        const struct schema_section *section, struct arena *arena)
@@ -117,8 +97,9 @@ static struct config_node only_keys_of(const struct config_node *root,
     return kept;
 }
 
-static struct config *config_build_confinement(const struct config_source *source,
-                                               struct config_diag *diag)
+/* By the section of the whole file, or by one that has a few of its keys only. */
+static struct config *config_build(const struct config_source *source,
+                                   const struct schema_section *section, struct config_diag *diag)
 {
     struct arena nodes;
     const struct config_node *root;
@@ -128,12 +109,13 @@ static struct config *config_build_confinement(const struct config_source *sourc
     root = config_reader_parse(source, &nodes, diag);
     if (root != NULL) {
         struct schema_walk walk = {.diag = diag, .source = source};
-        struct config_node kept = only_keys_of(root, &config_confinement_section, &nodes);
+        struct config_node group =
+            section == &config_top_section ? *root : only_keys_of(root, section, &nodes);
 
         config = config_new(source->name);
         walk.config = config;
         walk.arena = config->arena;
-        config_schema_read(&walk, &config_confinement_section, &kept, config);
+        config_schema_read(&walk, section, &group, config);
     }
     arena_fini(&nodes);
     return config;
@@ -148,7 +130,7 @@ int config_load_confinement(struct config **ret_config, const char *path)
 
     config_diag_init(&diag);
     if (config_source_load(&source, path, &diag))
-        config = config_build_confinement(&source, &diag);
+        config = config_build(&source, &config_confinement_section, &diag);
     good = diag.count == 0;
     config_diag_fini(&diag);
     config_source_fini(&source);
@@ -162,7 +144,7 @@ int config_load_confinement(struct config **ret_config, const char *path)
 static int config_finish(struct config **ret_config, struct config_source *source, bool loaded,
                          struct config_diag *diag, struct config_errors *ret_errors)
 {
-    struct config *config = loaded ? config_build(source, diag) : NULL;
+    struct config *config = loaded ? config_build(source, &config_top_section, diag) : NULL;
     bool good = diag->count == 0;
 
     CHECK(!good || config != NULL);
