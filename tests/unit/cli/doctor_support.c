@@ -2,7 +2,11 @@
 #include "doctor_support.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
 
 struct config *doctor_support_load(const char *text)
 {
@@ -22,6 +26,39 @@ const struct doctor_finding *doctor_support_find(const struct doctor_report *rep
         if (strcmp(report->findings[i].rule, rule) == 0)
             return &report->findings[i];
     return NULL;
+}
+
+char *doctor_support_told(const char *text, const struct doctor_facts *facts, const char *rule,
+                          bool advice)
+{
+    struct config *config = doctor_support_load(text);
+    struct doctor_report report;
+    const struct doctor_finding *finding;
+    char *what = NULL;
+
+    doctor_examine(&report, config, facts, DOCTOR_NOW);
+    finding = doctor_support_find(&report, rule);
+    if (finding)
+        what = xstrdup(advice ? finding->write : finding->what);
+    doctor_report_fini(&report);
+    config_unref(&config);
+    return what;
+}
+
+char doctor_room[] = "/tmp/evergate-doctor-XXXXXX";
+
+void doctor_room_make(void)
+{
+    cr_assert_not_null(mkdtemp(doctor_room));
+    cr_assert_eq(chmod(doctor_room, 0755), 0);
+}
+
+void doctor_room_remove(void)
+{
+    char *command = xasprintf("rm -r '%s'", doctor_room);
+
+    cr_expect_eq(system(command), 0);
+    free(command);
 }
 
 struct doctor_facts doctor_support_facts(void)

@@ -15,6 +15,15 @@ struct config *doctor_support_load(const char *text);
 const struct doctor_finding *doctor_support_find(const struct doctor_report *report,
                                                  const char *rule);
 
+/* What the rule finds first; heap, NULL: nothing. `advice`: what it advises instead. */
+char *doctor_support_told(const char *text, const struct doctor_facts *facts, const char *rule,
+                          bool advice);
+
+/* A directory of the test's own, once it is made. */
+extern char doctor_room[];
+void doctor_room_make(void);
+void doctor_room_remove(void);
+
 /* A machine without anything to find. */
 struct doctor_facts doctor_support_facts(void);
 

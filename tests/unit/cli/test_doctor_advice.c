@@ -11,8 +11,6 @@
 
 /* ---- files that advice names ---- */
 
-static char room[] = "/tmp/evergate-advice-XXXXXX";
-
 static const char authority[] = "-----BEGIN CERTIFICATE-----\n"
                                 "MIIBfzCCASWgAwIBAgIUMTCWChAqhcHvVT9a8WZIXQDQRSQwCgYIKoZIzj0EAwIw\n"
                                 "FDESMBAGA1UEAwwJYXV0aG9yaXR5MCAXDTI2MTEyMTIzMTk1MloYDzIxMjYxMDI4\n"
@@ -27,7 +25,7 @@ static const char authority[] = "-----BEGIN CERTIFICATE-----\n"
 
 static void put(const char *name, const char *text)
 {
-    char *path = xasprintf("%s/%s", room, name);
+    char *path = xasprintf("%s/%s", doctor_room, name);
     FILE *file = fopen(path, "w");
 
     cr_assert_not_null(file);
@@ -36,23 +34,15 @@ static void put(const char *name, const char *text)
     free(path);
 }
 
-static void room_make(void)
+static void fill_room(void)
 {
-    cr_assert_not_null(mkdtemp(room));
+    doctor_room_make();
     put("ca.pem", authority);
     put("sticky.key", "0123456789abcdef0123456789abcdef\n");
     put("sorry.html", "<p>sorry</p>\n");
 }
 
-static void room_remove(void)
-{
-    char *command = xasprintf("rm -r '%s'", room);
-
-    cr_expect_eq(system(command), 0);
-    free(command);
-}
-
-TestSuite(doctor_advice, .init = room_make, .fini = room_remove);
+TestSuite(doctor_advice, .init = fill_room, .fini = doctor_room_remove);
 
 /* ---- the smallest part of libconfig ---- */
 
@@ -176,7 +166,7 @@ static char *in_room(char *advice)
 
     for (size_t i = 0; i < 3; i++) {
         const char *at = strstr(advice, directories[i]);
-        char *other = at ? replace(advice, at, at + strlen(directories[i]), room) : NULL;
+        char *other = at ? replace(advice, at, at + strlen(directories[i]), doctor_room) : NULL;
 
         if (other) {
             free(advice);
@@ -203,21 +193,11 @@ static bool is_elsewhere(const char *rule)
 
 static char *advice_for(const char *text, const struct doctor_facts *facts, const char *rule)
 {
-    struct config *config = doctor_support_load(text);
-    struct doctor_report report;
-    const struct doctor_finding *finding;
-    char *advice = NULL;
+    char *advice = doctor_support_told(text, facts, rule, true);
+    char *end = advice ? strstr(advice, "  ") : NULL;
 
-    doctor_examine(&report, config, facts, DOCTOR_NOW);
-    finding = doctor_support_find(&report, rule);
-    if (finding) {
-        const char *end = strstr(finding->write, "  ");
-
-        advice = end ? xstrndup(finding->write, (size_t)(end - finding->write))
-                     : xstrdup(finding->write);
-    }
-    doctor_report_fini(&report);
-    config_unref(&config);
+    if (end)
+        *end = '\0';
     return advice;
 }
 

@@ -12,27 +12,10 @@
 
 enum { NOBODY = 65534, STRANGER = 54321 };
 
-/* What the rule finds first; heap, NULL: nothing. `advice`: what it advises instead. */
-static char *told(const char *text, const struct doctor_facts *facts, const char *rule, bool advice)
-{
-    struct config *config = doctor_support_load(text);
-    struct doctor_report report;
-    const struct doctor_finding *finding;
-    char *what = NULL;
-
-    doctor_examine(&report, config, facts, DOCTOR_NOW);
-    finding = doctor_support_find(&report, rule);
-    if (finding)
-        what = xstrdup(advice ? finding->write : finding->what);
-    doctor_report_fini(&report);
-    config_unref(&config);
-    return what;
-}
-
 static void expect_told(const char *text, const struct doctor_facts *facts, const char *rule,
                         const char *expected)
 {
-    char *what = told(text, facts, rule, false);
+    char *what = doctor_support_told(text, facts, rule, false);
 
     if (expected)
         cr_expect(what && strcmp(what, expected) == 0, "%s: \"%s\", not \"%s\"", rule,
@@ -95,28 +78,12 @@ Test(doctor_confinement, low_ports_need_the_right_to_bind_them)
 
 /* ---- what they may ---- */
 
-static char room[] = "/tmp/evergate-doctor-user-XXXXXX";
-
-static void room_make(void)
-{
-    cr_assert_not_null(mkdtemp(room));
-    cr_assert_eq(chmod(room, 0755), 0);
-}
-
-static void room_remove(void)
-{
-    char *command = xasprintf("rm -r '%s'", room);
-
-    cr_expect_eq(system(command), 0);
-    free(command);
-}
-
-TestSuite(doctor_access, .init = room_make, .fini = room_remove);
+TestSuite(doctor_access, .init = doctor_room_make, .fini = doctor_room_remove);
 
 /* Heap. */
 static char *in_room(const char *name)
 {
-    return xasprintf("%s/%s", room, name);
+    return xasprintf("%s/%s", doctor_room, name);
 }
 
 static void put_secret(mode_t mode)
@@ -141,8 +108,8 @@ static struct doctor_facts facts_of(uid_t uid, gid_t gid, const char *name)
 
 Test(doctor_access, what_the_user_may_not_read_is_told_by_owner_group_and_mode)
 {
-    char *text = xasprintf(TOP("admin = { token_file = \"%s/secret\"; };"), room);
-    char *expected = xasprintf("user \"eg\" cannot read %s/secret", room);
+    char *text = xasprintf(TOP("admin = { token_file = \"%s/secret\"; };"), doctor_room);
+    char *expected = xasprintf("user \"eg\" cannot read %s/secret", doctor_room);
     const gid_t more[] = {1, getgid()};
     struct {
         struct doctor_facts facts;
@@ -170,7 +137,7 @@ Test(doctor_access, what_the_user_may_not_read_is_told_by_owner_group_and_mode)
 
 Test(doctor_access, the_owners_own_bits_count_for_the_owner)
 {
-    char *text = xasprintf(TOP("admin = { token_file = \"%s/secret\"; };"), room);
+    char *text = xasprintf(TOP("admin = { token_file = \"%s/secret\"; };"), doctor_room);
     struct doctor_facts facts = facts_of(NOBODY, STRANGER, "eg");
     char *path = in_room("secret"), *what;
 
@@ -178,7 +145,7 @@ Test(doctor_access, the_owners_own_bits_count_for_the_owner)
     if (chown(path, NOBODY, STRANGER) == 0) { /* as root */
         expect_told(text, &facts, "user-cannot-read", NULL);
         cr_assert_eq(chmod(path, 0066), 0);
-        what = told(text, &facts, "user-cannot-read", false);
+        what = doctor_support_told(text, &facts, "user-cannot-read", false);
         cr_expect_not_null(what);
         free(what);
     }
@@ -188,15 +155,16 @@ Test(doctor_access, the_owners_own_bits_count_for_the_owner)
 
 Test(doctor_access, a_directory_on_the_way_is_named)
 {
-    char *text = xasprintf(TOP("admin = { token_file = \"%s/secret\"; };"), room);
+    char *text = xasprintf(TOP("admin = { token_file = \"%s/secret\"; };"), doctor_room);
     struct doctor_facts facts = facts_of(STRANGER, STRANGER, "eg");
-    char *expected = xasprintf("user \"eg\" cannot read %s/secret: no way through %s", room, room);
-    char *advice = xasprintf("chgrp eg %s && chmod g+x %s", room, room), *written;
+    char *expected =
+        xasprintf("user \"eg\" cannot read %s/secret: no way through %s", doctor_room, doctor_room);
+    char *advice = xasprintf("chgrp eg %s && chmod g+x %s", doctor_room, doctor_room), *written;
 
     put_secret(0644);
-    cr_assert_eq(chmod(room, 0750), 0);
+    cr_assert_eq(chmod(doctor_room, 0750), 0);
     expect_told(text, &facts, "user-cannot-read", expected);
-    written = told(text, &facts, "user-cannot-read", true);
+    written = doctor_support_told(text, &facts, "user-cannot-read", true);
     cr_expect_str_eq(written, advice);
     free(written);
     free(advice);
@@ -207,29 +175,29 @@ Test(doctor_access, a_directory_on_the_way_is_named)
 Test(doctor_access, what_the_user_may_not_write_is_told_with_a_directory_to_make)
 {
     char *const texts[] = {
-        xasprintf(TOP("state_file = \"%s/state.json\";"), room),
-        xasprintf(TOP("log = { access = \"%s/access.log\"; };"), room),
-        xasprintf(TOP("admin = { socket = \"%s/admin.sock\"; };"), room),
-        xasprintf(LISTENER("bind = \"unix:%s/in.sock\";"), room),
+        xasprintf(TOP("state_file = \"%s/state.json\";"), doctor_room),
+        xasprintf(TOP("log = { access = \"%s/access.log\"; };"), doctor_room),
+        xasprintf(TOP("admin = { socket = \"%s/admin.sock\"; };"), doctor_room),
+        xasprintf(LISTENER("bind = \"unix:%s/in.sock\";"), doctor_room),
         xasprintf(POOL("discovery = { type = \"dns\"; name = \"app:80\"; cache = "
                        "\"%s/cache.json\"; };"),
-                  room),
+                  doctor_room),
     };
     struct doctor_facts stranger = facts_of(STRANGER, STRANGER, "eg");
     struct doctor_facts group = facts_of(STRANGER, getgid(), "eg");
-    char *expected = xasprintf("user \"eg\" cannot write to %s", room);
+    char *expected = xasprintf("user \"eg\" cannot write to %s", doctor_room);
     char *advice = xasprintf("install -d -o eg -m 0750 %s/evergate  and a path in it; or, if it is "
                              "evergate's alone: chown eg %s",
-                             room, room);
+                             doctor_room, doctor_room);
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         char *what, *written;
 
-        cr_assert_eq(chmod(room, 0775), 0);
+        cr_assert_eq(chmod(doctor_room, 0775), 0);
         expect_told(texts[i], &group, "user-cannot-write", NULL);
-        what = told(texts[i], &stranger, "user-cannot-write", false);
+        what = doctor_support_told(texts[i], &stranger, "user-cannot-write", false);
         cr_expect(what && strstr(what, expected), "%zu: %s", i, what ? what : "");
-        written = told(texts[i], &stranger, "user-cannot-write", true);
+        written = doctor_support_told(texts[i], &stranger, "user-cannot-write", true);
         cr_expect(written && strcmp(written, advice) == 0, "%zu: %s", i, written ? written : "");
         free(written);
         free(what);
@@ -241,9 +209,9 @@ Test(doctor_access, what_the_user_may_not_write_is_told_with_a_directory_to_make
 
 Test(doctor_access, a_log_that_is_there_must_be_writable_itself)
 {
-    char *text = xasprintf(TOP("log = { access = \"%s/secret\"; };"), room);
+    char *text = xasprintf(TOP("log = { access = \"%s/secret\"; };"), doctor_room);
     struct doctor_facts facts = facts_of(STRANGER, STRANGER, "eg");
-    char *expected = xasprintf("user \"eg\" cannot write to %s/secret", room);
+    char *expected = xasprintf("user \"eg\" cannot write to %s/secret", doctor_room);
 
     put_secret(0644);
     expect_told(text, &facts, "user-cannot-write", expected);

@@ -16,27 +16,11 @@
 
 /* ---- files of a test's own ---- */
 
-static char room[] = "/tmp/evergate-doctor-XXXXXX";
-
-static void room_make(void)
-{
-    cr_assert_not_null(mkdtemp(room));
-    cr_assert_eq(chmod(room, 0755), 0);
-}
-
-static void room_remove(void)
-{
-    char *command = xasprintf("rm -r '%s'", room);
-
-    cr_expect_eq(system(command), 0);
-    free(command);
-}
-
-TestSuite(doctor_files, .init = room_make, .fini = room_remove);
+TestSuite(doctor_files, .init = doctor_room_make, .fini = doctor_room_remove);
 
 static FILE *create(const char *name, mode_t mode)
 {
-    char *path = xasprintf("%s/%s", room, name);
+    char *path = xasprintf("%s/%s", doctor_room, name);
     FILE *file = fopen(path, "w");
 
     cr_assert_not_null(file);
@@ -132,7 +116,7 @@ static enum doctor_severity examine(const char *rule, bool machine, const char *
     struct config *config = NULL;
     const struct doctor_finding *finding;
     enum doctor_severity severity;
-    char *path = xasprintf("%s/edge.conf", room);
+    char *path = xasprintf("%s/edge.conf", doctor_room);
 
     if (text)
         put("edge.conf", text, 0644);
@@ -243,7 +227,7 @@ Test(doctor_files, an_authority_for_clients_wants_to_be_used)
 
 static void set_mode(const char *name, mode_t mode)
 {
-    char *path = xasprintf("%s/%s", room, name);
+    char *path = xasprintf("%s/%s", doctor_room, name);
 
     cr_assert_eq(chmod(path, mode), 0);
     free(path);
@@ -280,7 +264,7 @@ Test(doctor_files, what_nobody_else_can_get_to_is_no_finding)
     cr_expect_eq(examine("secret-readable", true, text), DOCTOR_ERROR);
     set_mode("edge.conf", 0666);
     cr_expect_eq(examine("config-writable", true, NULL), DOCTOR_ERROR);
-    cr_assert_eq(chmod(room, 0750), 0);
+    cr_assert_eq(chmod(doctor_room, 0750), 0);
     cr_expect_eq(examine("secret-readable", true, NULL), NOTHING);
     cr_expect_eq(examine("config-writable", true, NULL), NOTHING);
 }
@@ -344,7 +328,7 @@ Test(doctor_files, the_file_itself_is_not_for_everybody_to_write)
 /* Takes `text`, which has a socket in "sub". */
 static void expect_sockets_directory(char *text)
 {
-    char *directory = xasprintf("%s/sub", room);
+    char *directory = xasprintf("%s/sub", doctor_room);
 
     cr_expect_eq(examine("socket-directory-missing", true, text), DOCTOR_HINT);
     cr_assert_eq(mkdir(directory, 0700), 0);
@@ -361,8 +345,9 @@ static void expect_sockets_directory(char *text)
 
 Test(doctor_files, the_sockets_directory_is_there_and_not_for_everybody)
 {
-    expect_sockets_directory(xasprintf(TOP("admin = { socket = \"%s/sub/admin.sock\"; };"), room));
-    expect_sockets_directory(xasprintf(LISTENER("bind = \"unix:%s/sub/in.sock\";"), room));
+    expect_sockets_directory(
+        xasprintf(TOP("admin = { socket = \"%s/sub/admin.sock\"; };"), doctor_room));
+    expect_sockets_directory(xasprintf(LISTENER("bind = \"unix:%s/sub/in.sock\";"), doctor_room));
 }
 
 static long type_of(const char *directory)
@@ -376,7 +361,7 @@ static long type_of(const char *directory)
 /* Which file systems there are is the machine's: what is found must fit what it has. */
 Test(doctor_files, what_must_outlive_a_reboot_is_not_kept_in_memory)
 {
-    static const char *const directories[] = {"/dev/shm", room, "/"};
+    static const char *const directories[] = {"/dev/shm", doctor_room, "/"};
 
     for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
         bool memory = type_of(directories[i]) == TMPFS_MAGIC;
